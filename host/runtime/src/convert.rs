@@ -152,6 +152,7 @@ fn headers_in(headers: Vec<types::Header>) -> Result<HeaderMap, ContractError> {
             .map_err(|_| ContractError::HeaderName(quoted(&header.name)))?;
         let value = HeaderValue::from_maybe_shared(Bytes::from(header.value))
             .map_err(|_| ContractError::HeaderValue(name.clone()))?;
+        // Not `insert`: a name may occur more than once, as `set-cookie` does.
         map.append(name, value);
     }
     Ok(map)

@@ -75,6 +75,7 @@ impl Engine {
         Ok(Self(Arc::new(Inner {
             executors: executors.map_err(EngineError::Engine)?,
             selectors: selectors.map_err(EngineError::Engine)?,
+            // wasmtime's pool fails at once when it is full. With the semaphore a call can wait instead.
             instances: Arc::new(Semaphore::new(INSTANCES_MAX as usize)),
             cache,
             engine,
@@ -148,6 +149,8 @@ fn config(cache: Option<Cache>) -> Config {
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(STACK_BYTES_MAX)
+        // Host functions run on the guest's stack. An overflow in them would abort the process, so half
+        // of it is for them.
         .async_stack_size(STACK_BYTES_MAX * 2)
         .wasm_memory64(false)
         .cache(cache)
@@ -241,6 +244,7 @@ fn code_cache(folder: &Path) -> Result<Cache, EngineError> {
     let folder = folder
         .canonicalize()
         .map_err(|cause| refuse(cause.to_string()))?;
+    // `mode` above applies only to folders that `create` makes. A folder that existed may have any mode.
     let mode = fs::metadata(&folder)
         .map_err(|cause| refuse(cause.to_string()))?
         .permissions()
@@ -269,6 +273,8 @@ fn start_ticker(engine: &wasmtime::Engine) -> io::Result<()> {
     let tick = move || {
         while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
+            // Before the sleep: otherwise this thread would hold the engine nearly all the time, and free
+            // it up to a tick late.
             drop(engine);
             std::thread::sleep(TICK);
         }

@@ -243,6 +243,8 @@ const EVALUATES_REFRESH: &str = "evaluates-refresh";
 struct ComponentReply {
     instances: Instances<ExecutorWorld>,
     instance: Instance<ExecutorWorld>,
+    // The host never calls `resource_drop` for it: that would run the guest once more, and the guest's
+    // memory is freed with the instance.
     handle: ResourceAny,
 }
 

@@ -60,6 +60,7 @@ fn explain(state: &HostState, error: &wasmtime::Error) -> (FaultKind, String) {
             format!("it was stopped after {} ms", ran.as_millis()),
         );
     }
+    // Not the outermost error: wasmtime puts the guest's backtrace there.
     let cause = error.root_cause().to_string();
     if cause.contains(HOSTCALL_FUEL) {
         let most = OUTPUT_BYTES_MAX >> 20;

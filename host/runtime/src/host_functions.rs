@@ -49,6 +49,7 @@ impl client_body::Host for HostState {
 
     fn at(&mut self, pointer: String) -> Option<String> {
         self.saw_content = true;
+        // `saw_content` is already set: even `None` tells the guest what the body does not have.
         let range = json::find(&self.body, &pointer).ok()??;
         String::from_utf8(self.body[range].to_vec()).ok()
     }

@@ -78,6 +78,8 @@ pub enum InspectError {
 /// # Errors
 /// When it begins like a core module, or is not WebAssembly.
 pub(crate) fn check_header(bytes: &[u8]) -> Result<(), InspectError> {
+    // Bytes 4 and 5 are the version, which the compiler checks. Bytes 6 and 7 are the layer: 1 for a
+    // component, 0 for a core module.
     match bytes.get(..8) {
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
         Some([0, b'a', b's', b'm', ..]) => Err(InspectError::CoreModule),

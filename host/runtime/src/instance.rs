@@ -153,6 +153,8 @@ impl<W: World> Instances<W> {
     /// [`INSTANCE_WAIT`], or when the component fails to start. Counts the fault.
     pub(crate) async fn acquire(&self) -> Result<Instance<W>, PluginFault> {
         self.0.counters.calls.fetch_add(1, Ordering::Relaxed);
+        // Only `release` puts an instance back, and no `Drop` does: a call that is cancelled halfway
+        // leaves its instance in an unknown state.
         let idle = self.0.idle.lock().instances.pop();
         if let Some(instance) = idle {
             return Ok(instance);
@@ -190,10 +192,12 @@ impl<W: World> Instances<W> {
         state.clear_call_data();
         instance.calls += 1;
         if !reusable || instance.calls >= INSTANCE_CALLS_MAX {
+            // Before `prewarm`: the new instance may need the permit that this one holds.
             drop(instance);
             return self.prewarm();
         }
         let mut idle = self.0.idle.lock();
+        // Otherwise the instance is dropped after the lock is released, because it is a parameter.
         if !idle.retired && idle.instances.len() < IDLE_INSTANCES_MAX {
             idle.instances.push(instance);
         }
@@ -226,6 +230,8 @@ impl<W: World> Instances<W> {
             let created = shared.instantiate().await;
             let mut idle = shared.idle.lock();
             idle.pending -= 1;
+            // The generation may have been retired in the meantime. An error is ignored: the next call
+            // without an idle instance creates one itself, and counts the fault.
             if let (Ok(instance), false) = (created, idle.retired) {
                 idle.instances.push(instance);
             }
@@ -307,6 +313,8 @@ impl<W: World> Shared<W> {
 impl<W: World> Instance<W> {
     /// Prepares for one call of at most `ticks` ticks.
     pub(crate) fn begin_call(&mut self, ticks: u32) {
+        // The deadline of an idle instance has passed: without a new one, each call would begin with a
+        // yield and lose a tick.
         self.store.set_epoch_deadline(1);
         self.store.data_mut().reset_limits(ticks);
     }

@@ -113,6 +113,8 @@ impl PluginDir {
         }
         for (name, stamp) in found {
             if self.seen.get(&name) != Some(&stamp) {
+                // Before the load and whatever its result: otherwise each event in the folder would
+                // compile a rejected file again.
                 self.seen.insert(name.clone(), stamp);
                 self.load_file(&name).await;
             }

@@ -107,6 +107,8 @@ impl Registry {
     /// Calls `publish` with the present set now, and with the new set after each change. It replaces the
     /// callback of an earlier call.
     pub fn on_change(&self, publish: ChangeCallback) {
+        // Locked to the end: a swap between the call and the replacement would reach only the old
+        // callback.
         let slots = self.slots.lock();
         publish(&collect_serving(&slots));
         *self.publish.lock() = publish;
@@ -126,6 +128,8 @@ impl Registry {
     ) -> Result<PluginId, PrepareError> {
         let loaded = async {
             let component = ComponentBytes::check(bytes).await?;
+            // A file may be written again with the same bytes. A swap would then make this component its
+            // own previous version, and a rollback would change nothing.
             if let Some(id) = self.already_serving(name, component.digest()) {
                 return Ok(id);
             }
@@ -160,6 +164,7 @@ impl Registry {
         component: ComponentBytes,
         origin: Origin,
     ) -> Result<Plugin, PrepareError> {
+        // An error would mean a closed semaphore, but this one is never closed.
         let _permit = self.compiling.acquire().await;
         // No other load can take this number: the permit lets one plugin be prepared at a time. It is
         // stored only after success, so that rejected files leave no gap.
@@ -172,6 +177,8 @@ impl Registry {
         let mut slots = self.slots.lock();
         let slot = slots.entry(Arc::from(name)).or_default();
         match &slot.serving {
+            // The configuration names this plugin as the kind in use: with the other kind those calls
+            // would find no plugin.
             Some(serving) if serving.kind() != plugin.kind() => Err(PrepareError::KindChanged {
                 serving: serving.kind(),
                 offered: plugin.kind(),
@@ -189,6 +196,7 @@ impl Registry {
         let id = plugin.id().clone();
         let mut slots = self.slots.lock();
         let slot = slots.entry(Arc::clone(&id.name)).or_default();
+        // `status` removes these too, but it may never be called, and the list would grow with each swap.
         slot.generations
             .retain(|(_, plugin)| plugin.strong_count() > 0);
         slot.generations.push((id.generation, plugin.downgrade()));

@@ -127,6 +127,8 @@ impl Selector for ComponentSelector {
         candidates: Arc<dyn Columns>,
     ) -> BoxFuture<'a, Result<Choice, PluginFault>> {
         Box::pin(async move {
+            // The dispatcher would take an index out of range for a lost race and pick again, so it
+            // becomes a fault here.
             let count = candidates.len();
             match self.call_pick(context, candidates).await? {
                 contract::Choice::Candidate(index) if (index as usize) < count => {

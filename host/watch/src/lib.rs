@@ -85,6 +85,7 @@ async fn debounce(changes: &mut mpsc::Receiver<()>) {
     let latest = Instant::now() + WATCH_DELAY_MAX;
     let settled =
         async { while let Ok(Some(())) = timeout(WATCH_DEBOUNCE, changes.recv()).await {} };
+    // The result does not matter: quiet or not, the change is reported now.
     let _ = timeout_at(latest, settled).await;
 }
 

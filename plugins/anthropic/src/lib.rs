@@ -37,6 +37,7 @@ impl Executor for Anthropic {
                 with_version_header(HttpRequest::get(url), &context)
             }
             "http-request" => raw_request(&context)?,
+            // Without `authorize`: the token endpoint must not get the access token or the API key.
             "refresh" => return refresh::plan(credential, &settings_json()),
             other => return Err(Failure::unsupported_operation(other)),
         };
@@ -67,6 +68,7 @@ fn with_version_header(request: HttpRequest, context: &Context) -> HttpRequest {
 
 /// Adds the secret, and one header with the client's betas and the beta that an access token needs.
 fn authorize(request: HttpRequest, context: &Context, credential: &Credential) -> HttpRequest {
+    // A client may send several headers or one list: both mean the same (RFC 9110, section 5.3).
     let mut betas: Vec<&[u8]> = context
         .header(BETA)
         .flat_map(|value| value.split(|byte| *byte == b','))

@@ -115,6 +115,7 @@ fn run(workspace: &Path, target_dir: &Path, guests: Guests<'_>) -> Result<(), Bu
     let mut command = Command::new(cargo);
     command
         .current_dir(workspace)
+        // `--locked`: a build script must not change the lock file that the outer cargo has read.
         .args(["build", "--locked", "--profile", PROFILE]);
     command
         .args(["--target", TARGET])

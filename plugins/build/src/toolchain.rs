@@ -42,6 +42,8 @@ impl Toolchain {
             return Ok(());
         }
         let _lock = self.lock();
+        // First again: another build script may have installed the target while this one waited. Last
+        // again: a rustup that does not use this lock may have installed it meanwhile.
         if self.has_target() || self.add_target() || self.has_target() {
             return Ok(());
         }

@@ -34,6 +34,7 @@ pub(crate) fn patched_body(context: &Context) -> Body {
 /// replace. The caller makes one patch of it, because a batch may have more requests than the host allows
 /// patches.
 fn replace_models(requests: &str, name: &str) -> Option<String> {
+    // Raw values, so that numbers and texts stay as the client wrote them.
     let mut requests: Vec<BTreeMap<String, &RawValue>> = serde_json::from_str(requests).ok()?;
     let name: &RawValue = serde_json::from_str(name).ok()?;
     let mut changed = false;

@@ -8,6 +8,7 @@ use crate::pacific_time::until_midnight_ms;
 pub(crate) fn classify(head: &HttpHead, body: &[u8], now_ms: u64) -> Failure {
     let provider_error = ProviderError::parse(head, body);
     let failure = provider_error.classify(RULES);
+    // Only after the rules: a daily limit of 0 is a matter of billing, and does not end at midnight.
     if head.status == 429 && failure.kind == Failure::UNCLASSIFIED {
         return daily_quota_failure(&provider_error, now_ms).unwrap_or(failure);
     }
@@ -27,6 +28,7 @@ fn daily_quota_failure(provider_error: &ProviderError, now_ms: u64) -> Option<Fa
         .filter(|limit| limit.contains("PerDay"))
         .collect();
     let first = limits.first()?;
+    // Google's ids name their scope, such as `GenerateRequestsPerDayPerProjectPerModel-FreeTier`.
     let every_model = limits.iter().any(|limit| !limit.contains("PerModel"));
     let scope = if every_model {
         Scope::Credential

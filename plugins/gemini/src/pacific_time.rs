@@ -10,6 +10,8 @@ pub(crate) fn until_midnight_ms(now_ms: u64) -> u64 {
         return 0;
     };
     let today = (now - 8 * HOUR_MS).div_euclid(DAY_MS);
+    // `today` is by winter time. In summer its last hour belongs to the day after, so the next midnight
+    // can be that of `today + 2`.
     let midnights = (today..=today + 2).map(midnight);
     let next = midnights.filter(|midnight| *midnight > now).min();
     next.map_or(0, |next| next.abs_diff(now))

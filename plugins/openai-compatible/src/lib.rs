@@ -43,6 +43,7 @@ impl Executor for OpenAiCompatible {
         };
         let key = credential.secret_name();
         let request = match settings.key_header() {
+            // Azure accepts API keys in its own header, but access tokens only as bearer tokens.
             Some(header) if key == "api-key" => {
                 request.secret(key, SecretPlace::Header((header.to_owned(), String::new())))
             }

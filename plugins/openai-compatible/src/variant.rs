@@ -94,6 +94,7 @@ impl Settings {
                 "openrouter",
             ),
         ] {
+            // Otherwise a provider of another variant would get Azure's URLs or OpenRouter's headers.
             if foreign {
                 return Err(Failure::invalid_request(format!(
                     "the setting `{setting}` is only for the variant `{variant}`"
@@ -192,5 +193,6 @@ fn is_dated(version: &str) -> bool {
 /// Returns true if a base URL has a path.
 fn has_path(base: &str) -> bool {
     let host = base.split_once("://").map_or(base, |(_, host)| host);
+    // The host gives base URLs without a slash at the end, so a slash begins a path.
     host.contains('/')
 }

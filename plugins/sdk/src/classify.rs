@@ -42,6 +42,8 @@ impl ProviderError {
         let place = places.into_iter().find(|at| body.pointer(at).is_some());
         let error = place.and_then(|place| body.pointer_mut(place));
         let error = error.map(Value::take).unwrap_or_default();
+        // Only texts are codes: Google's `code` is the HTTP status as a number, and its `status` has the
+        // name.
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let members = ["code", "type", "status"].map(|name| text(&error[name]));
         let details = error["details"].as_array().into_iter().flatten();
@@ -70,6 +72,8 @@ impl ProviderError {
         };
         Failure {
             status: Some(self.status),
+            // A new token belongs to the same account: it does not help against missing permissions or
+            // credits.
             refresh_suggested: scope == Scope::Credential && kind == "authentication",
             ..Failure::new(scope, kind, message)
         }

@@ -328,6 +328,7 @@ pub mod export {
         }
 
         fn head(&self, head: HttpHead) -> Result<HttpHead, Failure> {
+            // The host makes one call at a time in an instance, so the cell is never borrowed twice.
             self.0.borrow_mut().head(head)
         }
 

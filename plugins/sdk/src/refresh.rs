@@ -63,6 +63,7 @@ pub fn plan(credential: &Credential, settings: &str) -> Result<Plan, Failure> {
     fields.extend(more.map(|(name, value)| (name.as_str(), value.as_str())));
     let place = SecretPlace::Form("refresh_token".to_owned());
     let request = HttpRequest::form(url.as_str(), &fields)
+        // GitHub's token endpoint returns a form to clients that do not request JSON.
         .header("accept", b"application/json")
         .secret("refresh-token", place);
     Ok(
@@ -90,6 +91,7 @@ fn with_client_authentication(
         ],
     };
     for (secret, place) in ["client-id", "client-secret"].into_iter().zip(places) {
+        // A public client has an id but no secret (RFC 6749, section 2.1).
         if credential.has_secret(secret) {
             request = request.secret(secret, place);
         }

@@ -67,6 +67,8 @@ impl HttpRequest {
     pub fn optional_header(self, name: &str, value: Option<&str>) -> Result<Self, Failure> {
         match value {
             None => Ok(self),
+            // The host would reject the header as a fault of the plugin, but the operator must correct
+            // the value.
             Some(value) if value.contains(char::is_control) => Err(Failure::invalid_request(
                 format!("the value for the header `{name}` must be one line of text"),
             )),
