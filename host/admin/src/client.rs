@@ -175,6 +175,7 @@ impl AdminClient {
 
     async fn read_body(&self, response: Response) -> Result<Vec<u8>, AdminClientError> {
         let mut body = Vec::new();
+        // Not `Response::bytes`, which has no limit: the address may be that of any server.
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             let chunk: Bytes = chunk.map_err(|error| unreachable(&self.base, error))?;

@@ -73,6 +73,7 @@ pub(crate) async fn remove(
     Name(id): Name,
 ) -> Result<Json<Removed>, ApiError> {
     let auth = admin.parts.dispatcher.auth();
+    // Else a reload that has read the store already would add the credential again.
     let _changing = auth.lock_registrations().await;
     auth.remove(&CredentialId::from(id.clone())).await?;
     tracing::info!(credential = id, "admin: credential removed");

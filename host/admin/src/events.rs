@@ -19,6 +19,7 @@ use crate::{Admin, views};
 
 pub(crate) async fn events(State(admin): State<Arc<Admin>>) -> Result<impl IntoResponse, ApiError> {
     let permit = Arc::clone(&admin.event_readers).try_acquire_owned();
+    // An error, not a wait: a reader that waits for a permit would look like one without events.
     let permit = permit.map_err(|_| ApiError::TooManyReaders)?;
     let mut stopping = admin.stopping.subscribe();
     let stopped = async move {
@@ -37,6 +38,7 @@ fn event_stream(
     events: Events,
     permit: OwnedSemaphorePermit,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
+    // The permit is part of the state, so that the end of the stream releases it, also if the reader leaves.
     unfold(Some((events, permit)), |reader| async move {
         let (mut events, permit) = reader?;
         match events.next().await? {

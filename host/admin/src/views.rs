@@ -194,6 +194,7 @@ fn refresh_result(event: &RefreshEvent) -> types::RefreshResult {
 fn health_change(change: &HealthChange, at: Timestamp) -> types::HealthChange {
     let of = |state: &Health| {
         let cause = state.cause().map(|cause| &**cause);
+        // At the time of the event: when a slow reader gets it, a cooldown in it may be over.
         health(state.availability(at), state.strikes(), cause)
     };
     types::HealthChange {

@@ -48,6 +48,7 @@ fn create(catalog: &Catalog, body: &Value) -> Result<Registration, Vec<String>> 
 
 /// What is kept of a body: what is secret in it apart from the rest.
 fn definition(body: &Value, registration: &Registration) -> Definition {
+    // The body, not the credential: base URL and models come from the configuration of each start.
     let mut without_secrets = body.clone();
     if let Some(without_secrets) = without_secrets.as_object_mut() {
         for secret in SECRET_KEYS {

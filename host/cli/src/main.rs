@@ -93,6 +93,7 @@ enum PluginCommand {
 }
 
 fn main() -> ExitCode {
+    // Not `parse`, which exits with 2 after a wrong command line.
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -78,6 +78,7 @@ impl Reload {
         // Held to the end, so that no credential is created from the old configuration.
         let _changing = self.auth.lock_registrations().await;
         let prepared = self.prepare().await?;
+        // After `prepare`, which takes time: the server may have begun to stop meanwhile.
         if self.api.is_draining() {
             return Err(ConfigAdminError::Stopping);
         }
@@ -192,6 +193,7 @@ impl Reload {
         let publish = |configuration| {
             number = configuration;
             self.snapshot
+                // A change of the plugins may publish a snapshot at the same moment.
                 .rcu(|now| now.with_configuration(configuration, snapshot.clone()));
         };
         // The reader refuses what the pool refuses, so this succeeds. If not, nothing has changed yet.

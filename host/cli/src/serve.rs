@@ -27,6 +27,7 @@ pub(crate) async fn serve(config: Config, file: &Path) -> Result<(), String> {
         tracing::warn!(warning, "deprecated configuration");
     }
     let config = Arc::new(config);
+    // Before the plugins load, which takes time: without a handler, SIGHUP would end the process.
     let (stop, hangups) = (stop_signal()?, hangups()?);
     let host = Host::new(Arc::clone(&config), file).await?;
     let api = listen(config.listen).await?;

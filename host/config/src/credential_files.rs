@@ -57,6 +57,7 @@ struct Parsed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileStamp {
     bytes: u64,
+    // Differs after a rename over the file, even if size and time are the same.
     inode: u64,
     modified: SystemTime,
 }
@@ -132,6 +133,7 @@ impl CredentialFiles {
     }
 
     async fn follow(&self, auth: &AuthManager) {
+        // Before the scan, so that no reload replaces the catalog between the scan and `sync`.
         let _changing = auth.lock_registrations().await;
         let mut found = self.scan_in_background().await;
         found.changed.retain(|changed| {
@@ -158,6 +160,7 @@ impl CredentialFiles {
     async fn scan_in_background(&self) -> Scan {
         let mut known = Arc::clone(&self.known).lock_owned().await;
         let files = self.clone();
+        // The closure owns the lock, so no other scan overlaps this one, even if this future is dropped.
         let scan = tokio::task::spawn_blocking(move || files.scan(&mut known));
         match scan.await {
             Ok(found) => found,
@@ -183,6 +186,7 @@ impl CredentialFiles {
                 before => {
                     let parsed = before.and_then(|file| file.parsed);
                     let parsed = self.parse_changed(&catalog, &name, stamp, parsed, &mut changed);
+                    // The stamp is older than the content, so the next scan finds a write between them.
                     CredentialFile { stamp, parsed }
                 }
             };
@@ -244,6 +248,7 @@ impl CredentialFiles {
         let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
         let walk = WalkDir::new(&self.folder)
             .max_depth(DEPTH_MAX)
+            // Kubernetes mounts a secret as links to files in a hidden folder of the same mount.
             .follow_links(true);
         let entries = walk
             .into_iter()

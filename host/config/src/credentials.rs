@@ -68,6 +68,7 @@ pub(crate) fn fields<'n>(
     let proxy = mapping.get(reader, &keys::PROXY_URL);
     let attributes = mapping.nested(reader, &keys::ATTRIBUTES, attributes);
     let disabled = mapping.get(reader, &keys::DISABLED);
+    // Every `?` is below the reading of all keys, so that no error hides another.
     let credential = Credential {
         enabled: !disabled,
         priority,

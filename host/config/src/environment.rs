@@ -30,6 +30,7 @@ impl Environment for ProcessEnvironment {
     fn file(&self, path: &Path) -> io::Result<String> {
         let mut text = String::new();
         File::open(path)?
+            // The size in the metadata is not enough: a device or a pipe has none.
             .take(FILE_BYTES_MAX + 1)
             .read_to_string(&mut text)?;
         if text.len() as u64 > FILE_BYTES_MAX {

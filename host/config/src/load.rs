@@ -58,6 +58,7 @@ fn read<T>(
     let value = root(&mut reader, &Located::root(&node));
     let findings = reader.into_findings();
     match value {
+        // There can be a value despite errors: readers continue with defaults, to find all errors.
         Some(value) if findings.errors.is_empty() => Ok((value, findings)),
         _ => Err(fail(findings.errors)),
     }

@@ -67,6 +67,7 @@ impl<'n> Mapping<'n> {
             let effective = match &value {
                 Some(value) => Some(value),
                 None => {
+                    // A key that is added with its default value is no change.
                     default = key.presence.default_value(reader);
                     default.as_ref()
                 }

@@ -18,6 +18,7 @@ use crate::{models, providers, retry, routes, routing};
 /// Reads the whole file. None only after an error.
 pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Config> {
     let mut mapping = Mapping::open(reader, root, &keys::ROOT)?;
+    // Whether the key is present, not whether it is valid: one error in it must not cause a second one.
     let open = !mapping.has(&keys::CLIENT_KEYS);
     let listen = mapping.get_checked(reader, &keys::LISTEN, |reader, located, address| {
         check_listen(reader, located, *address, open);
@@ -91,6 +92,7 @@ pub(crate) fn admin_only(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<
 
 /// Without client keys, everyone who can reach the address can spend the operator's credentials.
 fn check_listen(reader: &mut Reader<'_>, located: &Located<'_>, address: SocketAddr, open: bool) {
+    // `to_canonical`, since `::ffff:127.0.0.1` is loopback, too.
     if open && !address.ip().to_canonical().is_loopback() {
         let message = format!(
             "{address} is reachable from other machines, and without client keys everyone there can \

@@ -107,6 +107,7 @@ impl Builder {
             | Event::DocumentEnd => Ok(()),
             Event::Scalar(text, style, anchor, tag) => {
                 check_tag(position, tag.as_deref())?;
+                // A tag counts like quotes: `!!str 1` is text.
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 let value = Value::Scalar {
                     text: text.into_owned(),
@@ -132,6 +133,7 @@ impl Builder {
                 None => Ok(()),
             },
             Event::Alias(anchor) => {
+                // The parser refuses unknown anchors, so a missing one belongs to a node that is still open.
                 let Some(node) = self.anchors.get(&anchor) else {
                     return Err(Diagnostic::syntax(
                         position,
@@ -214,7 +216,8 @@ fn check_tag(position: Position, tag: Option<&saphyr_parser::Tag>) -> Result<(),
     }
 }
 
-/// Counts a node and all below it. The depth is bounded by `DEPTH_MAX`.
+/// Counts a node and all below it. The recursion is bounded: `DEPTH_MAX` limits the levels in the file,
+/// and `NODES_MAX` those that aliases add.
 fn size(node: &Node) -> usize {
     1 + match &node.value {
         Value::List(items) => items.iter().map(size).sum::<usize>(),

@@ -82,6 +82,7 @@ pub fn api_router(api: Arc<Api>) -> Router {
             endpoint(Dialect::AnthropicMessages, Operation::CountTokens),
         )
         .route("/v1/models", get(models::list))
+        // A wildcard, since names of models may contain slashes. Google has its methods under `/v1`, too.
         .route("/v1/models/{*model}", get(models::show).post(gemini::call))
         .route("/v1beta/models", get(models::list_gemini))
         .route(

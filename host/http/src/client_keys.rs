@@ -52,6 +52,7 @@ impl ClientKeys {
         headers: &HeaderMap,
         query: Option<&str>,
     ) -> Result<Arc<str>, ClientKeyError> {
+        // Loaded once: a reload between the two uses could add the first key or remove the last one.
         let names = self.names.load();
         if names.is_empty() {
             return Ok(Arc::from(ANONYMOUS));
@@ -95,6 +96,7 @@ fn key_from_query(query: &str) -> Option<Cow<'_, [u8]>> {
 /// value without the scheme is returned whole, since some tools send the bare key.
 pub fn bearer(value: &[u8]) -> &[u8] {
     match value.split_at_checked(7) {
+        // RFC 9110, section 11.4, allows several spaces before the token.
         Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
         _ => value,
     }

@@ -211,6 +211,7 @@ fn upstream_error(failure: &UpstreamFailure, dialect: Dialect) -> Option<Respons
     let upstream_response = failure
         .response
         .as_ref()
+        // SDKs read the message from the body, so an error of Jackfield replaces an empty one.
         .filter(|response| !response.body.is_empty())?;
     if is_credential_error(&failure.failure) {
         return None;

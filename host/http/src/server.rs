@@ -37,6 +37,8 @@ pub async fn serve(
     let builder = builder();
     let mut stop = std::pin::pin!(stop);
     loop {
+        // Before `accept`: at the limit, new connections wait in the system's queue, where they need no
+        // file descriptor of this process.
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
             break;
         };
@@ -55,6 +57,7 @@ pub async fn serve(
             if let Err(error) = connection.await {
                 tracing::trace!(error, "connection ended");
             }
+            // This use moves the permit into the task, so that it lives as long as the connection.
             drop(permit);
         });
     }
@@ -90,6 +93,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
                 }
                 return stream;
             }
+            // Only this connection failed. The next one may wait already, so there is no delay.
             Err(error) if is_connection_error(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "connections cannot be accepted");

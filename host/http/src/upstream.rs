@@ -37,6 +37,7 @@ impl HttpUpstream {
         if let Some(client) = self.clients.read().get(&key) {
             return Ok(client.clone());
         }
+        // Built without a lock, so that other calls need not wait. If two calls build one, the first is used.
         let client =
             build(&key).map_err(|error| transport_error("creating an HTTP client", error))?;
         let mut clients = self.clients.write();
@@ -100,6 +101,7 @@ fn build((proxy, connect): &ClientKey) -> reqwest::Result<Client> {
         .pool_idle_timeout(UPSTREAM_IDLE_TIMEOUT)
         // A redirect could send secrets to a host that the operator did not allow.
         .redirect(Policy::none())
+        // By default reqwest repeats a request that an HTTP/2 server refused; the dispatcher must count it.
         .retry(reqwest::retry::never())
         // The configuration names proxies, not the environment.
         .no_proxy();

@@ -13,6 +13,7 @@ pub struct AdminRequest<R> {
     /// Segments of the path below `/admin/v1`, not percent-encoded.
     pub(super) path: Vec<String>,
     pub(super) body: Option<Value>,
+    // With `fn() -> R`, the request is `Send` and `Sync` for every `R`: it contains none.
     response: PhantomData<fn() -> R>,
 }
 

@@ -185,6 +185,7 @@ fn duration(millis: u64) -> String {
 
 /// Replaces control characters: some texts come from providers and could move the cursor.
 fn clean(text: &str) -> String {
+    // A provider's message may contain escape sequences, which would control the terminal.
     let visible = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(visible).collect()
 }

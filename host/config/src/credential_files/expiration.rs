@@ -37,6 +37,7 @@ fn parse_text(text: &str) -> Option<i64> {
     if let Ok(number) = text.parse() {
         return Some(millis_of(number));
     }
+    // Before `DateTime`, which accepts a time with an offset and ignores the offset.
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Some(time.as_millisecond());
     }

@@ -90,6 +90,7 @@ fn from_variable(
     environment: &dyn Environment,
 ) -> Option<SecretString> {
     let name = reader.text(located)?;
+    // The message below shows the name, so a text that may be a secret, such as `sk-123`, is refused here.
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if name.len() > VARIABLE_BYTES_MAX || !name.bytes().all(legal) {
         let message = "must be the name of an environment variable: letters, digits, `_`";

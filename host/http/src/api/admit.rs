@@ -45,6 +45,7 @@ pub(super) async fn admit(
     id: &Arc<str>,
 ) -> Result<Call, IngressError> {
     let (head, body) = request.into_parts();
+    // The key comes first, so that a client without access cannot make the server hold a body.
     let principal = api.keys.principal(&head.headers, head.uri.query())?;
     // The deadline begins before the body is read: a slow upload uses the call's time.
     let deadline = api.dispatcher.deadline();
@@ -74,6 +75,7 @@ pub(super) async fn admit(
 }
 
 async fn read_body(body: Body) -> Result<Bytes, IngressError> {
+    // One limit for the whole body: with a limit for each chunk, single bytes could arrive for hours.
     let collected = timeout(
         REQUEST_BODY_TIMEOUT,
         Limited::new(body, REQUEST_BODY_BYTES_MAX).collect(),

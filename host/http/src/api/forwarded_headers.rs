@@ -8,6 +8,8 @@ pub(super) fn forwarded_headers(headers: &HeaderMap) -> HeaderMap {
     let mut forwarded = HeaderMap::new();
     for name in &FORWARDED_HEADERS {
         for value in headers.get_all(name) {
+            // Not `insert`: a client may send a list such as `anthropic-beta` in several lines
+            // (RFC 9110, section 5.3).
             forwarded.append(name, value.clone());
         }
     }

@@ -33,6 +33,7 @@ fn parse_path(path: &str, events: bool) -> Option<Endpoint> {
     let stream = if events {
         StreamFraming::Events
     } else {
+        // Without `alt=sse`, Google streams the elements of one JSON array.
         StreamFraming::Array
     };
     let (operation, framing) = match method {
