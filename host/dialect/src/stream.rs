@@ -52,6 +52,7 @@ fn read(
     name: &str,
     data: &[u8],
 ) -> Result<EventClass, Malformed> {
+    // An event after the end, such as a second end mark, must not fail a stream that is complete.
     if sink.progress().is_over {
         return Ok(EventClass::Preamble);
     }

@@ -85,6 +85,7 @@ impl Translator {
         self.has_content |= self.decoder.has_content();
         for event in self.events.drain(..) {
             match &event {
+                // This drops the drain, which also removes the events after the error.
                 Event::Error(_) => return,
                 Event::Usage(usage) => self.usage = Some(*usage),
                 Event::Done => self.end = StreamEnd::Done,

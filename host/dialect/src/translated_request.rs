@@ -68,6 +68,7 @@ impl TranslatedRequest {
                 .decode_request(source.body, source.head, &mut report)?;
         // Only the response needs it, and it may be most of a small request.
         let echo = std::mem::take(&mut decoded.echo);
+        // Made before the provider's name of the model is set: responses repeat the client's.
         let response_context = ResponseContext {
             echo,
             ..ResponseContext::new(&decoded, source.id, source.created)
@@ -76,6 +77,7 @@ impl TranslatedRequest {
         if let Some(thinking) = source.thinking {
             decoded.reasoning = thinking.override_reasoning(decoded.reasoning);
         }
+        // After the suffix, which may request reasoning that the body does not.
         show_reasoning(source.dialect, &mut decoded);
         let client_losses = report.warnings().len();
         let body = to.codec().encode_request(&decoded, &mut report)?;

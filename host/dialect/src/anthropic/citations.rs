@@ -37,6 +37,7 @@ pub(crate) fn encode(citation: &Citation) -> Option<Value> {
 /// Encodes a citation for a request, where the API accepts only its own.
 pub(crate) fn encode_for_request(citation: &Citation) -> Option<Value> {
     let encrypted = citation.raw.get("encrypted_index");
+    // `encode` writes an empty index for citations of other providers. The API cannot decrypt it.
     let is_synthetic = encrypted.is_some_and(|index| index.as_str() == Some(""));
     let kind = citation.raw.get("type").and_then(Value::as_str)?;
     (kind.ends_with("_location") && !is_synthetic).then(|| citation.raw.clone())

@@ -155,6 +155,7 @@ pub(super) fn image_block(
         MediaSource::Base64(data) => {
             let declared = media.media_type.as_deref();
             let media_type = match declared {
+                // This is not a registered type, but clients send it.
                 Some("image/jpg") => Some("image/jpeg"),
                 Some(declared) => IMAGE_TYPES
                     .iter()

@@ -22,6 +22,7 @@ pub(super) fn decode(
     if let Some(format) = fields.object("output_format")? {
         request.format = format::decode(format, report)?;
     }
+    // Read after its predecessor: if a request has both formats, this one wins.
     if let Some(mut config) = fields.object("output_config")? {
         if let Some(word) = config.string("effort")? {
             let known = Effort::parse(&word);
@@ -192,6 +193,7 @@ impl ThinkingPlan {
             .unwrap_or_else(|| reasoning.effort.unwrap_or(Effort::Medium).budget_tokens());
         let mut budget = requested.max(BUDGET_TOKENS_MIN);
         if let Some(most) = setting.tokens_max {
+            // The API requires a budget below `max_tokens`, so even the minimum would not fit.
             if most <= BUDGET_TOKENS_MIN {
                 report.warn(
                     "reasoning",

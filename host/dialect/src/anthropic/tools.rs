@@ -77,6 +77,7 @@ pub(super) fn encode(
     body: &mut Map<String, Value>,
     report: &mut TranslationReport,
 ) {
+    // The API cannot limit a choice to some of the tools, so the others are not offered.
     let offered = |tool: &&Tool| match &request.tool_choice {
         Some(ToolChoice::Allowed { names, .. }) => names.contains(&tool.name),
         _ => true,
@@ -121,6 +122,7 @@ fn encode_tool(tool: &Tool) -> Value {
         }),
         ToolKind::Function(Some(Value::Object(schema))) => {
             let mut schema = schema.clone();
+            // The API rejects a schema without a type.
             schema.entry("type").or_insert_with(|| "object".into());
             Value::Object(schema)
         }
@@ -142,6 +144,7 @@ fn encode_choice(request: &Request) -> Option<Value> {
         Some(ToolChoice::Named(name)) => json!({"type": "tool", "name": name}),
         // It has no other members.
         Some(ToolChoice::None) => return Some(json!({"type": "none"})),
+        // The flag is a member of the choice, so it needs one.
         None if request.parallel_tools == Some(false) => json!({"type": "auto"}),
         None => return None,
     };

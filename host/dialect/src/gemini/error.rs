@@ -110,6 +110,7 @@ struct FieldViolation<'a> {
 
 impl<'a> From<&'a ErrorBody<'a>> for GeminiErrorEnvelope<'a> {
     fn from(error: &'a ErrorBody<'a>) -> Self {
+        // Some codes are words, such as `model_cooldown`. Then the kind stands for the status.
         let digits = error.code.and_then(|code| code.parse().ok());
         let code = digits.or_else(|| status_for_code(error.kind));
         let bad_request = error.param.map(|field| Detail::BadRequest {

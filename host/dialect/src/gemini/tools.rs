@@ -88,6 +88,7 @@ fn allow_null(schema: &mut Map<String, Value>) {
         Some(Value::Array(kinds)) if !kinds.contains(&json!("null")) => kinds.push(json!("null")),
         _ => {}
     }
+    // An `enum` without null rejects null, even if the type allows it.
     if let Some(Value::Array(values)) = schema.get_mut("enum")
         && !values.contains(&Value::Null)
     {

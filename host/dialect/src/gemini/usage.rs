@@ -18,6 +18,7 @@ pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
     ];
     let [prompt, tool_prompt, cached, candidates, reasoning] =
         members(raw.get(), names).ok()?.values;
+    // A total alone cannot be split into input and output.
     prompt.or(candidates).or(reasoning)?;
     let reasoning = count(reasoning);
     Some(Usage {

@@ -13,6 +13,7 @@ pub(crate) fn media_source(url: String) -> Result<(Option<String>, MediaSource),
     let Some((head, data)) = inline.split_once(";base64,") else {
         return Err("a `data:` URL must be in base64: `data:TYPE;base64,DATA`");
     };
+    // Encoders compare the type alone, so parameters such as a `charset` are cut off.
     let media_type = head.split(';').next().filter(|kind| !kind.is_empty());
     let source = MediaSource::base64(data.to_owned()).ok_or(MediaSource::NOT_BASE64)?;
     Ok((media_type.map(str::to_owned), source))

@@ -51,6 +51,7 @@ pub(crate) fn edit_thinking(
         None => edit.remove("/output_config/effort"),
     }
     match plan.thinking {
+        // The whole member is replaced: the client's `budget_tokens` must not stay beside another type.
         Some(thinking) => edit.set("/thinking", thinking),
         None => {
             edit.remove("/thinking");

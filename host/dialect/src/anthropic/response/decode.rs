@@ -90,6 +90,7 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
     let has_content = message.content.is_some_and(|content| !is_void(content));
     let has_reason = message.stop_reason.and_then(string).is_some();
     if !has_content && !has_reason {
+        // It may be an error in the format of another API.
         return ProviderError::read(body).map_or(BodyCheck::Empty, BodyCheck::Error);
     }
     BodyCheck::Complete {

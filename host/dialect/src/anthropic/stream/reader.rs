@@ -88,6 +88,7 @@ impl stream::Reader for AnthropicReader {
             "message_delta" => self.message_delta(delta, sink),
             "message_start" => self.start(message, sink),
             "message_stop" => {
+                // The usage comes first, because no event may follow `Done`.
                 self.usage(usage, sink);
                 self.done(sink);
                 return Ok(());
@@ -107,6 +108,7 @@ impl stream::Reader for AnthropicReader {
 
 impl AnthropicReader {
     fn start(&mut self, message: Option<&RawValue>, sink: &mut impl Sink) {
+        // Without `message_start`, the first other piece starts the stream. A late one must not do so again.
         if self.started {
             return;
         }
@@ -137,6 +139,7 @@ impl AnthropicReader {
         if self.finished {
             return Ok(());
         }
+        // Only one part may be open, so a block without a `content_block_stop` ends here.
         self.block_end(sink);
         self.start(None, sink);
         match block {

@@ -68,6 +68,7 @@ impl EventEncoder for AnthropicWriter {
                     data: encode_provider_error(error),
                 });
             }
+            // One event has both the reason and the usage, which may still follow. `done` writes it.
             Event::Finish(finish) => self.finish = finish.clone(),
             Event::Start { .. } => self.start(out),
             Event::Usage(usage) => self.usage = Some(*usage),
@@ -226,6 +227,7 @@ impl AnthropicWriter {
         self.start(out);
         self.end(out);
         let (stop_reason, stop_sequence) = finish_reason::encode(&self.finish, self.calls);
+        // The SDKs read the usage without a check, so it is there even if the provider sent none.
         let data = json!({
             "type": "message_delta",
             "delta": {"stop_reason": stop_reason, "stop_sequence": stop_sequence},

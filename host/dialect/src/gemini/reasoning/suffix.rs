@@ -17,6 +17,7 @@ pub(crate) fn edit_thinking(
     let config = member_pointer(edit, "", ["generationConfig", "generation_config"]);
     let config = member_pointer(edit, &config, ["thinkingConfig", "thinking_config"]);
     let mut suffix_report = TranslationReport::default();
+    // A suffix does not decide whether reasoning is shown: `includeThoughts` stays as it is.
     let overrides = thinking.override_reasoning(None);
     let overrides =
         overrides.map(|reasoning| thinking_config(model, reasoning, &mut suffix_report));
@@ -30,6 +31,7 @@ pub(crate) fn edit_thinking(
         edit.set(&pointer, value)?;
         written = Some(pointer);
     }
+    // The API rejects a budget together with a level.
     for name in [BUDGET, LEVEL].into_iter().flatten() {
         let pointer = format!("{config}/{name}");
         if written.as_ref() != Some(&pointer) {

@@ -142,6 +142,7 @@ impl GeminiWriter {
         match std::mem::replace(&mut self.open, PartState::Nothing) {
             PartState::Call(call) => self.emit_part(write_part(&Part::ToolCall(call)), out),
             PartState::Text { citations, text } => {
+                // Each event has one part, so the index of every text is 0.
                 self.grounding.add(0, &citations, text.as_deref())
             }
             PartState::Nothing | PartState::Reasoning { .. } => {}
@@ -176,6 +177,7 @@ fn signature_part(is_reasoning: bool, signature: &Signature) -> Option<Value> {
     write_part(&Part::Reasoning(ReasoningPart {
         text: String::new(),
         signature: Some(signature.clone()),
+        // Without a text, `write_part` marks only redacted reasoning as a thought.
         redacted: is_reasoning,
     }))
 }

@@ -165,6 +165,7 @@ fn decode_tool_call(block: &mut ObjectReader) -> Result<ToolCall, TranslationErr
     if let Some(Value::Object(caller)) = block.peek("caller")
         && caller.get("type").is_some_and(|kind| kind == "direct")
     {
+        // The model itself made the call: this is the default, so nothing is lost.
         block.skip("caller");
     }
     let id = block.required_string("id")?;

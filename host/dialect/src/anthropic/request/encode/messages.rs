@@ -44,6 +44,7 @@ pub(crate) fn encode(
                     .filter_map(|part| encode_text(part, report))
                     .collect();
                 let after = request.turns.get(index + 1).map(|turn| turn.role);
+                // The API accepts an instruction only between a user's turn and the model's.
                 let may_stand = rules.system_turns
                     && before == Some(Role::User)
                     && matches!(after, None | Some(Role::Assistant));
@@ -64,6 +65,7 @@ pub(crate) fn encode(
     }
     trim_end(&mut turns);
     begin_with_user(&mut turns, &mut system, report)?;
+    // Added last: it is no conversation by itself, and must not become the user's turn.
     system.extend(sentence.map(text_block));
     let messages = turns.into_iter().map(encode_message).collect();
     Ok(EncodedConversation { messages, system })
@@ -84,6 +86,7 @@ fn encode_message((role, mut blocks): (Role, Vec<Value>)) -> Value {
         Role::System => "system",
         Role::User => "user",
     };
+    // Joined turns may have a result after a text, which the API rejects. The sort is stable.
     blocks.sort_by_key(|block| block["type"] != "tool_result");
     object! {"role": role, "content": encode_content(blocks)}
 }

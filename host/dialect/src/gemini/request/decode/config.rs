@@ -88,6 +88,7 @@ fn stops(config: &mut ObjectReader) -> Result<Vec<String>, TranslationError> {
 }
 
 fn format(config: &mut ObjectReader) -> Result<Format, TranslationError> {
+    // Both are taken, so that the one without effect gets no warning.
     let google_schema = config.take("responseSchema").map(to_json_schema);
     let schema = config.take("responseJsonSchema").or(google_schema);
     let media_type = config.string("responseMimeType")?;

@@ -156,6 +156,7 @@ impl ContentsReader {
         let id = given.unwrap_or_else(|| format!("call_{}", self.calls));
         self.calls += 1;
         self.names.insert(id.clone(), name.clone());
+        // A later call may have the id of an earlier one, but its result is still missing.
         self.resolved.remove(&id);
         self.unresolved
             .entry(name.clone())
@@ -175,6 +176,7 @@ impl ContentsReader {
         report: &mut TranslationReport,
     ) -> Result<ToolResult, TranslationError> {
         let name = fields.required_string("name")?;
+        // The id of a result is optional. If no call has it, the name decides.
         let given = fields
             .string("id")?
             .filter(|id| self.names.contains_key(id));
@@ -208,6 +210,7 @@ impl ContentsReader {
     fn next_unresolved(&mut self, name: &str) -> Option<String> {
         let open = self.unresolved.get_mut(name)?;
         loop {
+            // The queue still has the calls whose results came with an id.
             let id = open.pop_front()?;
             if !self.resolved.contains(&id) {
                 return Some(id);
@@ -283,6 +286,7 @@ impl ContentsReader {
 
 fn decode_role(value: &Value, path: &str) -> Result<Role, TranslationError> {
     match value.get("role") {
+        // The API needs roles only in conversations of several turns. A single content is the user's.
         None | Some(Value::Null) => Ok(Role::User),
         // `function` and `tool` are the roles of results in older versions of the API.
         Some(Value::String(role)) => match role.as_str() {

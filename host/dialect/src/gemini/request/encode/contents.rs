@@ -21,6 +21,7 @@ pub(crate) fn encode(
     report: &mut TranslationReport,
 ) -> Result<Vec<Value>, TranslationError> {
     let mut contents = Vec::new();
+    // Results in OpenAI's dialects have only the call's id. This API requires the name too.
     let mut names = HashMap::new();
     for turn in &request.turns {
         let (role, parts) = match turn.role {
@@ -199,6 +200,7 @@ fn function_response(
         "name": name,
         "response": {},
     });
+    // Only the name of this member marks a failure, so a failure has it even without a text.
     if !texts.is_empty() || result.is_error {
         response["response"][key] = texts.join("\n").into();
     }

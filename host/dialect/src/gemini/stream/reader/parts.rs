@@ -92,6 +92,7 @@ impl Parts {
         if text.is_empty() {
             return;
         }
+        // A signature belongs to the text before it, so text after it is another part.
         if self.open != Some(OpenKind::Text) || self.signature.is_some() {
             self.close(out);
             self.open = Some(OpenKind::Text);
@@ -111,6 +112,7 @@ impl Parts {
         if signature.is_none() {
             return;
         }
+        // There is room for one signature, so an earlier one must go out first.
         if self.open != Some(OpenKind::Text) || self.signature.is_some() {
             self.close(out);
         }
