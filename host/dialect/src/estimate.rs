@@ -54,6 +54,7 @@ impl TokenCounter {
     }
 
     fn media(&mut self, media: &Media, flat: u64) {
+        // Providers count media by pixels, pages or seconds, so the length of the base64 shows little.
         match &media.source {
             MediaSource::Text(words) => self.text(words),
             MediaSource::Base64(_) | MediaSource::File(_) | MediaSource::Url(_) => {
@@ -83,6 +84,7 @@ impl TokenCounter {
         self.uncounted += text.len() - rest.len();
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES));
+            // `<|endoftext|>` in a client's text is ordinary text, not a special token.
             let tokens = tiktoken_rs::o200k_base_singleton().encode_ordinary(piece);
             self.tokens += u64::try_from(tokens.len()).unwrap_or(u64::MAX);
             rest = after;

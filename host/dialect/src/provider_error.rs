@@ -46,6 +46,7 @@ impl ProviderError {
     /// stands for; `None` if neither is known.
     pub(crate) fn status(&self) -> Option<u16> {
         let code = self.code.as_deref().and_then(|code| code.parse().ok());
+        // Other numbers are a provider's own error codes, not statuses.
         let http_status = code.filter(|code| (400..600).contains(code));
         http_status.or_else(|| {
             let codes = [self.kind.as_deref(), self.code.as_deref()];

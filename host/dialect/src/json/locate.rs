@@ -80,6 +80,7 @@ pub(super) fn split_last(pointer: &str) -> (&str, Cow<'_, str>) {
 
 /// An array index by RFC 6901: digits, no zero in front.
 pub(super) fn index(token: &str) -> Option<usize> {
+    // `parse` alone would accept `+1`.
     let plain = token.bytes().all(|byte| byte.is_ascii_digit())
         && (token == "0" || !token.starts_with('0'));
     if plain { token.parse().ok() } else { None }
@@ -104,6 +105,7 @@ fn validate_pointer(pointer: &str) -> Result<(), JsonError> {
 
 fn unescape(token: &str) -> Cow<'_, str> {
     if token.contains('~') {
+        // RFC 6901, section 4: `~1` first. In the other order, `~01` would become a slash.
         Cow::Owned(token.replace("~1", "/").replace("~0", "~"))
     } else {
         Cow::Borrowed(token)
@@ -173,6 +175,7 @@ impl<'de> Visitor<'de> for Descent<'_> {
             location.container = Container::Object;
         }
         let mut seen = false;
+        // The loop goes on after the wanted member: a duplicate may follow.
         while let Some(name) = map.next_key::<&RawValue>()? {
             let wanted = name_matches(name, &token);
             if wanted && seen {

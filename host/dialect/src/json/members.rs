@@ -88,6 +88,7 @@ impl<'de> Visitor<'de> for ArrayVisitor {
         {
             found.push(item);
         }
+        // serde_json reports an error if a visitor leaves items unread.
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(found)
     }

@@ -150,6 +150,7 @@ fn plan_splice<'v>(text: &[u8], patch: &'v Patch) -> Result<Splice<'v>, PatchErr
         path: path.to_owned(),
     };
     let text = utf8(text).map_err(bad_text)?;
+    // The value goes into the text as it is, so one that is not JSON would spoil the whole body.
     let value = match patch {
         Patch::Add { value, .. } | Patch::Replace { value, .. } => parse_value(path, value)?,
         Patch::Remove { .. } => "",
@@ -204,6 +205,7 @@ fn addition<'v>(
     let name = match (location.container, location.target) {
         (Container::Absent, _) => return Ok(None),
         (Container::Object, Some(member)) => return Ok(Some(Splice::new(member.value, value))),
+        // The token may hold quotes or control characters; `Value` writes the escapes.
         (Container::Object, None) => format!("{}:", serde_json::Value::from(token)),
         (Container::Array, Some(item)) => {
             let insertion = Splice::new(item.start..item.start, value);

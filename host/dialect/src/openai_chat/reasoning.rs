@@ -109,6 +109,7 @@ impl ReasoningMembers {
     pub(super) fn into_details(self) -> Vec<Value> {
         let mut details = self.details;
         let whole = json!([0, self.text.len()]);
+        // With an empty text the span stays: without it, `split` would read the part as redacted.
         if let [Value::Object(only)] = details.as_mut_slice()
             && !self.text.is_empty()
             && only.get(SPAN) == Some(&whole)
@@ -155,6 +156,7 @@ impl DetailRecord {
     pub(super) fn add(&mut self, piece: &Value) {
         self.bytes = self.bytes.saturating_add(piece.to_string().len());
         if self.bytes > RECORD_BYTES_MAX {
+            // `bytes` stays above the limit, so the pieces that follow are dropped too.
             self.details = Vec::new();
             return;
         }
@@ -231,6 +233,7 @@ fn split(text: &str, encrypted: &[EncryptedDetail<'_>]) -> Vec<ReasoningPart> {
         } else {
             record.span
         };
+        // Clients may send any span. It must not overlap the one before it, or cut a character.
         let span = span.filter(|(start, end)| *start >= at && text.get(*start..*end).is_some());
         if let Some((start, end)) = span {
             parts.extend(text_only(text.get(at..start).unwrap_or_default()));

@@ -17,6 +17,7 @@ pub(crate) enum Mark {
 /// Makes a signature of this dialect from an item's `id` and `encrypted_content`. Some clients (Codex)
 /// leave out the id, which the provider accepts too.
 pub(crate) fn from_parts(id: Option<&str>, encrypted: &str) -> Signature {
+    // `split` cuts at the first line feed, so the id must not have one.
     let id = id.filter(|id| !id.contains('\n')).unwrap_or_default();
     let data = if id.is_empty() && !encrypted.contains('\n') {
         encrypted.to_owned()

@@ -115,6 +115,7 @@ fn allowed(
         }
     }
     if names.is_empty() {
+        // All allowed tools are dropped, so no other tool may be called.
         return Ok(ToolChoice::None);
     }
     Ok(ToolChoice::Allowed { names, required })

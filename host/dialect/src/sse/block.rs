@@ -58,8 +58,10 @@ impl EventBlock {
 fn field(block: &[u8], line: Range<usize>) -> (&[u8], Range<usize>) {
     let bytes = &block[line.clone()];
     let Some(colon) = memchr(b':', bytes) else {
+        // By the standard, the whole line is the name, and the value is empty.
         return (bytes, line.end..line.end);
     };
+    // The standard removes one space after the colon. More spaces belong to the value.
     let space = usize::from(bytes.get(colon + 1) == Some(&b' '));
     (&bytes[..colon], line.start + colon + 1 + space..line.end)
 }

@@ -192,6 +192,7 @@ impl SseReader {
 
     /// Reads the block that ends at `end`. If it is an event, takes it with all bytes before it.
     fn take_block(&mut self, end: usize) -> Option<SseEvent> {
+        // The standard ignores a byte order mark only at the beginning of a stream.
         let first = std::mem::take(&mut self.at_start);
         if !self.tail.is_empty() {
             self.tail.extend_from_slice(&self.chunk[..end]);
@@ -211,6 +212,7 @@ impl SseReader {
         let start = self.comment_bytes + mark;
         let block = EventBlock::read(&held[start..]);
         if !block.is_event() {
+            // The block stays in the buffer, because every byte must come out again.
             self.comment_bytes = held.len();
             return None;
         }

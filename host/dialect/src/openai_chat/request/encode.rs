@@ -40,6 +40,7 @@ pub(crate) fn encode_request(
     if request.sampling.top_k.is_some() {
         report.warn_dropped("top_k");
     }
+    // OpenAI's reasoning models reject the older `max_tokens`.
     put("max_completion_tokens", json!(request.sampling.tokens_max));
     put("stop", encode_stop(&request.stop, report));
     put(
@@ -47,6 +48,7 @@ pub(crate) fn encode_request(
         encode_reasoning(request.reasoning, report),
     );
     put("response_format", encode_format(&request.format));
+    // The API rejects `tool_choice` and `parallel_tool_calls` without `tools`.
     if request.tools.is_empty() {
         if request
             .tool_choice

@@ -61,6 +61,7 @@ impl stream::Reader for ChatReader {
     }
 
     fn finish(&mut self, sink: &mut impl Sink) {
+        // Some providers close the connection after the finish reason, without `[DONE]`.
         if self.stage == Stage::Finished {
             sink.done();
         }
@@ -89,6 +90,7 @@ impl ChatReader {
     }
 
     fn choices(&mut self, choices: &Choices<'_>, sink: &mut impl Sink) -> Result<(), Malformed> {
+        // `first` falls back to another choice, but a chunk may hold a later choice alone.
         let first = choices.first().filter(|choice| choice.index() == 0);
         if first.is_some() {
             self.start(sink);

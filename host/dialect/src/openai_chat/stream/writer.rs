@@ -96,6 +96,7 @@ impl ChatWriter {
                 signature,
             } => self.begin_call(id, name, signature.as_ref(), out),
             PartStart::Complete(Part::Image(media)) => {
+                // The chunk format cannot show an image that is neither inline nor at a URL.
                 if let Ok(mut image) = media::image(media) {
                     image["index"] = json!(self.images);
                     self.images += 1;

@@ -83,6 +83,7 @@ pub(crate) const fn finish_reason(finish: &FinishReason) -> &'static str {
 /// Returns the text of a part; `None` if it has none. Reasoning is not part of a completion's text.
 fn visible_text(part: &Part) -> Option<&str> {
     match part {
+        // There is no member for a refusal. Without its text, the response could be empty.
         Part::Text { text, .. } | Part::Refusal(text) => Some(text),
         Part::Audio(_)
         | Part::Document(_)

@@ -46,6 +46,7 @@ impl EventEncoder for CompletionsWriter {
             }
             Event::Error(error) => {
                 self.ended = true;
+                // No `[DONE]` follows, as in `openai_chat::render_stream_error`.
                 out.push(frame(render_error(&error_body(error)).to_vec()));
             }
             Event::PartStart(_) | Event::Delta(_) | Event::PartEnd | Event::Start { .. } => {}

@@ -24,6 +24,7 @@ pub(crate) fn decode_request(
 ) -> Result<Request, TranslationError> {
     let mut fields = ObjectReader::from_body(body)?;
     reject_stateful(&mut fields)?;
+    // `echo` needs all members as the client sent them, so it runs before they are taken.
     let mut request = Request {
         model: head.model.clone().into_owned(),
         stream: head.stream,

@@ -33,6 +33,7 @@ pub(crate) fn encode_request(
     if request.stream {
         put("stream", true.into());
     }
+    // The API's default is true.
     put("store", false.into());
     if wants_signatures(request) {
         put("include", json!([ENCRYPTED_CONTENT]));
@@ -112,7 +113,7 @@ fn encode_sampling(
     }
 }
 
-/// The format of the response, as in the API reference.
+/// The maximum `temperature`, as in the API reference.
 const TEMPERATURE_MAX: f64 = 2.0;
 
 /// The minimum `max_output_tokens`: the API responds with 400 to less.

@@ -27,6 +27,7 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
     match seen.output {
         None => ProviderError::read(body).map_or(BodyCheck::Empty, BodyCheck::Error),
         Some(output) if !output.get().starts_with('[') => BodyCheck::Malformed,
+        // With a reason, an empty output is complete: reasoning may use up all tokens.
         Some(output) if is_void(output) && seen.reason.is_none() => BodyCheck::Empty,
         Some(_) => BodyCheck::Complete {
             usage: seen.usage(),

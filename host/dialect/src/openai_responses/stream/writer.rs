@@ -72,6 +72,7 @@ impl EventEncoder for ResponsesWriter {
         if self.ended {
             return;
         }
+        // This comes before `start`: a stream that fails at once is only `response.failed`.
         if let Event::Error(error) = event {
             self.fail(error, out);
             return;
@@ -249,6 +250,7 @@ impl ResponsesWriter {
             self.item_event(kind, &id, &json!({"input": input}), out);
         } else {
             let arguments = tool_text::arguments_or_empty(&call.call.arguments).to_owned();
+            // A client may join the deltas only, so the `{}` for missing arguments is sent as a delta too.
             if arguments != call.call.arguments {
                 let kind = "response.function_call_arguments.delta";
                 self.item_event(kind, &id, &json!({"delta": arguments}), out);
@@ -274,6 +276,7 @@ impl ResponsesWriter {
         let finish = std::mem::take(&mut self.finish);
         let ending = Ending::of(&finish);
         self.close_message(ending.status, out);
+        // `end` fails the stream if the last item exceeds the limit.
         if self.ended {
             return;
         }

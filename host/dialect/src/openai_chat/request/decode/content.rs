@@ -96,6 +96,7 @@ fn file(item: &mut ObjectReader, report: &mut TranslationReport) -> Result<Part,
         ));
     }
     let data = file.required_string("file_data")?;
+    // Base64 has no colon, so neither test matches bare data.
     let media = if data.starts_with("data:") || data.contains("://") {
         media_from_url(&file, "file_data", data)?
     } else {

@@ -92,6 +92,7 @@ impl ConversationReader {
             parts: decode_content(message, MessageRole::Tool, report)?,
             is_error: false,
         });
+        // Here each result is a message of its own. Anthropic requires all of them in one message.
         match self.turns.last_mut() {
             Some(turn) if turn.role == Role::User => {
                 // Results come first in a turn of the common form.

@@ -127,6 +127,7 @@ fn assistant(
     for part in &turn.parts {
         match part {
             Part::Reasoning(part) => match &part.signature {
+                // An empty signature passes too; `reasoning::decode` explains it.
                 Some(signature) if signature.data_for(DIALECT).is_some() => reasoning.add(part),
                 _ => report.warn(loss::REASONING, loss::REASONING_DROPPED),
             },
@@ -155,6 +156,7 @@ fn assistant(
     message.insert(
         "content".to_owned(),
         match parts.as_slice() {
+            // Only a message with calls may have null here.
             [] if called.is_empty() => json!(""),
             [] => Value::Null,
             _ => content(parts),

@@ -51,6 +51,7 @@ impl PartTracker {
         out: &mut Vec<Event>,
     ) -> Result<(), Malformed> {
         let details = message::list(delta, "reasoning_details");
+        // OpenRouter sends one text both in `reasoning` and in the details; only one may be shown.
         match reasoning::text_of(delta) {
             "" => details
                 .iter()
@@ -128,6 +129,7 @@ impl PartTracker {
         };
         let signature = Signature::read(DIALECT, encrypted.data);
         if self.open == DecodingPart::Reasoning {
+            // `close` would add another signature, but this part has its own.
             self.open = DecodingPart::Nothing;
             out.push(Event::Delta(Delta::Signature(signature)));
             out.push(Event::PartEnd);

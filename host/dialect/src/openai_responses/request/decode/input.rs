@@ -56,6 +56,7 @@ fn decode_item(
 ) -> Result<(), TranslationError> {
     let kind = item.string("type")?;
     match kind.as_deref() {
+        // The type is optional in messages and in references. Only messages have a role.
         None if item.peek("role").is_none() && item.peek("id").is_some() => {
             return Err(item.error("id", ITEM_REFERENCE));
         }
@@ -226,6 +227,7 @@ fn result(
     };
     let id = item.required_string(name)?;
     let parts = match item.peek("output") {
+        // The shell tool's output is a list of records, not of content.
         Some(Value::Array(list)) if list.iter().any(|it| it.get("stdout").is_some()) => {
             vec![Part::text(
                 item.take("output").unwrap_or_default().to_string(),
