@@ -17,7 +17,7 @@ use jackfield_dispatch::port::ResponseHead;
 use url::Url;
 
 use crate::bindings::{executor_contract as contract, types};
-use crate::limits::LIST_LENGTH_MAX;
+use crate::limits::{HEADERS_MAX, LIST_LENGTH_MAX};
 
 /// A value of a guest that the contract does not allow.
 #[derive(Debug, thiserror::Error)]
@@ -48,13 +48,15 @@ pub(crate) enum ContractError {
     /// A framing that the contract reserves.
     #[error("this host does not support the framing `{0}`")]
     ReservedFraming(&'static str),
-    /// A list longer than [`LIST_LENGTH_MAX`].
-    #[error("{length} {list}, but at most {LIST_LENGTH_MAX} are allowed")]
+    /// A list with more items than its limit.
+    #[error("{length} {list}, but at most {max} are allowed")]
     ListTooLong {
         /// The list, as the contract names it.
         list: &'static str,
         /// The number of its values.
         length: usize,
+        /// The limit.
+        max: usize,
     },
 }
 
@@ -145,7 +147,8 @@ pub(crate) fn head_in(head: types::HttpHead) -> Result<ResponseHead, ContractErr
 }
 
 fn headers_in(headers: Vec<types::Header>) -> Result<HeaderMap, ContractError> {
-    check_length("headers", headers.len())?;
+    // A `HeaderMap` panics when it is asked for more than about 24,500 entries.
+    check_length_max("headers", headers.len(), HEADERS_MAX)?;
     let mut map = HeaderMap::with_capacity(headers.len());
     for header in headers {
         let name = HeaderName::from_bytes(header.name.as_bytes())
@@ -295,10 +298,14 @@ pub(crate) fn failure_in(failure: types::Failure) -> Refusal {
 }
 
 fn check_length(list: &'static str, length: usize) -> Result<(), ContractError> {
-    if length <= LIST_LENGTH_MAX {
+    check_length_max(list, length, LIST_LENGTH_MAX)
+}
+
+fn check_length_max(list: &'static str, length: usize, max: usize) -> Result<(), ContractError> {
+    if length <= max {
         return Ok(());
     }
-    Err(ContractError::ListTooLong { list, length })
+    Err(ContractError::ListTooLong { list, length, max })
 }
 
 /// A guest's text as an error message quotes it.
@@ -314,3 +321,22 @@ const QUOTED_BYTES_MAX: usize = 80;
 
 /// Length of a failure's message, in bytes. The rest is cut off.
 const MESSAGE_BYTES_MAX: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_more_headers_than_a_header_map_holds() {
+        let header = |_| types::Header {
+            name: "x-a".to_owned(),
+            value: b"b".to_vec(),
+        };
+        let headers = |length| headers_in((0..length).map(header).collect());
+        assert_eq!(headers(HEADERS_MAX).unwrap().len(), HEADERS_MAX);
+        for length in [HEADERS_MAX + 1, 30_000, LIST_LENGTH_MAX] {
+            let error = headers(length).unwrap_err().to_string();
+            assert!(error.contains("headers, but at most"), "{error}");
+        }
+    }
+}

@@ -76,3 +76,6 @@ pub const CODE_CACHE_BYTES_MAX: u64 = 512 << 20;
 
 /// Files of the plugins folder that are read. Further ones are ignored, with an error in the log.
 pub const PLUGIN_FILES_MAX: usize = 256;
+
+/// Headers of a planned request. Servers accept about a hundred; a `HeaderMap` cannot hold 32,768.
+pub const HEADERS_MAX: usize = 1_000;
