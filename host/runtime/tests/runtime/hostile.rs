@@ -135,7 +135,7 @@ async fn enforces_the_output_limit() {
         assert_fault(&named, "floods", FaultKind::OverOutput, too_much);
     }
     let named = prepare(&floods, "list").await;
-    let list = "70001 headers, but at most 65536 are allowed";
+    let list = "70001 headers, but at most 1000 are allowed";
     assert_fault(&named, "floods", FaultKind::InvalidOutput, list);
 
     let reply = floods
