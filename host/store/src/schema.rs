@@ -85,6 +85,17 @@ pub(crate) fn describe_error(error: &rusqlite::Error) -> String {
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     // WAL: readers and the writer do not block each other. FULL: a commit is on the disk when it
     // returns.
+    // SQLite reports a lock at once, without its busy timeout, when several processes switch a new file
+    // to WAL together. A transaction does wait for the other process.
+    for _ in 0..WAL_TRIES_MAX {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
+                connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+            }
+            _ => break,
+        }
+    }
+    // Reports what the tries did not solve; in WAL already it changes nothing.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Overwrites deleted secrets, which would otherwise stay in unused pages.
@@ -119,6 +130,9 @@ fn version(connection: &Connection) -> rusqlite::Result<i64> {
 fn newest(steps: &[&str]) -> i64 {
     i64::try_from(steps.len()).unwrap_or(i64::MAX)
 }
+
+/// How often a new file is switched to WAL while other processes do the same.
+const WAL_TRIES_MAX: u32 = 16;
 
 #[cfg(test)]
 mod tests {
