@@ -8,6 +8,7 @@
 
 mod after_commit;
 mod anthropic_fixtures;
+mod availability;
 mod call_log;
 mod cancel;
 mod chat_fixtures;
