@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jackfield_credential::{
     Attempt, Availability, CandidateQuery, Credential, CredentialId, Effects, HealthChange,
-    HealthRecord, ModelKey, Outcome, Timestamp,
+    HealthRecord, ModelKey, Outcome, Renewal, Timestamp,
 };
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -146,6 +146,32 @@ impl Inner {
                 outcome: outcome.clone(),
             };
             self.emit(&credential.id, now, EventKind::Attempt(note));
+        }
+    }
+
+    /// Drops what a credential's health says about secrets or an account that it no longer has.
+    pub(crate) fn renew(&self, state: &mut State, id: &CredentialId, renewal: Renewal) {
+        let renewed = state.pool.renew(id.as_str(), renewal, self.now());
+        self.take_effects(state, renewed.unwrap_or_default());
+    }
+
+    /// The same after a redefinition, which may also have enabled the credential. `before` is its
+    /// definition before.
+    pub(crate) fn renew_redefined(
+        &self,
+        state: &mut State,
+        id: &CredentialId,
+        before: &Credential,
+        renewal: Option<Renewal>,
+    ) {
+        let slot = state.pool.slot(id.as_str());
+        let credential = slot.and_then(|slot| state.pool.credential(slot));
+        let enabled = credential.is_some_and(|credential| credential.enabled && !before.enabled);
+        for renewal in renewal
+            .into_iter()
+            .chain(enabled.then_some(Renewal::Enabled))
+        {
+            self.renew(state, id, renewal);
         }
     }
 

@@ -31,6 +31,9 @@ pub use pool::{
     PoolError, PoolOptions, Problem, Quota, QuotaState, Reasons, ServedName, Slot, Status,
     Unavailable,
 };
-pub use refresh::{DueQueue, RefreshFacts, policy_check_interval, refresh_backoff};
+pub use refresh::{
+    DueQueue, OnDemandLimit, REFRESH_INTERVAL_MIN, RefreshFacts, policy_check_interval,
+    refresh_backoff,
+};
 pub use retry_budget::{BudgetPolicy, RetryBudget};
 pub use timestamp::Timestamp;
