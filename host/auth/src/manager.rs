@@ -112,7 +112,7 @@ impl AuthManager {
         Ok(CandidateSet::new(
             Arc::clone(&self.inner),
             candidates,
-            query.name,
+            query,
         ))
     }
 
@@ -129,7 +129,7 @@ impl AuthManager {
         now: Timestamp,
     ) -> Result<Lease, LeaseError> {
         let slot = candidates.slot(index).ok_or(LeaseError::NotInPool)?;
-        self.lease_slot(slot, candidates.requested_name(), now)
+        self.lease_slot(slot, &candidates.query(), candidates.is_trial(), now)
     }
 
     /// Takes another lease on a credential whose tokens were refreshed since the call's last
@@ -138,11 +138,22 @@ impl AuthManager {
     /// # Errors
     ///
     /// Why it is not available.
-    pub fn lease_again(&self, slot: Slot, name: &str, now: Timestamp) -> Result<Lease, LeaseError> {
-        self.lease_slot(slot, name, now)
+    pub fn lease_again(
+        &self,
+        slot: Slot,
+        query: &CandidateQuery<'_>,
+        now: Timestamp,
+    ) -> Result<Lease, LeaseError> {
+        self.lease_slot(slot, query, false, now)
     }
 
-    fn lease_slot(&self, slot: Slot, name: &str, now: Timestamp) -> Result<Lease, LeaseError> {
+    fn lease_slot(
+        &self,
+        slot: Slot,
+        query: &CandidateQuery<'_>,
+        trial: bool,
+        now: Timestamp,
+    ) -> Result<Lease, LeaseError> {
         let mut state = self.inner.lock();
         let credential = Arc::clone(state.pool.credential(slot).ok_or(LeaseError::NotInPool)?);
         let can_refresh = state.refresher.is_some() && credential.kind == CredentialKind::Oauth;
@@ -153,7 +164,7 @@ impl AuthManager {
         let awaits_refresh = can_refresh && account.awaits_refresh(now);
         let access = Access::new(credential, account);
         // The last step that can fail, since an attempt without a lease would stay in flight for ever.
-        let attempt = state.pool.begin(slot, name, now)?;
+        let attempt = state.pool.begin(slot, query, trial, now)?;
         state.leases.open += 1;
         let configuration = state.configuration;
         drop(state);

@@ -291,5 +291,6 @@ fn cause_of(rejection: &RefreshFailure) -> Cause {
         message: format!("log in again: {}", rejection.message),
         retry_after: None,
         refresh_suggested: false,
+        sent: true,
     })
 }
