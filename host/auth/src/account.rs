@@ -270,7 +270,9 @@ impl Account {
         let facts = RefreshFacts {
             enabled: credential.enabled,
             kind: credential.kind,
-            required_at: self.required_at(),
+            required_at: self
+                .required_at()
+                .filter(|_| refresher.can_refresh(&credential.provider)),
             policy_decision: self.refresh.policy_decision.filter(|_| has_policy),
             interval: self.timing.interval,
             lead: lead.or_else(|| refresher.lead(&credential.provider)),

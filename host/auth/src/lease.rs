@@ -175,6 +175,18 @@ impl Lease {
         }
     }
 
+    /// Takes the credential's present secrets, after a refresh. Nothing changes if the credential has
+    /// been removed.
+    pub fn reload_secrets(&mut self) {
+        let mut state = self.inner.lock();
+        let configuration = state.configuration;
+        if let Some((credential, account)) = state.of(&self.access.credential.id) {
+            self.access = Access::new(credential, account);
+            self.configuration = configuration;
+            self.refreshability.awaits_refresh = false;
+        }
+    }
+
     /// Ends the attempt with its outcome. `first_byte` is the time to the first byte of the
     /// response, if there was one.
     #[expect(clippy::needless_pass_by_value, reason = "an outcome is settled once")]

@@ -161,7 +161,10 @@ impl AuthManager {
             .accounts
             .get(&credential.id)
             .ok_or(LeaseError::NotInPool)?;
-        let awaits_refresh = can_refresh && account.awaits_refresh(now);
+        let awaits_refresh = can_refresh && account.awaits_refresh(now) && {
+            let refresher = state.refresher.as_ref();
+            refresher.is_some_and(|refresher| refresher.can_refresh(&credential.provider))
+        };
         let access = Access::new(credential, account);
         // The last step that can fail, since an attempt without a lease would stay in flight for ever.
         let attempt = state.pool.begin(slot, query, trial, now)?;

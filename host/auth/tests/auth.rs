@@ -15,8 +15,12 @@ mod events;
 mod reconfigured;
 #[path = "auth/refresh.rs"]
 mod refresh;
+#[path = "auth/refresh_limits.rs"]
+mod refresh_limits;
 #[path = "auth/refresh_policy.rs"]
 mod refresh_policy;
+#[path = "auth/renewal.rs"]
+mod renewal;
 #[path = "auth/rules.rs"]
 mod rules;
 #[path = "auth/support.rs"]

@@ -106,7 +106,7 @@ async fn second_401_after_refresh_counts_as_failure() {
 
 #[tokio::test(start_paused = true)]
 async fn failed_refresh_fails_over() {
-    let rejected = RefreshError::Rejected("invalid_grant".to_owned());
+    let rejected = RefreshError::Rejected("invalid_grant".into());
     let (stage, _) = stage(2, 1, Err(rejected));
     assert_eq!(text(stage.whole().await).await, COMPLETION);
     assert_eq!(stage.upstream.credentials(), ["a", "b"]);

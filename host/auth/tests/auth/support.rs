@@ -215,6 +215,11 @@ impl Store for MemoryStore {
 pub(crate) struct Provider {
     /// How long a refresh takes.
     pub(crate) takes: Duration,
+    /// The life of the tokens that it reports.
+    pub(crate) life: Mutex<Option<Duration>>,
+    /// When refreshes began, in order.
+    pub(crate) began: Mutex<Vec<Timestamp>>,
+    clock: Clock,
     /// Errors for the next refreshes, first to last.
     pub(crate) failures: Mutex<VecDeque<RefreshError>>,
     /// The refresh tokens that it received, in order.
@@ -241,6 +246,9 @@ impl Provider {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             takes: Duration::from_secs(1),
+            life: Mutex::default(),
+            began: Mutex::default(),
+            clock: clock(),
             failures: Mutex::default(),
             seen: Mutex::default(),
             concurrency: Mutex::default(),
@@ -255,11 +263,12 @@ impl Provider {
 impl Refresher for Provider {
     fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
         Box::pin(async move {
+            self.began.lock().push((self.clock)());
             let presented = job.secrets["refresh-token"].expose_secret().to_owned();
             let number = {
                 let mut seen = self.seen.lock();
                 if seen.contains(&presented) {
-                    return Err(RefreshError::Rejected("a token was used twice".to_owned()));
+                    return Err(RefreshError::Rejected("a token was used twice".into()));
                 }
                 seen.push(presented);
                 seen.len()
@@ -282,9 +291,10 @@ impl Refresher for Provider {
                     format!("rt-{number}-{id}").into(),
                 ),
             ]);
+            let life = *self.life.lock();
             Ok(TokenPatch {
                 secrets,
-                expires_at: None,
+                expires_at: life.map(|life| (self.clock)() + life),
             })
         })
     }

@@ -81,7 +81,7 @@ impl Refresher for TokenEndpoint {
 impl World {
     fn issue_tokens(&self, id: &str, token: u64, login: u64) -> Result<TokenPatch, RefreshError> {
         if self.chance(REFRESH_FAILURES) {
-            return Err(RefreshError::Failed("down".to_owned()));
+            return Err(RefreshError::Failed("down".into()));
         }
         let now = self.now();
         let known = {

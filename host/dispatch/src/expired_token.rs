@@ -1,0 +1,68 @@
+//! Calls that find an access token expired, or none yet: they wait for the refresh, instead of sending a
+//! token that the provider will reject.
+
+use jackfield_auth::{AuthManager, Lease, RefreshError};
+use jackfield_credential::{Failure, Scope, kind};
+use std::sync::Arc;
+
+use crate::attempt::{AttemptError, StaleAttempt};
+use crate::call_log::Step;
+use crate::context::CallContext;
+use crate::error::UpstreamFailure;
+
+/// Returns the lease with a token that has not expired. The call's deadline bounds the wait.
+///
+/// # Errors
+/// There are no new tokens. The failure is the credential's, and the lease is settled with it.
+pub(crate) async fn wait_for_token(
+    auth: &AuthManager,
+    context: &CallContext,
+    mut lease: Lease,
+) -> Result<Lease, AttemptError> {
+    if !lease.awaits_refresh() {
+        return Ok(lease);
+    }
+    let id = lease.credential().id.clone();
+    // A token endpoint may be slow: meanwhile new calls prefer other credentials.
+    lease.note_slow(context.clock.now());
+    let refreshed = auth.refresh_expired(&id, lease.token_version()).await;
+    context.trace.step(Step::Refresh {
+        credential: Arc::from(id.as_str()),
+        error: refreshed.as_ref().err().map(ToString::to_string),
+    });
+    let error = match refreshed {
+        Ok(()) => {
+            lease.reload_secrets();
+            return Ok(lease);
+        }
+        // Nothing can refresh this token. Its end may be wrong, so the provider decides.
+        Err(error) if !was_planned(&error) => return Ok(lease),
+        Err(error) => error,
+    };
+    tracing::debug!(call = %context.call.id, credential = %id, %error, "no token for the attempt");
+    let failure = Failure {
+        scope: Scope::Credential,
+        kind: kind::AUTHENTICATION.into(),
+        status: None,
+        message: format!("the credential has no valid access token: {error}"),
+        retry_after: None,
+        refresh_suggested: false,
+        sent: false,
+    };
+    let failure = UpstreamFailure {
+        failure,
+        response: None,
+    };
+    let stale = StaleAttempt { lease, failure };
+    Err(AttemptError::Upstream(stale.fail(context)))
+}
+
+/// False if no refresh of this credential is possible at all.
+fn was_planned(error: &RefreshError) -> bool {
+    match error {
+        RefreshError::Failed(failure) => failure.planned,
+        RefreshError::Postponed { last, .. } => last.as_ref().is_none_or(|last| last.planned),
+        RefreshError::Rejected(_) => true,
+        RefreshError::NotRefreshable | RefreshError::NotFound => false,
+    }
+}
