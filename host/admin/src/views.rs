@@ -94,11 +94,14 @@ fn refresh(state: &RefreshView) -> types::Refresh {
         due_at_ms: millis(state.due_at),
         failures: state.failures,
         rejected: state.rejected.clone(),
-        last_failure: state.last_failure.as_ref().map(|last| types::RefreshFailure {
-            at_ms: last.at.as_millis(),
-            status: last.failure.status,
-            message: last.failure.message.clone(),
-        }),
+        last_failure: state
+            .last_failure
+            .as_ref()
+            .map(|last| types::RefreshFailure {
+                at_ms: last.at.as_millis(),
+                status: last.failure.status,
+                message: last.failure.message.clone(),
+            }),
     }
 }
 

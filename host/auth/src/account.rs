@@ -207,10 +207,13 @@ impl Account {
         }
     }
 
-    /// True if the access token has expired, or there is none yet: a call has to wait for a refresh.
-    /// False if nothing shows that the tokens can be refreshed.
+    /// True if a call has to wait for a refresh: the access token has expired, there is none yet, or the
+    /// provider rejected it and a refresh is running. False if nothing shows that the tokens can be
+    /// refreshed.
     pub(crate) fn awaits_refresh(&self, now: Timestamp) -> bool {
-        (self.has_expired(now) && self.can_refresh()) || self.lacks_token()
+        (self.has_expired(now) && self.can_refresh())
+            || self.lacks_token()
+            || (self.is_rejected() && self.refresh.running.is_some())
     }
 
     /// True if the access token is of no use: it has expired, the provider rejected it, or there is none.
@@ -249,7 +252,8 @@ impl Account {
         if self.is_rejected() {
             return Some(self.refresh.on_demand.next_at());
         }
-        self.lacks_token().then(Timestamp::default)
+        let needed = self.refresh.expired_tokens == Some(self.tokens.version);
+        (needed || self.lacks_token()).then(Timestamp::default)
     }
 
     /// Returns when the next refresh and the next policy check are due. Nothing is due once the provider

@@ -151,8 +151,8 @@ impl Inner {
 
     /// Drops what a credential's health says about secrets or an account that it no longer has.
     pub(crate) fn renew(&self, state: &mut State, id: &CredentialId, renewal: Renewal) {
-        let renewed = state.pool.renew(id.as_str(), renewal, self.now());
-        self.take_effects(state, renewed.unwrap_or_default());
+        let effects = state.pool.renew(id.as_str(), renewal, self.now());
+        self.take_effects(state, effects.unwrap_or_default());
     }
 
     /// The same after a redefinition, which may also have enabled the credential. `before` is its

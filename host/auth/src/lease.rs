@@ -143,7 +143,7 @@ impl Lease {
         self.refreshability.refreshable
     }
 
-    /// True if the access token has expired, or there is none yet. Wait for
+    /// True if the access token has expired or was rejected, or there is none yet. Wait for
     /// [`AuthManager::refresh_expired`](crate::AuthManager::refresh_expired) instead of sending it.
     pub fn awaits_refresh(&self) -> bool {
         self.refreshability.awaits_refresh

@@ -192,6 +192,22 @@ impl AuthManager {
         Some(Access::new(credential, account))
     }
 
+    /// The same, after the refresh of an expired token. If that fails, with the present secrets.
+    pub async fn refreshed_access(&self, id: &CredentialId) -> Option<Access> {
+        let access = self.access(id)?;
+        let expired = {
+            let now = self.inner.now();
+            let mut state = self.inner.lock();
+            state
+                .of(id)
+                .is_some_and(|(_, account)| account.awaits_refresh(now))
+        };
+        if expired && let Err(error) = self.refresh_expired(id, access.token_version()).await {
+            tracing::debug!(credential = %id, %error, "expired token not refreshed");
+        }
+        self.access(id)
+    }
+
     /// True if calls are queued for this model; a new call should queue behind them.
     pub fn has_queue(&self, name: &str) -> bool {
         self.inner.wait_queue.has_queue(name)
@@ -252,6 +268,11 @@ impl AuthManager {
     ) -> Result<(), RefreshError> {
         self.begin_refresh(id, seen_version, Trigger::TokenExpired)
             .await
+    }
+
+    /// Returns when the next refresh of a credential is due, if one is planned.
+    pub fn refresh_due_at(&self, id: &CredentialId) -> Option<Timestamp> {
+        self.inner.lock().queue.due_at(id)
     }
 
     async fn begin_refresh(

@@ -23,6 +23,8 @@ mod refresh_policy;
 mod renewal;
 #[path = "auth/rules.rs"]
 mod rules;
+#[path = "auth/shown.rs"]
+mod shown;
 #[path = "auth/support.rs"]
 mod support;
 #[path = "auth/wait_queue.rs"]

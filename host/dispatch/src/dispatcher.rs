@@ -326,7 +326,6 @@ impl Dispatcher {
     ) -> Result<ClientResponse, AttemptError> {
         let slot = stale.lease.slot();
         let id = stale.lease.credential().id.clone();
-        progress.refreshed.push(slot);
         let version = stale.lease.token_version();
         let refreshed = self.auth().refresh_rejected(&id, version).await;
         context.trace.step(Step::Refresh {
@@ -337,6 +336,7 @@ impl Dispatcher {
             tracing::debug!(call = %context.call.id, credential = %id, %error, "refresh failed");
             return Err(AttemptError::Upstream(stale.fail(context)));
         }
+        progress.refreshed.push(slot);
         let now = self.clock.now();
         let StaleAttempt { lease, failure } = stale;
         // Before the next lease: the old one still occupies the credential's capacity.

@@ -1,9 +1,10 @@
 //! Calls that find an access token expired, or none yet: they wait for the refresh, instead of sending a
 //! token that the provider will reject.
 
+use std::sync::Arc;
+
 use jackfield_auth::{AuthManager, Lease, RefreshError};
 use jackfield_credential::{Failure, Scope, kind};
-use std::sync::Arc;
 
 use crate::attempt::{AttemptError, StaleAttempt};
 use crate::call_log::Step;
@@ -40,22 +41,27 @@ pub(crate) async fn wait_for_token(
         Err(error) => error,
     };
     tracing::debug!(call = %context.call.id, credential = %id, %error, "no token for the attempt");
-    let failure = Failure {
-        scope: Scope::Credential,
-        kind: kind::AUTHENTICATION.into(),
-        status: None,
-        message: format!("the credential has no valid access token: {error}"),
-        retry_after: None,
-        refresh_suggested: false,
-        sent: false,
-    };
+    let now = context.clock.now();
+    let retry_at = auth.refresh_due_at(&id);
     let failure = UpstreamFailure {
-        failure,
+        failure: Failure {
+            scope: Scope::Credential,
+            kind: kind::AUTHENTICATION.into(),
+            // The credential is unavailable until the next refresh: of this status, a time is obeyed.
+            status: Some(SERVICE_UNAVAILABLE),
+            message: format!("the credential has no valid access token: {error}"),
+            retry_after: retry_at.map(|at| at.saturating_since(now)),
+            refresh_suggested: false,
+            sent: false,
+        },
         response: None,
     };
     let stale = StaleAttempt { lease, failure };
     Err(AttemptError::Upstream(stale.fail(context)))
 }
+
+/// See [`CooldownPolicy`](jackfield_credential::CooldownPolicy).
+const SERVICE_UNAVAILABLE: u16 = 503;
 
 /// False if no refresh of this credential is possible at all.
 fn was_planned(error: &RefreshError) -> bool {

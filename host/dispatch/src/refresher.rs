@@ -325,6 +325,49 @@ mod tests {
     }
 
     #[test]
+    fn error_response_has_status_and_reason() {
+        for (status, body, rejected, expected) in [
+            (503, Value::Null, false, "the response contains no token"),
+            (
+                400,
+                json!({"error": "invalid_grant", "error_description": "revoked"}),
+                true,
+                "invalid_grant: revoked",
+            ),
+            (
+                401,
+                json!({"error": {"code": "refresh_token_reused", "message": "log in"}}),
+                true,
+                "refresh_token_reused: log in",
+            ),
+            (
+                403,
+                json!({"error": {"status": "PERMISSION_DENIED", "message": "no"}}),
+                false,
+                "PERMISSION_DENIED: no",
+            ),
+            (429, json!({"error": "slow_down"}), false, "slow_down"),
+            (
+                200,
+                json!({"error": "bad_refresh_token", "error_description": "expired"}),
+                false,
+                "bad_refresh_token: expired",
+            ),
+        ] {
+            let failure = RefreshFailure {
+                status: Some(status),
+                ..RefreshFailure::from(expected)
+            };
+            let expected = if rejected {
+                RefreshError::Rejected(failure)
+            } else {
+                RefreshError::Failed(failure)
+            };
+            assert_eq!(endpoint_error(status, &body), expected);
+        }
+    }
+
+    #[test]
     fn expires_in_counts_from_now() {
         for value in [json!(60), json!("60")] {
             let expected = Some(NOW + Duration::from_secs(60));

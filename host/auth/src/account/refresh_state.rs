@@ -23,6 +23,8 @@ pub(crate) struct RefreshState {
     pub(crate) barred: bool,
     /// The version of the last tokens that the provider rejected in a call.
     pub(crate) rejected_tokens: Option<u64>,
+    /// The version of the last tokens that a call found expired.
+    pub(crate) expired_tokens: Option<u64>,
     /// Limits the refreshes of rejected tokens.
     pub(crate) on_demand: OnDemandLimit,
     /// The executor's last decision, until the next check.

@@ -32,8 +32,11 @@ pub(crate) fn begin(
     if account.tokens.version > seen_version {
         return Ok(None);
     }
-    if trigger == Trigger::TokenRejected {
-        account.refresh.rejected_tokens = Some(account.tokens.version);
+    let version = Some(account.tokens.version);
+    match trigger {
+        Trigger::Due => {}
+        Trigger::TokenRejected => account.refresh.rejected_tokens = version,
+        Trigger::TokenExpired => account.refresh.expired_tokens = version,
     }
     // The provider would reject the same refresh token again. A reset or new secrets clear this.
     if let Some(rejection) = account.refresh.rejected.clone() {

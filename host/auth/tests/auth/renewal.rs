@@ -67,7 +67,7 @@ fn reconfigure(auth: &AuthManager, registration: Registration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn replaced_key_drops_what_was_said_of_the_old_one() {
+async fn replaced_key_drops_failures_of_the_old_one() {
     for (status, kind) in [(401, kind::AUTHENTICATION), (403, kind::PERMISSION)] {
         let auth = manager(vec![key("old")], &std::sync::Arc::default());
         fail(&auth, status, kind, None);

@@ -201,7 +201,7 @@ const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 #[cfg(test)]
 mod tests {
-    use jackfield_admin::types::{HealthDetails, Model, Refresh};
+    use jackfield_admin::types::{HealthDetails, Model, Refresh, RefreshFailure};
 
     use super::*;
 
@@ -226,6 +226,31 @@ mod tests {
         };
         assert_eq!(fact(&response, "refreshed"), "1m ago");
         assert_eq!(fact(&response, "next refresh"), "in 30s");
+    }
+
+    #[test]
+    fn shows_why_a_refresh_failed() {
+        let mut response = CredentialResponse {
+            now_ms: 100_000,
+            ..CredentialResponse::default()
+        };
+        assert_eq!(fact(&response, "refresh error"), "");
+        let mut failure = RefreshFailure {
+            at_ms: 40_000,
+            status: Some(503),
+            message: "temporarily_unavailable".to_owned(),
+        };
+        response.credential.refresh.last_failure = Some(failure.clone());
+        assert_eq!(
+            fact(&response, "refresh error"),
+            "1m ago: status 503: temporarily_unavailable"
+        );
+        failure.status = None;
+        response.credential.refresh.last_failure = Some(failure);
+        assert_eq!(
+            fact(&response, "refresh error"),
+            "1m ago: temporarily_unavailable"
+        );
     }
 
     #[test]
