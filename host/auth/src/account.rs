@@ -161,6 +161,13 @@ impl Account {
         self.record.refreshed = true;
     }
 
+    /// Identifies the secrets of the source, as in the store's records of health. It has the length of the
+    /// index in the admin API, and reveals no more.
+    pub(crate) fn secrets_digest(&self) -> u64 {
+        let first = self.source_digest.iter().take(size_of::<u64>());
+        first.fold(0, |digest, &byte| (digest << 8) | u64::from(byte))
+    }
+
     /// Returns the refreshed secrets, if they stay in use with this registration and have other names
     /// than the registration's.
     pub(crate) fn refreshed_secrets(

@@ -1,17 +1,18 @@
 //! What handles, leases and the background share: the state behind one short lock, and what follows
 //! from a change of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_credential::{
-    Attempt, Availability, CandidateQuery, Credential, CredentialId, Effects, HealthChange,
-    HealthRecord, ModelKey, Outcome, Renewal, Timestamp,
+    Attempt, Availability, CandidateQuery, Credential, CredentialId, CredentialKind, Effects,
+    HealthChange, HealthRecord, ModelKey, Outcome, Renewal, Timestamp,
 };
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-use crate::account::{Due, Running};
+use crate::account::{Account, Due, Running};
 use crate::events::{AttemptEvent, Event, EventKind, Hooks};
 use crate::port::{Clock, Store};
 use crate::state::State;
@@ -175,6 +176,30 @@ impl Inner {
         }
     }
 
+    /// Restores health from the store. What belongs to secrets that a credential no longer has is dropped
+    /// as after a change of secrets.
+    pub(crate) fn restore_health(&self, state: &mut State, records: Vec<HealthRecord>) {
+        let outdated = records.iter().filter(|record| {
+            let account = state.accounts.get(&record.credential);
+            let digest = account.map(Account::secrets_digest);
+            record.secrets_digest.is_some() && record.secrets_digest != digest
+        });
+        let outdated: BTreeSet<CredentialId> =
+            outdated.map(|record| record.credential.clone()).collect();
+        state.pool.restore(records);
+        for id in outdated {
+            let slot = state.pool.slot(id.as_str());
+            let credential = slot.and_then(|slot| state.pool.credential(slot));
+            // The former definition is not stored, so only the kind shows whose secrets they are.
+            let renewal = match credential.map(|credential| credential.kind) {
+                Some(CredentialKind::Oauth) => Renewal::SameAccount,
+                Some(CredentialKind::ApiKey) => Renewal::NewAccount,
+                None => continue,
+            };
+            self.renew(state, &id, renewal);
+        }
+    }
+
     /// Updates when the credential's next refresh and policy check are due.
     pub(crate) fn schedule(&self, state: &mut State, id: &CredentialId) {
         let refresher = state.refresher.clone();
@@ -215,8 +240,10 @@ impl Inner {
 
     /// Takes the changed health that is not saved yet.
     pub(crate) fn take_dirty(&self) -> Vec<HealthRecord> {
-        let dirty = std::mem::take(&mut self.lock().dirty);
+        let mut state = self.lock();
+        let dirty = std::mem::take(&mut state.dirty);
         let record = |((credential, model), health)| HealthRecord {
+            secrets_digest: state.find_account(&credential).map(Account::secrets_digest),
             credential,
             model,
             health,

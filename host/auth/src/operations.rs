@@ -109,7 +109,9 @@ impl AuthManager {
         }
         loaded.refreshed = refreshed.len();
         state.update_secret_fields(&refreshed);
-        state.pool.restore(health);
+        self.inner.restore_health(&mut state, health);
+        // A load emits no events.
+        state.pending_events.clear();
         drop(state);
         self.schedule_all();
         Ok(loaded)

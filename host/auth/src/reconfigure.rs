@@ -185,9 +185,8 @@ impl AuthManager {
                 account.apply_stored(stored);
             }
         }
-        state
-            .pool
-            .restore(persisted.health.remove(id).unwrap_or_default());
+        let health = persisted.health.remove(id).unwrap_or_default();
+        self.inner.restore_health(state, health);
         if let Some(renewal) = renewal {
             self.inner.renew(state, id, renewal);
         }

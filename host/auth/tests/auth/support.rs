@@ -119,7 +119,7 @@ pub(crate) fn transient_failure() -> Outcome {
 #[derive(Debug, Default)]
 pub(crate) struct MemoryStore {
     pub(crate) records: Mutex<BTreeMap<CredentialId, StoredCredential>>,
-    pub(crate) health: Mutex<BTreeMap<(CredentialId, Option<ModelKey>), Health>>,
+    pub(crate) health: Mutex<BTreeMap<(CredentialId, Option<ModelKey>), HealthRecord>>,
     /// How many writes fail from now on.
     pub(crate) failures: Mutex<u32>,
     /// How long each write takes.
@@ -183,13 +183,7 @@ impl Store for MemoryStore {
     fn list_health(&self) -> BoxFuture<'_, Result<Vec<HealthRecord>, StoreError>> {
         Box::pin(async {
             let health = self.health.lock();
-            let record =
-                |((credential, model), health): (&(CredentialId, _), &Health)| HealthRecord {
-                    credential: credential.clone(),
-                    model: Option::clone(model),
-                    health: health.clone(),
-                };
-            Ok(health.iter().map(record).collect())
+            Ok(health.values().cloned().collect())
         })
     }
 
@@ -199,11 +193,11 @@ impl Store for MemoryStore {
             *self.health_writes.lock() += 1;
             let mut health = self.health.lock();
             for record in records {
-                let key = (record.credential, record.model);
+                let key = (record.credential.clone(), record.model.clone());
                 if record.health == Health::Ready {
                     health.remove(&key);
                 } else {
-                    health.insert(key, record.health);
+                    health.insert(key, record);
                 }
             }
             Ok(())

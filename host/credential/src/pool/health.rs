@@ -80,6 +80,7 @@ impl Pool {
                         credential: live.credential.id.clone(),
                         model,
                         health: health.clone(),
+                        secrets_digest: None,
                     });
                 }
             }
