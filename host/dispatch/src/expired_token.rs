@@ -2,9 +2,10 @@
 //! token that the provider will reject.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jackfield_auth::{AuthManager, Lease, RefreshError};
-use jackfield_credential::{Failure, Scope, kind};
+use jackfield_credential::{Failure, Outcome, Scope, kind};
 
 use crate::attempt::{AttemptError, StaleAttempt};
 use crate::call_log::Step;
@@ -32,32 +33,56 @@ pub(crate) async fn wait_for_token(
         error: refreshed.as_ref().err().map(ToString::to_string),
     });
     let error = match refreshed {
+        Ok(()) if lease.reload_secrets() => return Ok(lease),
         Ok(()) => {
-            lease.reload_secrets();
-            return Ok(lease);
+            context.end_attempt(lease, Outcome::Inconclusive, None);
+            return Err(AttemptError::Upstream(Box::new(changed())));
         }
         // Nothing can refresh this token. Its end may be wrong, so the provider decides.
         Err(error) if !was_planned(&error) => return Ok(lease),
         Err(error) => error,
     };
     tracing::debug!(call = %context.call.id, credential = %id, %error, "no token for the attempt");
-    let now = context.clock.now();
-    let retry_at = auth.refresh_due_at(&id);
-    let failure = UpstreamFailure {
+    let retry_after = auth
+        .refresh_due_at(&id)
+        .map(|at| at.saturating_since(context.clock.now()));
+    let failure = without_token(&error, retry_after);
+    let stale = StaleAttempt { lease, failure };
+    Err(AttemptError::Upstream(stale.fail(context)))
+}
+
+/// The failure of a credential without a valid token. The next refresh may help.
+fn without_token(error: &RefreshError, retry_after: Option<Duration>) -> UpstreamFailure {
+    UpstreamFailure {
         failure: Failure {
             scope: Scope::Credential,
             kind: kind::AUTHENTICATION.into(),
             // The credential is unavailable until the next refresh: of this status, a time is obeyed.
             status: Some(SERVICE_UNAVAILABLE),
             message: format!("the credential has no valid access token: {error}"),
-            retry_after: retry_at.map(|at| at.saturating_since(now)),
+            retry_after,
             refresh_suggested: false,
             sent: false,
         },
         response: None,
-    };
-    let stale = StaleAttempt { lease, failure };
-    Err(AttemptError::Upstream(stale.fail(context)))
+    }
+}
+
+/// The failure of an attempt whose credential an operator changed during the wait. Nothing was sent, so
+/// another attempt may follow.
+fn changed() -> UpstreamFailure {
+    UpstreamFailure {
+        failure: Failure {
+            scope: Scope::Transport,
+            kind: kind::TRANSIENT.into(),
+            status: None,
+            message: "the credential was changed while its token was refreshed".to_owned(),
+            retry_after: None,
+            refresh_suggested: false,
+            sent: false,
+        },
+        response: None,
+    }
 }
 
 /// See [`CooldownPolicy`](jackfield_credential::CooldownPolicy).

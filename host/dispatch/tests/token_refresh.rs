@@ -130,6 +130,9 @@ async fn concurrent_401s_share_one_refresh() {
 #[tokio::test(start_paused = true)]
 async fn second_401_after_refresh_counts_as_failure() {
     let (stage, fake_refresher) = stage(2, 4, vec![]);
+    let mut snapshot = (*stage.dispatcher.snapshot()).clone();
+    snapshot.retry.rounds = 1;
+    stage.snapshot.store(Arc::new(snapshot));
     let failure = failure(stage.whole().await);
     assert_eq!(failure.failure.status, Some(401));
     assert_eq!(stage.upstream.credentials(), ["a", "a", "b", "b"]);
