@@ -175,29 +175,6 @@ impl Lease {
         }
     }
 
-    /// Takes the credential's present secrets, after a refresh. Returns false if the operator removed or
-    /// disabled it meanwhile, or changed how it serves the model: the attempt must not be made then.
-    #[must_use]
-    pub fn reload_secrets(&mut self) -> bool {
-        let mut state = self.inner.lock();
-        let configuration = state.configuration;
-        let before = &self.access.credential;
-        let Some((credential, account)) = state.of(&before.id) else {
-            return false;
-        };
-        let served = |credential: &Credential| {
-            let mut serves = credential.serves.iter();
-            serves.find(|served| served.model == self.model).cloned()
-        };
-        if !credential.enabled || served(&credential) != served(before) {
-            return false;
-        }
-        self.access = Access::new(credential, account);
-        self.configuration = configuration;
-        self.refreshability.awaits_refresh = false;
-        true
-    }
-
     /// Ends the attempt with its outcome. `first_byte` is the time to the first byte of the
     /// response, if there was one.
     #[expect(clippy::needless_pass_by_value, reason = "an outcome is settled once")]

@@ -296,7 +296,8 @@ impl Dispatcher {
         progress: &mut Progress,
     ) -> Result<ClientResponse, AttemptError> {
         let may_refresh = !progress.refreshed.contains(&lease.slot());
-        let lease = wait_for_token(self.auth(), context, lease).await?;
+        let query = CandidateQuery::first_round(&context.model);
+        let lease = wait_for_token(self.auth(), context, &query, lease).await?;
         let context = &self.with_current_snapshot(context, &lease);
         let number = progress.attempts;
         let cache = &mut progress.translations;

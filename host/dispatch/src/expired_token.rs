@@ -5,21 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{AuthManager, Lease, RefreshError};
-use jackfield_credential::{Failure, Outcome, Scope, kind};
+use jackfield_credential::{CandidateQuery, Failure, LeaseError, Outcome, Scope, kind};
 
 use crate::attempt::{AttemptError, StaleAttempt};
 use crate::call_log::Step;
 use crate::context::CallContext;
 use crate::error::UpstreamFailure;
 
-/// Returns the lease with a token that has not expired. The call's deadline bounds the wait.
+/// Returns a lease with a token that has not expired: this one, or after a refresh another one. `query` is
+/// the call's, for the other lease. The call's deadline bounds the wait.
 ///
 /// # Errors
 /// There are no new tokens. The failure is the credential's, and the lease is settled with it.
 pub(crate) async fn wait_for_token(
     auth: &AuthManager,
     context: &CallContext,
-    mut lease: Lease,
+    query: &CandidateQuery<'_>,
+    lease: Lease,
 ) -> Result<Lease, AttemptError> {
     if !lease.awaits_refresh() {
         return Ok(lease);
@@ -33,10 +35,13 @@ pub(crate) async fn wait_for_token(
         error: refreshed.as_ref().err().map(ToString::to_string),
     });
     let error = match refreshed {
-        Ok(()) if lease.reload_secrets() => return Ok(lease),
         Ok(()) => {
-            context.end_attempt(lease, Outcome::Inconclusive, None);
-            return Err(AttemptError::Upstream(Box::new(changed())));
+            let slot = lease.slot();
+            // No request was sent. Before the next lease: the old one still occupies capacity.
+            lease.settle(Outcome::Inconclusive, context.clock.now(), None);
+            // Meanwhile the credential may cool, or an operator may have changed it.
+            let again = auth.lease_again(slot, query, context.clock.now());
+            return again.map_err(|error| AttemptError::Upstream(Box::new(unavailable(&error))));
         }
         // Nothing can refresh this token. Its end may be wrong, so the provider decides.
         Err(error) if !was_planned(&error) => return Ok(lease),
@@ -68,15 +73,15 @@ fn without_token(error: &RefreshError, retry_after: Option<Duration>) -> Upstrea
     }
 }
 
-/// The failure of an attempt whose credential an operator changed during the wait. Nothing was sent, so
-/// another attempt may follow.
-fn changed() -> UpstreamFailure {
+/// The failure of a credential that became unavailable during the wait. Nothing was sent, so another
+/// attempt may follow.
+fn unavailable(error: &LeaseError) -> UpstreamFailure {
     UpstreamFailure {
         failure: Failure {
             scope: Scope::Transport,
             kind: kind::TRANSIENT.into(),
             status: None,
-            message: "the credential was changed while its token was refreshed".to_owned(),
+            message: format!("the credential became unavailable during the refresh: {error}"),
             retry_after: None,
             refresh_suggested: false,
             sent: false,
