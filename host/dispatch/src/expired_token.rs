@@ -52,6 +52,11 @@ pub(crate) async fn wait_for_token(
         .refresh_due_at(&id)
         .map(|at| at.saturating_since(context.clock.now()));
     let failure = without_token(&error, retry_after);
+    if lease.is_probe() {
+        // It found out nothing about the window that it probes.
+        context.end_attempt(lease, Outcome::Inconclusive, None);
+        return Err(AttemptError::Upstream(Box::new(failure)));
+    }
     let stale = StaleAttempt { lease, failure };
     Err(AttemptError::Upstream(stale.fail(context)))
 }
