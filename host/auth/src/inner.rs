@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_credential::{
-    Attempt, Availability, CandidateQuery, Credential, CredentialId, CredentialKind, Effects,
-    HealthChange, HealthRecord, ModelKey, Outcome, Renewal, Timestamp,
+    Attempt, Availability, CandidateQuery, Credential, CredentialId, Effects, HealthChange,
+    HealthPlace, HealthRecord, ModelKey, Outcome, Renewal, Timestamp,
 };
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -70,7 +70,8 @@ impl Inner {
     pub(crate) fn take_effects(&self, state: &mut State, effects: Effects) {
         // Without a store, no flush would ever empty `dirty`.
         if self.store.is_some() {
-            for change in &effects.changes {
+            let stored = effects.changes.iter();
+            for change in stored.filter(|change| change.place.is_stored()) {
                 let key = (change.credential.clone(), change.model.clone());
                 state.dirty.insert(key, change.to.clone());
             }
@@ -188,15 +189,8 @@ impl Inner {
             outdated.map(|record| record.credential.clone()).collect();
         state.pool.restore(records);
         for id in outdated {
-            let slot = state.pool.slot(id.as_str());
-            let credential = slot.and_then(|slot| state.pool.credential(slot));
-            // The former definition is not stored, so only the kind shows whose secrets they are.
-            let renewal = match credential.map(|credential| credential.kind) {
-                Some(CredentialKind::Oauth) => Renewal::SameAccount,
-                Some(CredentialKind::ApiKey) => Renewal::NewAccount,
-                None => continue,
-            };
-            self.renew(state, &id, renewal);
+            // The former definition is not stored, so nothing shows whose secrets they were.
+            self.renew(state, &id, Renewal::NewAccount);
         }
     }
 
@@ -267,10 +261,19 @@ impl Inner {
 fn log(change: &HealthChange, now: Timestamp) {
     let credential = change.credential.as_str();
     let model = change.model.as_ref().map(ModelKey::as_str);
+    let (what, endpoint) = match change.place {
+        HealthPlace::Account => ("account", None),
+        HealthPlace::Model => ("model", None),
+        HealthPlace::Lane(endpoint) => ("lane", Some(endpoint.label())),
+        HealthPlace::SiteLane(endpoint) => ("site", Some(endpoint.label())),
+        HealthPlace::Way => ("way", None),
+    };
     match (change.to.availability(now), change.to.cause()) {
         (Availability::Cooling { until }, Some(cause)) => tracing::info!(
             credential,
             model,
+            what,
+            endpoint,
             cause = &*cause.kind,
             status = cause.status,
             message = &*cause.message,
@@ -279,9 +282,21 @@ fn log(change: &HealthChange, now: Timestamp) {
             "credential is cooling"
         ),
         (Availability::Probing { .. }, _) => {
-            tracing::info!(credential, model, "credential is being probed")
+            tracing::info!(
+                credential,
+                model,
+                what,
+                endpoint,
+                "credential is being probed"
+            )
         }
         (Availability::Barred, _) => tracing::warn!(credential, model, "credential is barred"),
-        _ => tracing::info!(credential, model, "credential is ready again"),
+        _ => tracing::info!(
+            credential,
+            model,
+            what,
+            endpoint,
+            "credential is ready again"
+        ),
     }
 }

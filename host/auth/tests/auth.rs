@@ -11,6 +11,8 @@ mod cliproxyapi_compat;
 mod durable;
 #[path = "auth/events.rs"]
 mod events;
+#[path = "auth/new_secrets.rs"]
+mod new_secrets;
 #[path = "auth/reconfigured.rs"]
 mod reconfigured;
 #[path = "auth/refresh.rs"]

@@ -6,7 +6,7 @@
 //! | API key | no: nothing shows whose key it is |
 //! | OAuth, both name an account id | if the ids are equal |
 //! | OAuth, both name an e-mail address | if the addresses are equal, and the projects, if both name one |
-//! | OAuth, otherwise | yes: a login under the same id is most often one of the same account |
+//! | OAuth, otherwise | no: a wrong no costs one attempt, and a wrong yes may waste hours of another quota |
 //!
 //! Account id, address and project are read from the attributes and the metadata.
 
@@ -47,7 +47,7 @@ impl<'a> Owner<'a> {
         };
         agrees(ACCOUNT_ID)
             .or_else(|| Some(agrees(EMAIL)? && agrees(PROJECT_ID).unwrap_or(true)))
-            .unwrap_or(true)
+            .unwrap_or(false)
     }
 
     fn text(&self, name: &str) -> Option<&'a str> {
@@ -99,8 +99,8 @@ mod tests {
     #[test]
     fn account_id_decides_before_address_and_project() {
         let me = ("email", "me@example.com");
-        assert!(oauth_is_same(&[], &[]));
-        assert!(oauth_is_same(&[me], &[]));
+        assert!(!oauth_is_same(&[], &[]));
+        assert!(!oauth_is_same(&[me], &[]));
         assert!(oauth_is_same(&[me], &[("email", " ME@example.com ")]));
         assert!(!oauth_is_same(&[me], &[("email", "you@example.com")]));
         assert!(!oauth_is_same(
@@ -134,7 +134,7 @@ mod tests {
         let mut moved = token.clone();
         moved.base_url = "http://127.0.0.1:2".into();
         let [key, token, moved] = [&key, &token, &moved].map(|it| Owner::new(it, &none));
-        assert!(token.is_same_account(&token));
+        assert!(token.has_same_provider(&key));
         assert!(!key.is_same_account(&key));
         assert!(!token.is_same_account(&key) && !token.is_same_account(&moved));
         assert!(!token.has_same_provider(&moved));

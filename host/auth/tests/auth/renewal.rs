@@ -1,192 +1,130 @@
-//! New secrets, new start: what a credential's health says about a secret goes with the secret, and what
-//! it says about the account stays with the account.
+//! What new secrets, and an operator who enables a credential again, mean for its health.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{AuthManager, PersistedState, Reconfiguration, Registration};
 use jackfield_credential::{
-    CandidateQuery, CredentialKind, Failure, Outcome, PoolOptions, Scope, kind,
+    CandidateQuery, CredentialKind, Outcome, PoolOptions, Scope, Timestamp, kind,
 };
+use serde_json::json;
 
-use crate::support::{
-    HOUR, MINUTE, MemoryStore, at, id, lease, manager, run_for, token, with_provider,
-};
+use crate::support::{HOUR, at, failure, id, lease, lease_at, manager, token};
 
-const SECOND: Duration = Duration::from_secs(1);
-
-/// Returns a credential with this API key.
-fn key(text: &str) -> Registration {
-    let mut registration = token("a", HOUR);
-    registration.credential.kind = CredentialKind::ApiKey;
-    registration.secrets.clear();
-    registration
-        .secrets
-        .insert("api-key".to_owned(), text.to_owned().into());
-    registration.expires_at = None;
-    registration
+fn refused() -> Outcome {
+    failure(Scope::Credential, kind::AUTHENTICATION, 401)
 }
 
-/// Returns an account with this access token and e-mail address.
-fn login(access_token: &str, email: &str) -> Registration {
-    let mut registration = token("a", HOUR);
-    registration
-        .secrets
-        .insert("access-token".to_owned(), access_token.to_owned().into());
-    registration
-        .metadata
-        .insert("email".to_owned(), email.into());
-    registration
+fn unpaid() -> Outcome {
+    failure(Scope::Credential, kind::BILLING, 402)
 }
 
-/// Fails the account of `a` now, with this status and kind.
-fn fail(auth: &AuthManager, status: u16, kind: &'static str, retry_after: Option<Duration>) {
-    let failure = Failure {
-        scope: Scope::Credential,
-        kind: kind.into(),
-        status: Some(status),
-        message: "no".to_owned(),
-        retry_after,
-        refresh_suggested: false,
-        sent: true,
-    };
-    lease(auth, "a").settle(Outcome::Failed(failure), at(Duration::ZERO), None);
+fn key(secret: &str) -> Registration {
+    let mut key = token("a", HOUR);
+    key.credential.kind = CredentialKind::ApiKey;
+    key.secrets = [("api-key".to_owned(), secret.into())].into();
+    key
 }
 
-/// True if a call would get the credential now.
-fn is_available(auth: &AuthManager) -> bool {
-    let query = CandidateQuery::first_round("gpt");
-    auth.candidates(&query, at(Duration::ZERO)).is_ok()
+fn login(secret: &str, email: &str) -> Registration {
+    let mut login = token("a", HOUR);
+    login.secrets.insert("access-token".into(), secret.into());
+    login.metadata.insert("email".into(), json!(email));
+    login
 }
 
-fn reconfigure(auth: &AuthManager, registration: Registration) {
-    let new = Reconfiguration {
+/// True if an attempt may begin, as one that finds out about a window or as any other.
+fn may_begin(auth: &AuthManager, now: Timestamp) -> Option<bool> {
+    let set = auth.candidates(&CandidateQuery::first_round("gpt"), now);
+    let lease = auth.lease(&set.ok()?, 0, now);
+    lease.ok().map(|lease| lease.is_probe())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_key_starts_afresh() {
+    let now = at(Duration::ZERO);
+    let auth = manager(vec![key("old")], &Arc::default());
+    lease(&auth, "a").settle(refused(), now, None);
+    auth.register(key("old")).await.unwrap();
+    assert_eq!(may_begin(&auth, now), None, "the same key");
+    auth.register(key("new")).await.unwrap();
+    assert_eq!(may_begin(&auth, now), Some(false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_key_of_an_unpaid_account_is_tried_once() {
+    let now = at(Duration::ZERO);
+    let auth = manager(vec![key("old")], &Arc::default());
+    lease(&auth, "a").settle(unpaid(), now, None);
+    auth.register(key("new")).await.unwrap();
+    lease(&auth, "a").settle(unpaid(), now, None);
+    assert_eq!(may_begin(&auth, now), None, "the account is unpaid still");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_of_the_same_account_keeps_what_speaks_of_the_account() {
+    let now = at(Duration::ZERO);
+    for (email, outcome, expected) in [
+        ("me@example.com", refused(), Some(false)),
+        ("me@example.com", unpaid(), None),
+        ("you@example.com", refused(), Some(false)),
+        ("you@example.com", unpaid(), Some(true)),
+    ] {
+        let auth = manager(vec![login("old", "me@example.com")], &Arc::default());
+        lease(&auth, "a").settle(outcome.clone(), now, None);
+        auth.register(login("new", email)).await.unwrap();
+        assert_eq!(may_begin(&auth, now), expected, "{email} {outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_is_enabled_again_is_tried_once() {
+    let now = at(Duration::ZERO);
+    let auth = manager(vec![key("old")], &Arc::default());
+    lease(&auth, "a").settle(unpaid(), now, None);
+    auth.set_enabled(&id("a"), true).await.unwrap();
+    assert_eq!(may_begin(&auth, now), None, "it was enabled");
+    auth.set_enabled(&id("a"), false).await.unwrap();
+    auth.set_enabled(&id("a"), true).await.unwrap();
+    lease(&auth, "a").settle(unpaid(), now, None);
+    assert_eq!(may_begin(&auth, now), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_with_another_key_starts_afresh() {
+    let now = at(Duration::ZERO);
+    let auth = manager(vec![key("old")], &Arc::default());
+    let reload = |registration: Registration| Reconfiguration {
         registrations: vec![registration],
         options: PoolOptions::default(),
         persisted: PersistedState::default(),
     };
-    auth.reconfigure(new, |_| {}).unwrap();
+    lease(&auth, "a").settle(refused(), now, None);
+    auth.reconfigure(reload(key("old")), |_| {}).unwrap();
+    assert_eq!(may_begin(&auth, now), None, "the same key");
+    auth.reconfigure(reload(key("new")), |_| {}).unwrap();
+    assert_eq!(may_begin(&auth, now), Some(false));
+    // Removed and added again.
+    lease(&auth, "a").settle(refused(), now, None);
+    let mut other = key("new");
+    other.credential.id = id("b");
+    auth.reconfigure(reload(other), |_| {}).unwrap();
+    auth.reconfigure(reload(key("newer")), |_| {}).unwrap();
+    assert_eq!(may_begin(&auth, now), Some(false));
 }
 
 #[tokio::test(start_paused = true)]
-async fn replaced_key_drops_failures_of_the_old_one() {
-    for (status, kind) in [(401, kind::AUTHENTICATION), (403, kind::PERMISSION)] {
-        let auth = manager(vec![key("old")], &Arc::default());
-        fail(&auth, status, kind, None);
-        reconfigure(&auth, key("old"));
-        assert!(!is_available(&auth), "the same key is refused still");
-        reconfigure(&auth, key("new"));
-        assert!(is_available(&auth));
-        fail(&auth, status, kind, None);
-        auth.register(key("newer")).await.unwrap();
-        assert!(is_available(&auth));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn quota_stays_through_logins_of_the_same_account() {
-    let auth = manager(vec![login("at-1", "me@example.com")], &Arc::default());
-    fail(&auth, 429, kind::QUOTA, Some(HOUR));
-    reconfigure(&auth, login("at-2", "me@example.com"));
-    assert!(!is_available(&auth), "the account has no quota still");
-    reconfigure(&auth, login("at-3", "you@example.com"));
-    assert!(
-        is_available(&auth),
-        "the quota of another account is unknown"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn replaced_key_is_tried_at_once_whatever_the_old_one_had_used_up() {
+async fn a_file_that_changed_starts_afresh() {
+    let now = at(Duration::ZERO);
     let auth = manager(vec![key("old")], &Arc::default());
-    fail(&auth, 429, kind::QUOTA, Some(HOUR));
-    reconfigure(&auth, key("new"));
-    assert!(is_available(&auth));
-    // One attempt finds out whether the new key has quota.
-    let _trial = lease(&auth, "a");
-    assert!(!is_available(&auth));
-}
-
-#[tokio::test(start_paused = true)]
-async fn enabled_credential_is_tried_at_once() {
-    let auth = manager(vec![key("one")], &Arc::default());
-    fail(&auth, 429, kind::QUOTA, Some(HOUR));
-    let a = id("a");
-    auth.set_enabled(&a, true).await.unwrap();
-    assert!(!is_available(&auth), "it was enabled before");
-    auth.set_enabled(&a, false).await.unwrap();
-    auth.set_enabled(&a, true).await.unwrap();
-    assert!(is_available(&auth));
-    let mut off = key("one");
-    off.credential.enabled = false;
-    // The source no longer disables it.
-    let auth = manager(vec![key("one")], &Arc::default());
-    fail(&auth, 429, kind::QUOTA, Some(HOUR));
-    reconfigure(&auth, off);
-    reconfigure(&auth, key("one"));
-    assert!(is_available(&auth));
-}
-
-#[tokio::test(start_paused = true)]
-async fn refresh_drops_an_authentication_failure_and_keeps_a_quota() {
-    let (auth, provider) = with_provider(vec![token("a", 6 * MINUTE)]);
-    *provider.life.lock() = Some(HOUR);
-    fail(&auth, 401, kind::AUTHENTICATION, None);
-    run_for(&auth, MINUTE + 2 * SECOND).await;
-    assert_eq!(provider.calls(), 1);
-    assert!(is_available(&auth));
-    fail(&auth, 429, kind::QUOTA, Some(HOUR));
-    auth.refresh(&id("a"), u64::MAX).await.unwrap();
-    assert!(!is_available(&auth));
-}
-
-#[tokio::test(start_paused = true)]
-async fn other_base_url_is_tried_at_once() {
-    let auth = manager(vec![key("one")], &Arc::default());
-    fail(&auth, 401, kind::AUTHENTICATION, None);
-    let mut moved = key("one");
-    moved.credential.base_url = "http://127.0.0.1:2".into();
-    reconfigure(&auth, moved);
-    assert!(is_available(&auth));
-}
-
-#[tokio::test(start_paused = true)]
-async fn edit_without_new_secrets_keeps_health() {
-    let auth = manager(vec![key("one")], &Arc::default());
-    fail(&auth, 401, kind::AUTHENTICATION, None);
-    let mut edited = key("one");
-    edited.credential.priority = 7;
-    reconfigure(&auth, edited);
-    assert!(!is_available(&auth));
-}
-
-#[tokio::test(start_paused = true)]
-async fn key_that_was_replaced_before_a_restart_drops_failures_of_the_old_one() {
-    let store = Arc::new(MemoryStore::default());
-    let auth = manager(vec![key("old")], &store);
-    fail(&auth, 401, kind::AUTHENTICATION, None);
-    auth.flush().await.unwrap();
-    for (text, available) in [("old", false), ("new", true)] {
-        let restarted = manager(vec![key(text)], &store);
-        restarted.load(|_| None).await.unwrap();
-        assert_eq!(is_available(&restarted), available, "{text}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn key_that_comes_back_changed_drops_failures_of_the_old_one() {
-    for (text, available) in [("old", false), ("new", true)] {
-        let store = Arc::new(MemoryStore::default());
-        let auth = manager(vec![key("old"), token("b", HOUR)], &store);
-        fail(&auth, 401, kind::AUTHENTICATION, None);
-        let persisted = auth.persisted_state().await.unwrap();
-        reconfigure(&auth, token("b", HOUR));
-        let new = Reconfiguration {
-            registrations: vec![key(text)],
-            options: PoolOptions::default(),
-            persisted,
-        };
-        auth.reconfigure(new, |_| {}).unwrap();
-        assert_eq!(is_available(&auth), available, "{text}");
-    }
+    lease(&auth, "a").settle(refused(), now, None);
+    let ids = BTreeSet::from([id("a")]);
+    auth.sync(|_| true, &ids, vec![key("new")]).await.unwrap();
+    assert_eq!(may_begin(&auth, now), Some(false));
+    // The refused key of now cools again, for as long as the first time.
+    lease(&auth, "a").settle(refused(), now, None);
+    assert_eq!(may_begin(&auth, at(Duration::from_millis(4_999))), None);
+    let later = at(Duration::from_secs(5));
+    drop(lease_at(&auth, "a", later));
 }
