@@ -57,6 +57,15 @@ impl fmt::Debug for Access {
     }
 }
 
+/// What a refresh can do for the tokens of a lease.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refreshability {
+    /// True if the tokens can be refreshed.
+    pub(crate) refreshable: bool,
+    /// True if the access token has expired, or there is none yet.
+    pub(crate) awaits_refresh: bool,
+}
+
 /// The right to use a credential for one attempt.
 ///
 /// Settle it with the outcome of the attempt. A lease that is dropped is settled as cancelled. So
@@ -66,7 +75,7 @@ impl fmt::Debug for Access {
 pub struct Lease {
     inner: Arc<Inner>,
     access: Access,
-    refreshable: bool,
+    refreshability: Refreshability,
     configuration: u64,
     model: ModelKey,
     upstream: Arc<str>,
@@ -82,13 +91,13 @@ impl Lease {
         inner: Arc<Inner>,
         attempt: Attempt,
         access: Access,
-        refreshable: bool,
+        refreshability: Refreshability,
         configuration: u64,
     ) -> Self {
         Self {
             inner,
             access,
-            refreshable,
+            refreshability,
             configuration,
             model: attempt.model().clone(),
             upstream: Arc::clone(attempt.upstream_model()),
@@ -131,13 +140,38 @@ impl Lease {
 
     /// True if the credential's tokens can be refreshed.
     pub fn refreshable(&self) -> bool {
-        self.refreshable
+        self.refreshability.refreshable
+    }
+
+    /// True if the access token has expired or was rejected, or there is none yet. Wait for
+    /// [`AuthManager::refresh_expired`](crate::AuthManager::refresh_expired) instead of sending it.
+    pub fn awaits_refresh(&self) -> bool {
+        self.refreshability.awaits_refresh
     }
 
     /// Records the quota that the provider reported.
     pub fn note_quota(&self, quota: Quota) {
         if let Some(attempt) = &self.attempt {
             self.inner.lock().pool.note_quota(attempt, quota);
+        }
+    }
+
+    /// Records that the response has reached its first content: the provider serves the attempt.
+    pub fn note_content(&mut self, now: Timestamp) {
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
+        let mut state = self.inner.lock();
+        let effects = state.pool.note_content(attempt, now);
+        self.inner.take_effects(&mut state, effects);
+        self.inner.finish(state);
+    }
+
+    /// Records that the response head takes unusually long: other credentials are preferred until
+    /// it arrives.
+    pub fn note_slow(&self, now: Timestamp) {
+        if self.attempt.is_some() {
+            self.inner.lock().pool.note_slow(self.slot, now);
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jackfield_credential::{CredentialId, PoolError, Timestamp};
+use jackfield_credential::{CredentialId, PoolError, Renewal};
 
 use crate::events::EventKind;
 use crate::manager::AuthManager;
@@ -97,21 +97,30 @@ impl AuthManager {
             .iter()
             .filter_map(|stored| Some((&stored.id, stored.enabled?)));
         state.pool.set_all_enabled(overrides);
+        let mut refreshed = Vec::new();
         for stored in records {
             let Some(account) = state.accounts.get_mut(&stored.id) else {
                 continue;
             };
-            loaded.refreshed += usize::from(account.apply_stored(stored));
+            let id = stored.id.clone();
+            if account.apply_stored(stored) {
+                refreshed.push(id);
+            }
         }
-        state.pool.restore(health);
+        loaded.refreshed = refreshed.len();
+        state.update_secret_fields(&refreshed);
+        self.inner.restore_health(&mut state, health);
+        // A load emits no events.
+        state.pending_events.clear();
         drop(state);
         self.schedule_all();
         Ok(loaded)
     }
 
     /// Registers a credential, or redefines the one that has its id. A redefined credential keeps
-    /// its health and its attempts in flight, and its refreshed tokens if the given secrets are
-    /// the same as before.
+    /// its attempts in flight, and, if the given secrets are the same as before, its refreshed tokens
+    /// and its health. With other secrets it keeps what its health says about the account; see
+    /// [`Renewal`](jackfield_credential::Renewal).
     ///
     /// # Errors
     /// It is invalid, and nothing changed; or it could not be saved.
@@ -190,10 +199,13 @@ impl AuthManager {
     pub async fn set_enabled(&self, id: &CredentialId, enabled: bool) -> Result<(), ChangeError> {
         {
             let mut state = self.inner.lock();
-            state
+            let changed = state
                 .pool
                 .set_enabled(id.as_str(), enabled)
                 .ok_or_else(|| ChangeError::NotFound(id.clone()))?;
+            if changed && enabled {
+                self.inner.renew(&mut state, id, Renewal::Enabled);
+            }
             if let Some(account) = state.accounts.get_mut(id) {
                 account.record.enabled = Some(enabled);
             }
@@ -221,11 +233,7 @@ impl AuthManager {
             .reset(id.as_str())
             .ok_or_else(|| ChangeError::NotFound(id.clone()))?;
         if let Some(account) = state.accounts.get_mut(id) {
-            account.refresh.rejected = None;
-            account.refresh.not_before = None;
-            account.refresh.failures = 0;
-            account.refresh.policy_decision = None;
-            account.refresh.check_at = Timestamp::default();
+            account.refresh = account.refresh.with_new_secrets();
         }
         self.inner.schedule(&mut state, id);
         self.inner.take_effects(&mut state, effects);
@@ -243,6 +251,9 @@ impl AuthManager {
     pub(crate) fn upsert(&self, registrations: &[Registration]) -> Result<(), PoolError> {
         let now = self.inner.now();
         let mut state = self.inner.lock();
+        let ids = registrations.iter().map(|one| one.credential.id.clone());
+        let ids: Vec<CredentialId> = ids.collect();
+        let before = state.definitions(&ids);
         state.pool.upsert(
             registrations
                 .iter()
@@ -252,25 +263,28 @@ impl AuthManager {
         let mut events = Vec::with_capacity(registrations.len());
         // The operator's override takes precedence over the source.
         let mut overrides = Vec::new();
+        let mut redefined = Vec::new();
         for registration in registrations {
             let id = &registration.credential.id;
-            let kind = match state.accounts.get_mut(id) {
-                None => {
+            let kind = match (state.accounts.get_mut(id), before.get(id)) {
+                (Some(account), Some(before)) => {
+                    overrides.extend(account.record.enabled.map(|enabled| (id, enabled)));
+                    let renewal = account.redefine(before, registration, now);
+                    redefined.push((id, Arc::clone(before), renewal));
+                    EventKind::Updated
+                }
+                _ => {
                     state.add_account(registration, now);
                     EventKind::Registered
-                }
-                Some(account) => {
-                    overrides.extend(account.record.enabled.map(|enabled| (id, enabled)));
-                    if account.redefine(registration) {
-                        let effects = state.pool.unbar(id.as_str()).unwrap_or_default();
-                        self.inner.take_effects(&mut state, effects);
-                    }
-                    EventKind::Updated
                 }
             };
             events.push((id.clone(), kind));
         }
         state.pool.set_all_enabled(overrides);
+        state.update_secret_fields(&ids);
+        for (id, before, renewal) in redefined {
+            self.inner.renew_redefined(&mut state, id, &before, renewal);
+        }
         for (id, _) in &events {
             self.inner.schedule(&mut state, id);
         }

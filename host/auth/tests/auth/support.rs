@@ -92,7 +92,11 @@ pub(crate) fn secret(manager: &AuthManager, id: &str, name: &str) -> String {
 
 /// Takes a lease on this credential, which must be available.
 pub(crate) fn lease(manager: &AuthManager, id: &str) -> Lease {
-    let now = at(Duration::ZERO);
+    lease_at(manager, id, at(Duration::ZERO))
+}
+
+/// The same at this time.
+pub(crate) fn lease_at(manager: &AuthManager, id: &str, now: Timestamp) -> Lease {
     let query = CandidateQuery::first_round("gpt");
     let set = manager.candidates(&query, now).unwrap();
     let index = (0..set.len()).find(|&index| {
@@ -104,13 +108,19 @@ pub(crate) fn lease(manager: &AuthManager, id: &str) -> Lease {
 
 /// Returns a failure with the provider's status 500.
 pub(crate) fn transient_failure() -> Outcome {
+    failure(Scope::Model, kind::TRANSIENT, 500)
+}
+
+/// Returns a failure of this scope and kind, with the provider's status.
+pub(crate) fn failure(scope: Scope, kind: &'static str, status: u16) -> Outcome {
     Outcome::Failed(Failure {
-        scope: Scope::Model,
-        kind: kind::TRANSIENT.into(),
-        status: Some(500),
+        scope,
+        kind: kind.into(),
+        status: Some(status),
         message: "out of order".to_owned(),
         retry_after: None,
         refresh_suggested: false,
+        sent: true,
     })
 }
 
@@ -118,7 +128,7 @@ pub(crate) fn transient_failure() -> Outcome {
 #[derive(Debug, Default)]
 pub(crate) struct MemoryStore {
     pub(crate) records: Mutex<BTreeMap<CredentialId, StoredCredential>>,
-    pub(crate) health: Mutex<BTreeMap<(CredentialId, Option<ModelKey>), Health>>,
+    pub(crate) health: Mutex<BTreeMap<(CredentialId, Option<ModelKey>), HealthRecord>>,
     /// How many writes fail from now on.
     pub(crate) failures: Mutex<u32>,
     /// How long each write takes.
@@ -182,13 +192,7 @@ impl Store for MemoryStore {
     fn list_health(&self) -> BoxFuture<'_, Result<Vec<HealthRecord>, StoreError>> {
         Box::pin(async {
             let health = self.health.lock();
-            let record =
-                |((credential, model), health): (&(CredentialId, _), &Health)| HealthRecord {
-                    credential: credential.clone(),
-                    model: Option::clone(model),
-                    health: health.clone(),
-                };
-            Ok(health.iter().map(record).collect())
+            Ok(health.values().cloned().collect())
         })
     }
 
@@ -198,11 +202,11 @@ impl Store for MemoryStore {
             *self.health_writes.lock() += 1;
             let mut health = self.health.lock();
             for record in records {
-                let key = (record.credential, record.model);
+                let key = (record.credential.clone(), record.model.clone());
                 if record.health == Health::Ready {
                     health.remove(&key);
                 } else {
-                    health.insert(key, record.health);
+                    health.insert(key, record);
                 }
             }
             Ok(())
@@ -214,6 +218,11 @@ impl Store for MemoryStore {
 pub(crate) struct Provider {
     /// How long a refresh takes.
     pub(crate) takes: Duration,
+    /// The life of the tokens that it reports.
+    pub(crate) life: Mutex<Option<Duration>>,
+    /// When refreshes began, in order.
+    pub(crate) began: Mutex<Vec<Timestamp>>,
+    clock: Clock,
     /// Errors for the next refreshes, first to last.
     pub(crate) failures: Mutex<VecDeque<RefreshError>>,
     /// The refresh tokens that it received, in order.
@@ -240,6 +249,9 @@ impl Provider {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             takes: Duration::from_secs(1),
+            life: Mutex::default(),
+            began: Mutex::default(),
+            clock: clock(),
             failures: Mutex::default(),
             seen: Mutex::default(),
             concurrency: Mutex::default(),
@@ -254,11 +266,12 @@ impl Provider {
 impl Refresher for Provider {
     fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
         Box::pin(async move {
+            self.began.lock().push((self.clock)());
             let presented = job.secrets["refresh-token"].expose_secret().to_owned();
             let number = {
                 let mut seen = self.seen.lock();
                 if seen.contains(&presented) {
-                    return Err(RefreshError::Rejected("a token was used twice".to_owned()));
+                    return Err(RefreshError::Rejected("a token was used twice".into()));
                 }
                 seen.push(presented);
                 seen.len()
@@ -281,9 +294,10 @@ impl Refresher for Provider {
                     format!("rt-{number}-{id}").into(),
                 ),
             ]);
+            let life = *self.life.lock();
             Ok(TokenPatch {
                 secrets,
-                expires_at: None,
+                expires_at: life.map(|life| (self.clock)() + life),
             })
         })
     }
