@@ -166,6 +166,17 @@ impl AuthManager {
         ))
     }
 
+    /// Returns when the health of a credential allows an attempt with the queried model: `now`, or the
+    /// end of its cooldown. `None` if waiting does not help.
+    pub fn available_at(
+        &self,
+        slot: Slot,
+        query: &CandidateQuery<'_>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        self.inner.lock().pool.available_at(slot, query, now)
+    }
+
     /// Returns the credential of this id with its secrets, whatever its state, for a request that is
     /// not an attempt. `None` if there is none.
     pub fn access(&self, id: &CredentialId) -> Option<Access> {

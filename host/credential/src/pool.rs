@@ -6,6 +6,7 @@
 
 mod attempt;
 mod columns;
+mod cooling;
 mod entry;
 mod health;
 mod index;

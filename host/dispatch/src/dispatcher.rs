@@ -2,38 +2,38 @@
 //! no other credential can avoid, or the deadline passes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use jackfield_auth::{AuthManager, Lease};
-use jackfield_credential::{CandidateQuery, Outcome, Scope, Unavailable, split_suffix};
+use jackfield_credential::{Outcome, Scope, Unavailable, split_suffix};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::affinity;
 use crate::attempt::{AttemptError, Prepared, StaleAttempt};
-use crate::call::{Call, ClientResponse, Operation, ResponseBody};
+use crate::call::{Call, ClientResponse, ResponseBody};
 use crate::call_log::{CallLog, CallOutcome, Step, UnavailableCounts, WaitReason, millis};
 use crate::clock::Clock;
 use crate::context::CallContext;
 use crate::error::CallError;
 use crate::fallback::{Fallback, reason_label};
-use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, ROUND_JITTER_MAX};
+use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX};
 use crate::pick::{PickError, PickQuery, Picker};
 use crate::port::Upstream;
-use crate::progress::Progress;
-use crate::provider_budgets::Budgets;
+use crate::progress::{Progress, is_outage};
+use crate::provider_budgets::{BudgetedAttempt, Budgets};
+use crate::rounds::NextRound;
 use crate::snapshot::Snapshot;
 use crate::token_estimate;
 
 /// Carries out calls.
 pub struct Dispatcher {
     snapshot: Arc<ArcSwap<Snapshot>>,
-    picker: Picker,
+    pub(crate) picker: Picker,
     pub(crate) upstream: Arc<dyn Upstream>,
     clock: Clock,
-    budgets: Budgets,
+    pub(crate) budgets: Budgets,
     call_log: CallLog,
     /// Permits for token estimates, which need a core each.
     estimates: Arc<Semaphore>,
@@ -64,8 +64,8 @@ impl Dispatcher {
             snapshot,
             picker: Picker::new(auth),
             upstream,
+            budgets: Budgets::new(clock.clone()),
             clock,
-            budgets: Budgets::default(),
             call_log: CallLog::default(),
             estimates: Arc::new(Semaphore::new(ESTIMATES_MAX)),
         }
@@ -200,8 +200,15 @@ impl Dispatcher {
                 Round::Completed(response) => return Ok(response),
                 Round::Exhausted(unavailable) => unavailable,
             };
-            let Some(wait) = self.next_round(context, progress) else {
-                return Err(self.exhausted_error(context, progress, unavailable));
+            let wait = match self.next_round(context, progress, unavailable.as_ref()) {
+                NextRound::After(wait) => wait,
+                NextRound::Repeat(slot) => {
+                    progress.repeat(slot);
+                    continue;
+                }
+                NextRound::Never => {
+                    return Err(self.exhausted_error(context, progress, unavailable));
+                }
             };
             let round = progress.round;
             tracing::debug!(call = %context.call.id, round, wait_ms = wait.as_millis(), "round over");
@@ -220,39 +227,18 @@ impl Dispatcher {
         context: &Arc<CallContext>,
         progress: &mut Progress,
     ) -> Result<Round, CallError> {
-        let limit = context.snapshot.retry.max_credentials as usize;
         loop {
             // An attempt may fail at the deadline itself; no other may begin then.
             if context.call.deadline <= Instant::now() {
                 return Err(CallError::Deadline(context.snapshot.timeouts.total));
             }
-            if limit != 0 && progress.tried.len() >= limit {
-                return Ok(Round::Exhausted(None));
-            }
-            let excluded = progress.excluded();
-            let query = PickQuery {
-                tried: &excluded,
-                round: progress.round,
-                attempt: progress.attempts,
+            let (lease, budgeted) = match self.next_lease(context, progress).await? {
+                NextLease::Leased(lease, budgeted) => (lease, budgeted),
+                NextLease::None(unavailable) => return Ok(Round::Exhausted(unavailable)),
             };
-            let lease = match self.picker.pick(context, &query).await {
-                Ok(lease) => lease,
-                Err(PickError::Unavailable(unavailable)) => {
-                    context.trace.step(Step::Unavailable {
-                        round: progress.round,
-                        reasons: unavailable
-                            .reasons()
-                            .map(|reasons| UnavailableCounts::of(&reasons, self.clock.now())),
-                    });
-                    return Ok(Round::Exhausted(Some(unavailable)));
-                }
-                Err(PickError::Fatal(error)) => return Err(error),
-            };
-            if !self.retry_allowed(context, progress, &lease) {
-                return Ok(Round::Exhausted(None));
-            }
+            let credential = Arc::clone(lease.credential());
             let slot = lease.slot();
-            progress.tried.push(slot);
+            progress.begin_attempt(&credential.provider, slot);
             let tried = match self.attempt(context, lease, progress).await {
                 Err(AttemptError::NeedsRefresh(stale)) => {
                     self.retry_after_refresh(context, *stale, progress).await
@@ -260,7 +246,10 @@ impl Dispatcher {
                 tried => tried,
             };
             let failure = match tried {
-                Ok(response) => return Ok(Round::Completed(response)),
+                Ok(response) => {
+                    budgeted.served();
+                    return Ok(Round::Completed(response));
+                }
                 Err(AttemptError::Fatal(error)) => return Err(*error),
                 Err(AttemptError::Upstream(failure)) => failure,
                 Err(AttemptError::Incompatible(error)) => {
@@ -277,7 +266,50 @@ impl Dispatcher {
             if failure.failure.scope == Scope::Request {
                 return Err(CallError::Upstream(failure));
             }
-            progress.record_failure(failure);
+            if is_outage(failure.failure.scope) {
+                budgeted.failed();
+            }
+            if self.cools(context, slot, &failure.failure) {
+                progress.record_cooldown(slot, &credential);
+            }
+            progress.record_failure(&credential.provider, failure);
+        }
+    }
+
+    /// Leases the next credential of the round that its provider's retry budget allows.
+    async fn next_lease(
+        &self,
+        context: &Arc<CallContext>,
+        progress: &mut Progress,
+    ) -> Result<NextLease<'_>, CallError> {
+        let limit = context.snapshot.retry.max_credentials as usize;
+        loop {
+            if limit != 0 && progress.tried.len() >= limit {
+                return Ok(NextLease::None(self.untried(context, progress).err()));
+            }
+            let excluded = progress.excluded();
+            let query = PickQuery {
+                tried: &excluded,
+                round: progress.round,
+                attempt: progress.attempts,
+            };
+            let lease = match self.picker.pick(context, &query).await {
+                Ok(lease) => lease,
+                Err(PickError::Unavailable(unavailable)) => {
+                    context.trace.step(Step::Unavailable {
+                        round: progress.round,
+                        reasons: unavailable
+                            .reasons()
+                            .map(|reasons| UnavailableCounts::of(&reasons, self.clock.now())),
+                    });
+                    return Ok(NextLease::None(Some(unavailable)));
+                }
+                Err(PickError::Fatal(error)) => return Err(error),
+            };
+            if let Some(budgeted) = self.budget_attempt(context, progress, &lease).await {
+                return Ok(NextLease::Leased(lease, budgeted));
+            }
+            self.refuse_provider(context, progress, &lease);
         }
     }
 
@@ -345,65 +377,6 @@ impl Dispatcher {
         }
     }
 
-    /// Whether the provider's retry budget allows this attempt. First attempts are always allowed.
-    /// Attempts after a failure of a credential or a model do not count: that credential cools, so they
-    /// cannot add to an outage.
-    fn retry_allowed(&self, context: &CallContext, progress: &Progress, lease: &Lease) -> bool {
-        let policy = &context.snapshot.retry.budget;
-        let now = self.clock.now();
-        let provider = &lease.credential().provider;
-        if progress.attempts == 0 {
-            self.budgets.record_first_attempt(provider, policy, now);
-            return true;
-        }
-        if !progress.counts_against_budget() || self.budgets.allow_retry(provider, policy, now) {
-            return true;
-        }
-        tracing::warn!(call = %context.call.id, %provider, "retry budget used up");
-        context.trace.step(Step::BudgetExhausted {
-            provider: Arc::from(provider.as_str()),
-        });
-        false
-    }
-
-    /// The wait before the next round, if a cooldown ends soon enough. `None` ends the call.
-    ///
-    /// Failures without a cooldown are not tried again, because nothing has changed. The exception is a
-    /// transport error of the only attempt: without one more attempt, each reset connection would fail a
-    /// call that has one credential.
-    fn next_round(&self, context: &CallContext, progress: &Progress) -> Option<Duration> {
-        let retry = &context.snapshot.retry;
-        // The host can estimate at once, which is better than a provider's count after a wait.
-        if context.call.operation == Operation::CountTokens {
-            return None;
-        }
-        let rounds = self.auth().rounds_max().unwrap_or(0).max(retry.rounds);
-        if progress.round == 1
-            && progress.tried.len() == 1
-            && progress.only_transport
-            && progress.last.is_some()
-        {
-            return Some(Duration::ZERO);
-        }
-        if progress.round >= rounds {
-            return None;
-        }
-        let now = self.clock.now();
-        let query = CandidateQuery {
-            tried: &progress.incompatible,
-            round: progress.round + 1,
-            rounds: retry.rounds,
-            ..CandidateQuery::first_round(&context.model)
-        };
-        let retry_at = match self.auth().candidates(&query, now) {
-            Ok(_) => return None,
-            Err(unavailable) => unavailable.retry_at()?,
-        };
-        let wait = with_jitter(retry_at.saturating_since(now), retry.max_wait);
-        let in_time = wait <= retry.max_wait && Instant::now() + wait < context.call.deadline;
-        in_time.then_some(wait)
-    }
-
     fn exhausted_error(
         &self,
         context: &CallContext,
@@ -439,14 +412,6 @@ impl Dispatcher {
     }
 }
 
-/// Adds up to a quarter to a wait, so that calls that failed at the same time do not retry at the same
-/// time. The jitter does not extend the wait beyond `longest`.
-fn with_jitter(wait: Duration, longest: Duration) -> Duration {
-    let jitter_max = (wait / 4).min(ROUND_JITTER_MAX);
-    let jitter = jitter_max * fastrand::u32(..=1000) / 1000;
-    (wait + jitter).min(longest.max(wait))
-}
-
 /// The fallback models of the call, in order.
 fn fallbacks(context: &CallContext) -> &[Fallback] {
     let all = &context.snapshot.routing.fallbacks;
@@ -455,7 +420,16 @@ fn fallbacks(context: &CallContext) -> &[Fallback] {
     chain.map(Vec::as_slice).unwrap_or_default()
 }
 
+/// How a round ended.
 enum Round {
     Completed(ClientResponse),
+    /// `None` if credentials are left, but the call may not try them in this round.
     Exhausted(Option<Unavailable>),
+}
+
+/// The next attempt of a round.
+enum NextLease<'a> {
+    Leased(Lease, BudgetedAttempt<'a>),
+    /// There is none; see [`Round::Exhausted`].
+    None(Option<Unavailable>),
 }

@@ -24,6 +24,7 @@ mod raw_request;
 mod refresher;
 mod reply;
 mod request;
+mod rounds;
 mod scrub;
 pub mod snapshot;
 mod token_estimate;

@@ -26,6 +26,7 @@ mod plugin_stream;
 mod raw_requests;
 mod refresh_policy;
 mod rejected_calls;
+mod retry_budget;
 mod retry_rounds;
 mod secret_redaction;
 mod selection;

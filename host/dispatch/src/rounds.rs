@@ -1,0 +1,177 @@
+//! The decisions of the dispatcher's loops: whether another attempt or another round begins. It sends
+//! nothing.
+
+use std::time::Duration;
+
+use jackfield_auth::{CandidateSet, Lease};
+use jackfield_credential::{CandidateQuery, Failure, Slot, Unavailable, kind};
+use tokio::time::Instant;
+
+use crate::call::Operation;
+use crate::call_log::Step;
+use crate::context::CallContext;
+use crate::dispatcher::Dispatcher;
+use crate::limits::ROUND_JITTER_MAX;
+use crate::progress::{AttemptKind, Progress};
+use crate::provider_budgets::{BudgetedAttempt, Retried};
+
+use std::sync::Arc;
+
+/// What follows after a round without a response.
+pub(crate) enum NextRound {
+    /// A round after this wait.
+    After(Duration),
+    /// The call ends.
+    Never,
+    /// The only credential is tried once more in this round.
+    Repeat(Slot),
+}
+
+impl Dispatcher {
+    /// Returns what follows after a round: a round after the cooldown that ends first, if that is soon
+    /// enough.
+    ///
+    /// Only credentials that the next round may try count. Failures without a cooldown are not tried again,
+    /// because nothing has changed. The exception is a transport error of the only attempt: without one
+    /// more attempt, each reset connection would fail a call that has one credential.
+    pub(crate) fn next_round(
+        &self,
+        context: &CallContext,
+        progress: &Progress,
+        unavailable: Option<&Unavailable>,
+    ) -> NextRound {
+        // The host can estimate at once, which is better than a provider's count after a wait.
+        if context.call.operation == Operation::CountTokens {
+            return NextRound::Never;
+        }
+        if let [only] = progress.tried[..]
+            && progress.round == 1
+            && progress.repeated.is_none()
+            && unavailable.is_some()
+            && progress.only_transport
+            && progress.last.is_some()
+        {
+            return NextRound::Repeat(only);
+        }
+        let retry = &context.snapshot.retry;
+        let rounds = self.auth().rounds_max().unwrap_or(0).max(retry.rounds);
+        if progress.round >= rounds {
+            return NextRound::Never;
+        }
+        let now = self.clock().now();
+        let query = next_round_query(context, progress);
+        let tried = progress
+            .cooled_for_next_round(retry.rounds)
+            .filter_map(|slot| self.auth().available_at(slot, &query, now));
+        let untried = unavailable.and_then(Unavailable::retry_at);
+        let Some(retry_at) = tried.chain(untried).min() else {
+            return NextRound::Never;
+        };
+        let wait = with_jitter(retry_at.saturating_since(now), retry.max_wait);
+        let in_time = wait <= retry.max_wait && Instant::now() + wait < context.call.deadline;
+        match in_time {
+            true => NextRound::After(wait),
+            false => NextRound::Never,
+        }
+    }
+
+    /// Whether a credential cools since this failure, so that another round is of use. It is not after a
+    /// failure that no wait of a call mends: the account has no credit.
+    pub(crate) fn cools(&self, context: &CallContext, slot: Slot, failure: &Failure) -> bool {
+        if failure.kind == kind::BILLING {
+            return false;
+        }
+        let now = self.clock().now();
+        let query = CandidateQuery::first_round(&context.model);
+        let available_at = self.auth().available_at(slot, &query, now);
+        available_at.is_some_and(|at| at > now)
+    }
+
+    /// Returns the available credentials that the round has not tried.
+    pub(crate) fn untried(
+        &self,
+        context: &CallContext,
+        progress: &Progress,
+    ) -> Result<CandidateSet, Unavailable> {
+        let excluded = progress.excluded();
+        let query = CandidateQuery {
+            tried: &excluded,
+            round: progress.round,
+            rounds: context.snapshot.retry.rounds,
+            ..CandidateQuery::first_round(&context.model)
+        };
+        self.auth().candidates(&query, self.clock().now())
+    }
+
+    /// Begins an attempt, if the retry budget of its provider allows it. A probe is always allowed: the
+    /// pool limits their number.
+    pub(crate) async fn budget_attempt(
+        &self,
+        context: &CallContext,
+        progress: &Progress,
+        lease: &Lease,
+    ) -> Option<BudgetedAttempt<'_>> {
+        let policy = &context.snapshot.retry.budget;
+        let provider = &lease.credential().provider;
+        let kind = progress.kind_of_attempt(provider, lease.slot());
+        let retried = match kind {
+            AttemptKind::First | AttemptKind::Harmless => None,
+            AttemptKind::OtherCredential => Some(Retried::OtherCredential),
+            AttemptKind::SameCredential => Some(Retried::SameCredential),
+        };
+        match retried.filter(|_| !lease.is_probe()) {
+            Some(retried) => self.budgets.begin_further(provider, policy, retried).await,
+            None => {
+                let first = kind == AttemptKind::First;
+                Some(self.budgets.begin_free(provider, policy, first))
+            }
+        }
+    }
+
+    /// Excludes the credentials of a provider from the round, because its retry budget is used up. Other
+    /// providers may still be tried.
+    pub(crate) fn refuse_provider(
+        &self,
+        context: &CallContext,
+        progress: &mut Progress,
+        lease: &Lease,
+    ) {
+        let provider = &lease.credential().provider;
+        tracing::warn!(call = %context.call.id, %provider, "retry budget used up");
+        context.trace.step(Step::BudgetExhausted {
+            provider: Arc::from(provider.as_str()),
+        });
+        progress.refused.push(lease.slot());
+        // One pass for each priority that has credentials of the provider only.
+        while let Ok(candidates) = self.untried(context, progress) {
+            let is_refused = |index: &usize| {
+                let credential = candidates.credential(*index);
+                credential.is_some_and(|credential| credential.provider == *provider)
+            };
+            let refused = (0..candidates.len()).filter(is_refused);
+            let refused: Vec<Slot> = refused.filter_map(|index| candidates.slot(index)).collect();
+            let others = refused.len() < candidates.len();
+            progress.refused.extend(refused);
+            if others {
+                return;
+            }
+        }
+    }
+}
+
+fn next_round_query<'a>(context: &'a CallContext, progress: &'a Progress) -> CandidateQuery<'a> {
+    CandidateQuery {
+        tried: &progress.incompatible,
+        round: progress.round + 1,
+        rounds: context.snapshot.retry.rounds,
+        ..CandidateQuery::first_round(&context.model)
+    }
+}
+
+/// Adds up to a quarter to a wait, so that calls that failed at the same time do not retry at the same
+/// time. The jitter does not extend the wait beyond `longest`.
+fn with_jitter(wait: Duration, longest: Duration) -> Duration {
+    let jitter_max = (wait / 4).min(ROUND_JITTER_MAX);
+    let jitter = jitter_max * fastrand::u32(..=1000) / 1000;
+    (wait + jitter).min(longest.max(wait))
+}
