@@ -177,6 +177,11 @@ impl AuthManager {
         ))
     }
 
+    /// Returns the slot of a credential, if there is one with this id.
+    pub fn slot(&self, id: &CredentialId) -> Option<Slot> {
+        self.inner.lock().pool.slot(id.as_str())
+    }
+
     /// Returns when the health of a credential allows an attempt with the queried model: `now`, or the
     /// end of its cooldown. `None` if waiting does not help.
     pub fn available_at(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderMap, StatusCode};
-use jackfield_credential::Endpoint;
+use jackfield_credential::{CredentialId, Endpoint};
 use jackfield_dialect::Dialect;
 use jackfield_dialect::ir::Warning;
 use tokio::time::Instant;
@@ -33,6 +33,8 @@ pub struct Call {
     pub principal: Arc<str>,
     /// A hash of the session; see [`Dispatcher::affinity`](crate::Dispatcher::affinity).
     pub affinity: Option<u64>,
+    /// The only credential that the call may use, even while it cools. Only the operator may set it.
+    pub pinned: Option<CredentialId>,
     /// When the call times out, including its stream.
     pub deadline: Instant,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use jackfield_auth::{AuthManager, Lease};
-use jackfield_credential::{Outcome, Scope, Unavailable, split_suffix};
+use jackfield_credential::{CandidateQuery, Outcome, Scope, Slot, Unavailable, split_suffix};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -23,6 +23,7 @@ use crate::pick::{PickError, PickQuery, Picker};
 use crate::port::Upstream;
 use crate::progress::{Progress, is_outage};
 use crate::provider_budgets::{BudgetedAttempt, Budgets};
+use crate::requester::RequesterHash;
 use crate::rounds::NextRound;
 use crate::snapshot::Snapshot;
 use crate::token_estimate;
@@ -35,6 +36,7 @@ pub struct Dispatcher {
     clock: Clock,
     pub(crate) budgets: Budgets,
     call_log: CallLog,
+    requester_hash: RequesterHash,
     /// Permits for token estimates, which need a core each.
     estimates: Arc<Semaphore>,
 }
@@ -67,6 +69,7 @@ impl Dispatcher {
             budgets: Budgets::new(clock.clone()),
             clock,
             call_log: CallLog::default(),
+            requester_hash: RequesterHash::default(),
             estimates: Arc::new(Semaphore::new(ESTIMATES_MAX)),
         }
     }
@@ -120,8 +123,17 @@ impl Dispatcher {
     pub async fn call(&self, call: Call) -> Result<ClientResponse, CallError> {
         let deadline = call.deadline;
         let trace = Arc::new(self.call_log.begin(&call, &self.clock));
+        let pinned = match self.pinned_slot(&call) {
+            Ok(pinned) => pinned,
+            Err(error) => {
+                trace.end(CallOutcome::of(&error));
+                return Err(error);
+            }
+        };
         let context = Arc::new(CallContext {
             model: Arc::clone(&call.model),
+            requester: self.requester_hash.requester(&call),
+            pinned,
             call: Arc::new(call),
             snapshot: self.snapshot.load_full(),
             clock: self.clock.clone(),
@@ -139,12 +151,19 @@ impl Dispatcher {
             }
             // A stream's reply records its end.
             Ok(_) => {}
-            Err(error) => context.trace.end(CallOutcome::failed(
-                error.code().unwrap_or(error.label()),
-                &error.to_string(),
-            )),
+            Err(error) => context.trace.end(CallOutcome::of(error)),
         }
         result
+    }
+
+    /// Returns the slot of the only credential that the call may use, if there is one.
+    fn pinned_slot(&self, call: &Call) -> Result<Option<Slot>, CallError> {
+        let Some(id) = &call.pinned else {
+            return Ok(None);
+        };
+        let slot = self.auth().slot(id);
+        let not_found = || CallError::CredentialNotFound(id.to_string());
+        Ok(Some(slot.ok_or_else(not_found)?))
     }
 
     /// Estimates the tokens if no provider counted them. Returns the error if an estimate is not possible,
@@ -272,7 +291,7 @@ impl Dispatcher {
             if self.cools(context, slot, &failure.failure) {
                 progress.record_cooldown(slot, &credential);
             }
-            progress.record_failure(&credential.provider, failure);
+            progress.record_failure(&credential.provider, slot, failure);
         }
     }
 
@@ -292,9 +311,10 @@ impl Dispatcher {
                 tried: &excluded,
                 round: progress.round,
                 attempt: progress.attempts,
+                failed: &progress.unattributed,
             };
-            let lease = match self.picker.pick(context, &query).await {
-                Ok(lease) => lease,
+            let pick = match self.picker.pick(context, &query).await {
+                Ok(pick) => pick,
                 Err(PickError::Unavailable(unavailable)) => {
                     context.trace.step(Step::Unavailable {
                         round: progress.round,
@@ -306,10 +326,10 @@ impl Dispatcher {
                 }
                 Err(PickError::Fatal(error)) => return Err(error),
             };
-            if let Some(budgeted) = self.budget_attempt(context, progress, &lease).await {
-                return Ok(NextLease::Leased(lease, budgeted));
+            if let Some(budgeted) = self.budget_attempt(context, progress, &pick).await {
+                return Ok(NextLease::Leased(pick.lease, budgeted));
             }
-            self.refuse_provider(context, progress, &lease);
+            self.refuse_provider(context, progress, &pick.lease);
         }
     }
 
@@ -372,52 +392,22 @@ impl Dispatcher {
         // Before the next lease: the old one still occupies the credential's capacity.
         context.end_attempt(lease, Outcome::Inconclusive, None);
         let query = CandidateQuery {
-            endpoint: context.call.endpoint(),
-            ..CandidateQuery::first_round(&context.model)
+            failed: &progress.unattributed,
+            ..context.query()
         };
         match self.auth().lease_again(slot, &query, now) {
             Ok(lease) => self.attempt(context, lease, progress).await,
             Err(_) => Err(AttemptError::Upstream(Box::new(failure))),
         }
     }
-
-    fn exhausted_error(
-        &self,
-        context: &CallContext,
-        progress: &mut Progress,
-        unavailable: Option<Unavailable>,
-    ) -> CallError {
-        if let Some(failure) = progress.last.take() {
-            return CallError::Upstream(failure);
-        }
-        // If another credential only cools or is busy, the same call may succeed later: that counts then.
-        if let Some(error) = progress.incompatible_error.take()
-            && unavailable.as_ref().is_none_or(Unavailable::all_tried)
-        {
-            return *error;
-        }
-        let model = context.model.as_ref().to_owned();
-        match unavailable {
-            None | Some(Unavailable::UnknownModel) => CallError::UnknownModel(model),
-            Some(unavailable) => {
-                let now = self.clock.now();
-                let retry_after = unavailable.retry_at().map(|at| at.saturating_since(now));
-                CallError::NoCredentialAvailable {
-                    provider: self
-                        .auth()
-                        .only_provider(&model)
-                        .map(|name| name.to_string()),
-                    model,
-                    unavailable,
-                    retry_after,
-                }
-            }
-        }
-    }
 }
 
 /// The fallback models of the call, in order.
 fn fallbacks(context: &CallContext) -> &[Fallback] {
+    // A pinned call is about one credential with one model.
+    if context.pinned.is_some() {
+        return &[];
+    }
     let all = &context.snapshot.routing.fallbacks;
     let exact = all.get(&context.call.model);
     let chain = exact.or_else(|| all.get(split_suffix(&context.call.model).0));

@@ -20,6 +20,10 @@ pub const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest response that a plugin reads or writes as a whole, in bytes. Memory holds several copies.
 pub const WHOLE_RESPONSE_BYTES_MAX: usize = 32 << 20;
 
+/// The largest response to a raw request that is read as a whole, in bytes. Lists of models and files, and
+/// usage reports, have some hundred KiB; memory holds two copies and a JSON text.
+pub const RAW_RESPONSE_BYTES_MAX: usize = 8 << 20;
+
 /// Requests of one attempt: the plan's, and further ones that the plugin's reply plans.
 pub const ROUND_TRIPS_MAX: u32 = 4;
 

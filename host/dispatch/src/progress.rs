@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use jackfield_credential::{Credential, ProviderName, Scope, Slot};
+use jackfield_credential::{Credential, PriorFailure, ProviderName, Scope, Slot};
 
 use crate::error::{CallError, UpstreamFailure};
 use crate::negotiation::TranslationCache;
@@ -23,6 +23,8 @@ pub(crate) struct Progress {
     pub(crate) refreshed: Vec<Slot>,
     /// The last failure.
     pub(crate) last: Option<Box<UpstreamFailure>>,
+    /// The unattributed failures so far, over all rounds.
+    pub(crate) unattributed: Vec<PriorFailure>,
     /// True while all failures of this round were transport errors.
     pub(crate) only_transport: bool,
     /// The credentials that cool since they failed in this round.
@@ -76,6 +78,7 @@ impl Progress {
             repeated: None,
             refreshed: Vec::new(),
             last: None,
+            unattributed: Vec::new(),
             only_transport: true,
             cooled: Vec::new(),
             providers: Vec::new(),
@@ -162,14 +165,20 @@ impl Progress {
     pub(crate) fn record_failure(
         &mut self,
         provider: &ProviderName,
+        slot: Slot,
         failure: Box<UpstreamFailure>,
     ) {
         let scope = failure.failure.scope;
         self.only_transport &= scope == Scope::Transport;
-        if is_outage(scope)
-            && let Some(tried) = self.providers.iter_mut().find(|one| one.name == *provider)
-        {
-            tried.failed = true;
+        if is_outage(scope) {
+            let mut providers = self.providers.iter_mut();
+            if let Some(tried) = providers.find(|one| one.name == *provider) {
+                tried.failed = true;
+            }
+            if failure.failure.sent {
+                let status = failure.failure.status;
+                self.unattributed.push(PriorFailure { slot, status });
+            }
         }
         self.last = Some(failure);
     }

@@ -1,21 +1,22 @@
 //! The decisions of the dispatcher's loops: whether another attempt or another round begins. It sends
 //! nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{CandidateSet, Lease};
-use jackfield_credential::{CandidateQuery, Failure, Slot, Unavailable, kind};
+use jackfield_credential::{CandidateQuery, CoolingClass, Failure, Slot, Timestamp, Unavailable};
 use tokio::time::Instant;
 
 use crate::call::Operation;
 use crate::call_log::Step;
 use crate::context::CallContext;
 use crate::dispatcher::Dispatcher;
+use crate::error::class_of;
 use crate::limits::ROUND_JITTER_MAX;
+use crate::pick::Pick;
 use crate::progress::{AttemptKind, Progress};
 use crate::provider_budgets::{BudgetedAttempt, Retried};
-
-use std::sync::Arc;
 
 /// What follows after a round without a response.
 pub(crate) enum NextRound {
@@ -44,6 +45,12 @@ impl Dispatcher {
         if context.call.operation == Operation::CountTokens {
             return NextRound::Never;
         }
+        let retry = &context.snapshot.retry;
+        let rounds = match context.pinned {
+            // The operator wants to see what this credential does now.
+            Some(_) => 1,
+            None => retry.rounds.max(self.auth().rounds_max().unwrap_or(0)),
+        };
         if let [only] = progress.tried[..]
             && progress.round == 1
             && progress.repeated.is_none()
@@ -53,17 +60,15 @@ impl Dispatcher {
         {
             return NextRound::Repeat(only);
         }
-        let retry = &context.snapshot.retry;
-        let rounds = self.auth().rounds_max().unwrap_or(0).max(retry.rounds);
         if progress.round >= rounds {
             return NextRound::Never;
         }
         let now = self.clock().now();
-        let query = next_round_query(context, progress);
+        let query = context.query();
         let tried = progress
             .cooled_for_next_round(retry.rounds)
             .filter_map(|slot| self.auth().available_at(slot, &query, now));
-        let untried = unavailable.and_then(Unavailable::retry_at);
+        let untried = unavailable.and_then(|unavailable| retry_at(unavailable, now));
         let Some(retry_at) = tried.chain(untried).min() else {
             return NextRound::Never;
         };
@@ -75,15 +80,15 @@ impl Dispatcher {
         }
     }
 
-    /// Whether a credential cools since this failure, so that another round is of use. It is not after a
-    /// failure that no wait of a call mends: the account has no credit.
+    /// Whether a credential cools since this failure, so that another round is of use. It is of none after
+    /// an answer that the provider would only repeat: it refuses the credential or lacks the model.
     pub(crate) fn cools(&self, context: &CallContext, slot: Slot, failure: &Failure) -> bool {
-        if failure.kind == kind::BILLING {
-            return false;
+        match class_of(failure) {
+            CoolingClass::Billing | CoolingClass::Missing | CoolingClass::Refused => return false,
+            CoolingClass::Limit | CoolingClass::Outage | CoolingClass::Overload => {}
         }
         let now = self.clock().now();
-        let query = CandidateQuery::first_round(&context.model);
-        let available_at = self.auth().available_at(slot, &query, now);
+        let available_at = self.auth().available_at(slot, &context.query(), now);
         available_at.is_some_and(|at| at > now)
     }
 
@@ -97,20 +102,21 @@ impl Dispatcher {
         let query = CandidateQuery {
             tried: &excluded,
             round: progress.round,
-            rounds: context.snapshot.retry.rounds,
-            ..CandidateQuery::first_round(&context.model)
+            failed: &progress.unattributed,
+            ..context.query()
         };
         self.auth().candidates(&query, self.clock().now())
     }
 
-    /// Begins an attempt, if the retry budget of its provider allows it. A probe is always allowed: the
-    /// pool limits their number.
+    /// Begins an attempt, if the retry budget of its provider allows it. Probes and trials are always
+    /// allowed: the pool limits their number.
     pub(crate) async fn budget_attempt(
         &self,
         context: &CallContext,
         progress: &Progress,
-        lease: &Lease,
+        pick: &Pick,
     ) -> Option<BudgetedAttempt<'_>> {
+        let lease = &pick.lease;
         let policy = &context.snapshot.retry.budget;
         let provider = &lease.credential().provider;
         let kind = progress.kind_of_attempt(provider, lease.slot());
@@ -119,7 +125,7 @@ impl Dispatcher {
             AttemptKind::OtherCredential => Some(Retried::OtherCredential),
             AttemptKind::SameCredential => Some(Retried::SameCredential),
         };
-        match retried.filter(|_| !lease.is_probe()) {
+        match retried.filter(|_| !pick.is_trial && !lease.is_probe()) {
             Some(retried) => self.budgets.begin_further(provider, policy, retried).await,
             None => {
                 let first = kind == AttemptKind::First;
@@ -159,14 +165,25 @@ impl Dispatcher {
     }
 }
 
-fn next_round_query<'a>(context: &'a CallContext, progress: &'a Progress) -> CandidateQuery<'a> {
-    CandidateQuery {
-        tried: &progress.incompatible,
-        round: progress.round + 1,
-        rounds: context.snapshot.retry.rounds,
-        ..CandidateQuery::first_round(&context.model)
+/// Returns when a credential that the round did not try may be tried. `None` if the call should not wait
+/// for it: the account has no credit, or the first moment of a refusal is over.
+fn retry_at(unavailable: &Unavailable, now: Timestamp) -> Option<Timestamp> {
+    let at = unavailable.retry_at()?;
+    let first = unavailable.reasons()?.first;
+    match first.map(|first| first.class) {
+        Some(CoolingClass::Billing) => None,
+        Some(CoolingClass::Missing | CoolingClass::Refused) => {
+            (at.saturating_since(now) <= REFUSAL_WAIT_MAX).then_some(at)
+        }
+        Some(CoolingClass::Limit | CoolingClass::Outage | CoolingClass::Overload) | None => {
+            Some(at)
+        }
     }
 }
+
+/// The longest wait for a credential that is refused or lacks the model: the first guess of their
+/// cooldowns. A refusal that lasts longer is probably true, and waiting calls would only hide it.
+const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Adds up to a quarter to a wait, so that calls that failed at the same time do not retry at the same
 /// time. The jitter does not extend the wait beyond `longest`.

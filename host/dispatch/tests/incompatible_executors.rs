@@ -80,10 +80,10 @@ async fn returns_retry_after_of_compatible_credential() {
         .call(untranslatable_call(&stage))
         .await
         .unwrap_err();
-    let CallError::NoCredentialAvailable { retry_after, .. } = error else {
+    let CallError::NoCredentialAvailable(none) = error else {
         panic!("{error:?}")
     };
-    assert!(retry_after > Some(Duration::from_secs(3_000)));
+    assert!(none.retry_after > Some(Duration::from_secs(3_000)));
     assert_eq!(stage.upstream.calls(), 1);
 }
 

@@ -173,6 +173,7 @@ impl Stage {
             headers: Arc::new(HeaderMap::new()),
             principal: Arc::from("tests"),
             affinity: None,
+            pinned: None,
             deadline: self.dispatcher.deadline(),
         }
     }
@@ -252,10 +253,14 @@ pub(crate) async fn text(response: Result<ClientResponse, CallError>) -> String 
     String::from_utf8(bytes.into()).unwrap()
 }
 
-/// Returns the provider's failure, which the call must have ended with.
+/// Returns the provider's failure, which the call must have ended with. The client may get another error
+/// in its place.
 pub(crate) fn failure(response: Result<ClientResponse, CallError>) -> UpstreamFailure {
     match response {
         Err(CallError::Upstream(failure)) => *failure,
+        Err(CallError::NoCredentialAvailable(none)) if none.failure.is_some() => {
+            none.failure.unwrap()
+        }
         other => panic!("not a provider's failure: {other:?}"),
     }
 }
