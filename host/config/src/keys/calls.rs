@@ -69,7 +69,7 @@ pub(crate) mod retry {
             );
             MAX_WAIT: DefaultKey<Duration> = default(
                 "max-wait", Duration { max: HOUR }, |_| RetryPolicy::default().max_wait,
-                "A new round begins only if a cooldown ends within this time.",
+                "A new round begins when the first cooldown ends, if that is within this time.",
             );
             MAX_CREDENTIALS: DefaultKey<Whole<u32>> = default(
                 // More than a pool has; a larger number is a slip.
@@ -78,7 +78,7 @@ pub(crate) mod retry {
             );
             BUDGET: OptionalKey<Nested> = optional(
                 "budget", Nested(&budget::SECTION), "the defaults below",
-                "It limits further attempts for each provider. This prevents a retry storm during an outage.",
+                "It limits further attempts of calls at a provider that failed. This prevents a retry storm during an outage. It never limits the first attempt of a call at another provider, nor at another credential while the provider serves others.",
             );
         }
     }
