@@ -115,7 +115,7 @@ mod tests {
             body_base64: Some("AP8=".to_owned()),
             ..text
         };
-        let broken = HttpRequest {
+        let undecodable = HttpRequest {
             body_base64: Some("?".to_owned()),
             ..request()
         };
@@ -123,7 +123,7 @@ mod tests {
             headers: BTreeMap::from([("a b".to_owned(), "c".to_owned())]),
             ..request()
         };
-        for invalid in [both, broken, header] {
+        for invalid in [both, undecodable, header] {
             assert!(matches!(
                 raw_request(invalid),
                 Err(ApiError::InvalidHttpRequest(_))

@@ -1,6 +1,9 @@
 //! The dispatcher: carries out a call in rounds over the pool, until there is a response, an error that
 //! no other credential can avoid, or the deadline passes.
 
+mod exhausted;
+mod rounds;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -10,6 +13,7 @@ use jackfield_credential::{CandidateQuery, Outcome, Scope, Slot, Unavailable, sp
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use self::rounds::NextRound;
 use crate::affinity;
 use crate::attempt::{AttemptError, Prepared, StaleAttempt};
 use crate::call::{Call, ClientResponse, ResponseBody};
@@ -24,17 +28,16 @@ use crate::port::Upstream;
 use crate::progress::{Progress, is_outage};
 use crate::provider_budgets::{BudgetedAttempt, Budgets};
 use crate::requester::RequesterHash;
-use crate::rounds::NextRound;
 use crate::snapshot::Snapshot;
 use crate::token_estimate;
 
 /// Carries out calls.
 pub struct Dispatcher {
     snapshot: Arc<ArcSwap<Snapshot>>,
-    pub(crate) picker: Picker,
+    picker: Picker,
     pub(crate) upstream: Arc<dyn Upstream>,
     clock: Clock,
-    pub(crate) budgets: Budgets,
+    budgets: Budgets,
     call_log: CallLog,
     requester_hash: RequesterHash,
     /// Permits for token estimates, which need a core each.

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_told_apart_by_both_ends_and_their_length() {
+    fn digest_depends_on_both_ends_and_the_length() {
         let hash = RequesterHash::default();
         let of = |principal: &str, model: &str, body: Vec<u8>| {
             hash.requester(&call(principal, model, body))

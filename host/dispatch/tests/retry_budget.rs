@@ -45,8 +45,8 @@ fn good() -> Script {
 
 /// Runs this many calls at once, and returns how many were served.
 async fn served_of(stage: &Stage, calls: usize) -> usize {
-    let answered = join_all((0..calls).map(|_| stage.whole())).await;
-    answered.iter().filter(|answer| answer.is_ok()).count()
+    let responses = join_all((0..calls).map(|_| stage.whole())).await;
+    responses.iter().filter(|response| response.is_ok()).count()
 }
 
 #[tokio::test(start_paused = true)]

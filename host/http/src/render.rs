@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn status_tells_what_is_available_first() {
+    async fn status_is_that_of_the_class_which_is_available_first() {
         let cases = [
             (Scope::Credential, kind::AUTHENTICATION, 401, 503, 503),
             (Scope::Credential, kind::BILLING, 402, 503, 503),

@@ -8,10 +8,10 @@ use jackfield_auth::{CandidateSet, Lease};
 use jackfield_credential::{CandidateQuery, CoolingClass, Failure, Slot, Timestamp, Unavailable};
 use tokio::time::Instant;
 
+use super::Dispatcher;
 use crate::call::Operation;
 use crate::call_log::Step;
 use crate::context::CallContext;
-use crate::dispatcher::Dispatcher;
 use crate::error::class_of;
 use crate::limits::ROUND_JITTER_MAX;
 use crate::pick::Pick;
@@ -19,7 +19,7 @@ use crate::progress::{AttemptKind, Progress};
 use crate::provider_budgets::{BudgetedAttempt, Retried};
 
 /// What follows after a round without a response.
-pub(crate) enum NextRound {
+pub(super) enum NextRound {
     /// A round after this wait.
     After(Duration),
     /// The call ends.
@@ -35,7 +35,7 @@ impl Dispatcher {
     /// Only credentials that the next round may try count. Failures without a cooldown are not tried again,
     /// because nothing has changed. The exception is a transport error of the only attempt: without one
     /// more attempt, each reset connection would fail a call that has one credential.
-    pub(crate) fn next_round(
+    pub(super) fn next_round(
         &self,
         context: &CallContext,
         progress: &Progress,
@@ -82,7 +82,7 @@ impl Dispatcher {
 
     /// Whether a credential cools since this failure, so that another round is of use. It is of none after
     /// an answer that the provider would only repeat: it refuses the credential or lacks the model.
-    pub(crate) fn cools(&self, context: &CallContext, slot: Slot, failure: &Failure) -> bool {
+    pub(super) fn cools(&self, context: &CallContext, slot: Slot, failure: &Failure) -> bool {
         match class_of(failure) {
             CoolingClass::Billing | CoolingClass::Missing | CoolingClass::Refused => return false,
             CoolingClass::Limit | CoolingClass::Outage | CoolingClass::Overload => {}
@@ -93,7 +93,7 @@ impl Dispatcher {
     }
 
     /// Returns the available credentials that the round has not tried.
-    pub(crate) fn untried(
+    pub(super) fn untried(
         &self,
         context: &CallContext,
         progress: &Progress,
@@ -110,7 +110,7 @@ impl Dispatcher {
 
     /// Begins an attempt, if the retry budget of its provider allows it. Probes and trials are always
     /// allowed: the pool limits their number.
-    pub(crate) async fn budget_attempt(
+    pub(super) async fn budget_attempt(
         &self,
         context: &CallContext,
         progress: &Progress,
@@ -136,7 +136,7 @@ impl Dispatcher {
 
     /// Excludes the credentials of a provider from the round, because its retry budget is used up. Other
     /// providers may still be tried.
-    pub(crate) fn refuse_provider(
+    pub(super) fn refuse_provider(
         &self,
         context: &CallContext,
         progress: &mut Progress,

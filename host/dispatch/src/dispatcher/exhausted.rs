@@ -2,14 +2,14 @@
 
 use jackfield_credential::{CandidateQuery, CoolingClass, Scope, Unavailable};
 
+use super::Dispatcher;
 use crate::context::CallContext;
-use crate::dispatcher::Dispatcher;
 use crate::error::{CallError, NoCredential, UpstreamFailure, class_of};
 use crate::progress::Progress;
 
 impl Dispatcher {
     /// Returns the error of a call after its last round.
-    pub(crate) fn exhausted_error(
+    pub(super) fn exhausted_error(
         &self,
         context: &CallContext,
         progress: &mut Progress,
@@ -17,7 +17,7 @@ impl Dispatcher {
     ) -> CallError {
         let state = self.unavailable_now(context, progress);
         if let Some(failure) = progress.last.take() {
-            return match is_told_as_it_is(&failure, state.as_ref()) {
+            return match is_true_for_all(&failure, state.as_ref()) {
                 true => CallError::Upstream(failure),
                 false => {
                     let state =
@@ -71,7 +71,7 @@ impl Dispatcher {
 /// Whether the client may get the provider's response to the last attempt. It may not if the response is
 /// about the operator's credentials, or untrue for the others that serve the model: another one may be
 /// available before the rate limit ends, or serve the model that this one does not.
-fn is_told_as_it_is(failure: &UpstreamFailure, state: Option<&Unavailable>) -> bool {
+fn is_true_for_all(failure: &UpstreamFailure, state: Option<&Unavailable>) -> bool {
     let failure = &failure.failure;
     if failure.scope == Scope::Request {
         return true;
