@@ -9,6 +9,7 @@
 
 mod credential;
 mod endpoint;
+mod evidence;
 mod health;
 mod jitter;
 pub mod model_names;
@@ -26,12 +27,13 @@ pub use endpoint::Endpoint;
 pub use health::{Availability, Cause, Health, Observation, Window};
 pub use name::{CredentialId, ModelKey, ProviderName, split_suffix};
 pub use outcome::{Failure, Outcome, Scope, kind};
-pub use policy::CooldownPolicy;
+pub use policy::{Backoff, CooldownPolicy};
 pub use pool::{
     Aggregate, Attempt, CandidateQuery, Candidates, CoolingCause, CoolingClass, CoolingCounts,
-    CredentialStatus, Effects, HealthChange, HealthRecord, HealthStatus, LastFailure, LeaseError,
-    Member, Members, ModelStatus, Pool, PoolError, PoolOptions, PriorFailure, Problem, Quota,
-    QuotaState, Reasons, Renewal, Requester, ServedName, Slot, Status, Unavailable,
+    CredentialStatus, Effects, HealthChange, HealthPlace, HealthRecord, HealthStatus, LaneStatus,
+    LastFailure, LeaseError, Member, Members, ModelStatus, Pool, PoolError, PoolOptions,
+    PriorFailure, Problem, Quota, QuotaState, Reasons, Renewal, Requester, ServedName, Slot,
+    Status, Unavailable,
 };
 pub use refresh::{DueQueue, RefreshFacts, policy_check_interval, refresh_backoff};
 pub use retry_budget::{BudgetPolicy, RetryBudget};

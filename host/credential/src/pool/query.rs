@@ -60,3 +60,10 @@ pub struct PriorFailure {
     /// The status; `None` if there was none.
     pub status: Option<u16>,
 }
+
+impl Requester {
+    /// False for the default value: the caller does not know who sends the request.
+    pub fn is_known(self) -> bool {
+        self != Self::default()
+    }
+}

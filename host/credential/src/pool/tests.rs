@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::availability::HealthReader;
 use crate::*;
 
 impl Pool {
@@ -18,9 +19,14 @@ impl Pool {
     fn audit(&mut self, now: Timestamp) {
         let now = self.advance(now);
         self.audit_index();
+        let health = HealthReader {
+            slots: &self.slots,
+            sites: &self.sites,
+            now,
+        };
+        self.sites.audit();
         for name_index in &mut self.name_indexes {
-            name_index.refresh(&self.slots, now);
-            name_index.audit(&self.slots, now);
+            name_index.audit(&health);
         }
     }
 
@@ -83,6 +89,19 @@ fn failed(scope: Scope, status: u16) -> Outcome {
         retry_after: None,
         refresh_suggested: false,
         sent: true,
+    })
+}
+
+/// A failure of the transport before anything was sent.
+fn unsent() -> Outcome {
+    let Outcome::Failed(failure) = failed(Scope::Transport, 0) else {
+        unreachable!("it is a failure");
+    };
+    Outcome::Failed(Failure {
+        kind: kind::TRANSIENT.into(),
+        status: None,
+        sent: false,
+        ..failure
     })
 }
 

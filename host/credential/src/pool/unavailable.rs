@@ -97,6 +97,17 @@ impl CoolingCounts {
             CoolingClass::Missing => self.missing,
         }
     }
+
+    pub(super) fn of_mut(&mut self, class: CoolingClass) -> &mut u32 {
+        match class {
+            CoolingClass::Limit => &mut self.limit,
+            CoolingClass::Overload => &mut self.overload,
+            CoolingClass::Outage => &mut self.outage,
+            CoolingClass::Refused => &mut self.refused,
+            CoolingClass::Billing => &mut self.billing,
+            CoolingClass::Missing => &mut self.missing,
+        }
+    }
 }
 
 impl fmt::Display for Reasons {
