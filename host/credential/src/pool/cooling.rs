@@ -1,5 +1,6 @@
 //! When a credential that cools may be used again, for calls that wait for it.
 
+use super::availability::HealthReader;
 use super::{CandidateQuery, Pool, Slot};
 use crate::{Availability, Timestamp};
 
@@ -20,7 +21,12 @@ impl Pool {
         if !live.credential.enabled {
             return None;
         }
-        match live.availability(listing.model, now) {
+        let health = HealthReader {
+            slots: &self.slots,
+            sites: &self.sites,
+            now,
+        };
+        match health.availability(live, listing.model, Some(query.endpoint)) {
             Availability::Cooling { until } | Availability::Probing { until } => Some(until),
             Availability::Ready | Availability::Probe => Some(now),
             Availability::Barred => None,
