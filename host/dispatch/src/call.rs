@@ -11,6 +11,8 @@ use jackfield_dialect::Dialect;
 use jackfield_dialect::ir::Warning;
 use tokio::time::Instant;
 
+use crate::error::CallError;
+
 /// One admitted client request.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -32,7 +34,7 @@ pub struct Call {
     pub principal: Arc<str>,
     /// A hash of the session; see [`Dispatcher::affinity`](crate::Dispatcher::affinity).
     pub affinity: Option<u64>,
-    /// When the call times out, including its stream.
+    /// When the call times out. A stream must have content by then.
     pub deadline: Instant,
 }
 
@@ -112,8 +114,15 @@ impl fmt::Debug for ResponseBody {
 /// The chunks of a response.
 pub type ResponseStream = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
 
-/// A body failed where its dialect has no way to report it. The server must abort the connection, or
-/// the client would take the partial body for a complete one.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("the response was interrupted: {0}")]
-pub struct BodyError(pub String);
+/// Why a body ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The call failed after the client got the head of its stream, and before any content. The server
+    /// must end the stream with an error event in the client's dialect.
+    #[error(transparent)]
+    Failed(Box<CallError>),
+    /// The body failed where its dialect has no way to report it. The server must abort the connection,
+    /// or the client would take the partial body for a complete one.
+    #[error("the response was interrupted: {0}")]
+    Interrupted(String),
+}

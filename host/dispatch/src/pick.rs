@@ -108,6 +108,22 @@ impl Picker {
         }
     }
 
+    /// Whether a credential that is not excluded is available now.
+    pub(crate) fn has_candidate(
+        &self,
+        context: &CallContext,
+        excluded: &[Slot],
+        round: u32,
+    ) -> bool {
+        let query = CandidateQuery {
+            name: &context.model,
+            tried: excluded,
+            round,
+            rounds: context.snapshot.retry.rounds,
+        };
+        self.auth.candidates(&query, context.clock.now()).is_ok()
+    }
+
     /// Returns the candidates. If all of them are busy, waits in the queue of the model first.
     async fn candidates(
         &self,

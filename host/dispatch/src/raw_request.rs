@@ -168,10 +168,10 @@ fn body_stream(source: Source) -> ResponseStream {
         match source.next().await {
             Ok(Some(bytes)) => Some((Ok(bytes), Some(source))),
             Ok(None) => None,
-            Err(ReadError::Transport(error)) => Some((Err(BodyError(error.to_string())), None)),
+            Err(ReadError::Transport(error) | ReadError::Timeout(error)) => Some((Err(BodyError::Interrupted(error.to_string())), None)),
             Err(ReadError::Deadline) => {
                 let message = "the response did not finish before the deadline".to_owned();
-                Some((Err(BodyError(message)), None))
+                Some((Err(BodyError::Interrupted(message)), None))
             }
         }
     }))

@@ -136,6 +136,7 @@ fn credential(request: &UpstreamRequest) -> String {
 fn transport_error(doing: &'static str) -> TransportError {
     TransportError {
         doing,
+        sent: doing != "connecting",
         cause: "as the script says".to_owned(),
     }
 }

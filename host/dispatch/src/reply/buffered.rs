@@ -98,6 +98,10 @@ impl ReplyStream for BufferedStream {
         &self.source
     }
 
+    fn source_mut(&mut self) -> &mut Source {
+        &mut self.source
+    }
+
     fn usage(&self) -> Option<Usage> {
         self.usage
     }

@@ -147,6 +147,10 @@ impl ReplyStream for Relay {
         &self.source
     }
 
+    fn source_mut(&mut self) -> &mut Source {
+        &mut self.source
+    }
+
     fn usage(&self) -> Option<Usage> {
         self.observer.usage()
     }

@@ -163,11 +163,11 @@ impl StreamWriter {
 
     /// Returns bytes that keep the connection alive and that clients ignore.
     pub(super) fn keep_alive(&self) -> Bytes {
-        match self.array {
-            None => Bytes::from_static(sse::KEEP_ALIVE_COMMENT),
-            // Whitespace between the items of an array.
-            Some(_) => Bytes::from_static(b"\n"),
-        }
+        let framing = match self.array {
+            None => StreamFraming::Events,
+            Some(_) => StreamFraming::Array,
+        };
+        Bytes::from_static(keep_alive(framing))
     }
 
     /// Returns whether the stream reached the end that its dialect demands, with content.
@@ -197,6 +197,16 @@ fn write_frame(array: &mut Option<ArrayWriter>, name: &str, data: &[u8], out: &m
     match array {
         None => sse::write_event(name, data, out),
         Some(array) => array.item(data, out),
+    }
+}
+
+/// Returns bytes that keep a stream alive and that clients ignore: between events, or between the items of
+/// an array.
+pub(crate) const fn keep_alive(framing: StreamFraming) -> &'static [u8] {
+    match framing {
+        StreamFraming::Events => sse::KEEP_ALIVE_COMMENT,
+        // White space, which JSON allows before, between and after the items.
+        StreamFraming::Array => b"\n",
     }
 }
 
