@@ -8,6 +8,7 @@ mod response;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 use jackfield_auth::Lease;
 use jackfield_credential::Outcome;
 use jackfield_dialect::Dialect;
@@ -203,6 +204,7 @@ impl<'a> Attempt<'a> {
             Ok(request) => request,
             Err(error) => return Err(self.end_with_invalid_output(lease, error.to_string())),
         };
+        let accepts_encodings = request.headers.contains_key(ACCEPT_ENCODING);
         let sent = Instant::now();
         // `Source` counts from `sent` too: the head and the first byte of the body share one limit.
         let transport_error = match self.receive_head(&lease, request, sent).await {
@@ -218,6 +220,16 @@ impl<'a> Attempt<'a> {
                 if !head.status.is_success() {
                     return Err(self.end_with_error_response(lease, head, source).await);
                 }
+                // The upstream has decoded those that are common.
+                if let Some(encoding) = head.headers.get(CONTENT_ENCODING)
+                    && !accepts_encodings
+                {
+                    let reason = format!(
+                        "the provider's response has the content-encoding {encoding:?}, which was not requested"
+                    );
+                    let failure = classify::invalid_response(&reason);
+                    return Err(self.end_with_failure(lease, failure, None));
+                }
                 return Ok(Responded {
                     attempt: self,
                     lease,
@@ -231,7 +243,8 @@ impl<'a> Attempt<'a> {
             Err(HeadError::Deadline) => return Err(self.end_with_deadline(lease)),
             Err(HeadError::Timeout(error) | HeadError::Transport(error)) => error,
         };
-        let failure = classify::transport(transport_error.to_string());
+        let mut failure = classify::transport(transport_error.to_string());
+        failure.sent = transport_error.sent;
         Err(self.end_with_failure(lease, failure, None))
     }
 }

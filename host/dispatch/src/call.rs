@@ -133,10 +133,21 @@ pub type ResponseStream = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + 
 pub enum BodyError {
     /// The call failed after the client got the head of its stream, and before any content. The server
     /// must end the stream with an error event in the client's dialect.
-    #[error(transparent)]
-    Failed(Box<CallError>),
+    #[error("{}", .0.error)]
+    Failed(Box<FailedStream>),
     /// The body failed where its dialect has no way to report it. The server must abort the connection,
     /// or the client would take the partial body for a complete one.
     #[error("the response was interrupted: {0}")]
     Interrupted(String),
+}
+
+/// A stream that failed after its client got the head, and what its last event needs.
+#[derive(Debug)]
+pub struct FailedStream {
+    /// Why the call failed.
+    pub error: CallError,
+    /// The client's dialect.
+    pub dialect: Dialect,
+    /// The framing of the stream, in which nothing but keep-alives was sent.
+    pub framing: StreamFraming,
 }

@@ -11,10 +11,12 @@ use futures_util::StreamExt;
 use futures_util::stream::unfold;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use jackfield_dialect::Dialect;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::call::{
-    BodyError, Call, ClientResponse, Operation, ResponseBody, ResponseStream, StreamFraming,
+    BodyError, Call, ClientResponse, FailedStream, Operation, ResponseBody, ResponseStream,
+    StreamFraming,
 };
 use crate::dispatcher::Dispatcher;
 use crate::error::CallError;
@@ -35,9 +37,15 @@ impl Dispatcher {
     /// # Errors
     /// The last error, if no attempt succeeded before the deadline.
     pub async fn call(self: &Arc<Self>, call: Call) -> Result<ClientResponse, CallError> {
-        let framing = call.stream.filter(|_| call.operation == Operation::Generate);
+        let framing = call
+            .stream
+            .filter(|_| call.operation == Operation::Generate);
         let Some(framing) = framing else {
             return self.call_to_commit(call).await;
+        };
+        let format = StreamFormat {
+            dialect: call.dialect,
+            framing,
         };
         let client_head = self.snapshot().timeouts.client_head;
         let dispatcher = Arc::clone(self);
@@ -45,17 +53,24 @@ impl Dispatcher {
             Box::pin(async move { dispatcher.call_to_commit(call).await });
         match timeout(client_head, &mut running).await {
             Ok(finished) => finished,
-            Err(_) => Ok(early_response(running, framing)),
+            Err(_) => Ok(early_response(running, format)),
         }
     }
 }
 
-fn early_response(running: RunningCall, framing: StreamFraming) -> ClientResponse {
-    let content_type = HeaderValue::from_static(stream_content_type(framing));
+/// The format of a client's stream.
+#[derive(Clone, Copy)]
+struct StreamFormat {
+    dialect: Dialect,
+    framing: StreamFraming,
+}
+
+fn early_response(running: RunningCall, format: StreamFormat) -> ClientResponse {
+    let content_type = HeaderValue::from_static(stream_content_type(format.framing));
     ClientResponse {
         status: StatusCode::OK,
         headers: HeaderMap::from_iter([(CONTENT_TYPE, content_type)]),
-        body: ResponseBody::Stream(early_body(running, framing)),
+        body: ResponseBody::Stream(early_body(running, format)),
         warnings: Vec::new(),
         estimated: false,
     }
@@ -71,38 +86,46 @@ enum EarlyBody {
     Ended,
 }
 
-fn early_body(call: RunningCall, framing: StreamFraming) -> ResponseStream {
+fn early_body(call: RunningCall, format: StreamFormat) -> ResponseStream {
     let running = EarlyBody::Running {
         call,
         // At once: some proxies hold a head back until there are bytes of the body.
         next_keep_alive: Instant::now(),
     };
-    Box::pin(unfold(running, move |body| body.next(framing)))
+    Box::pin(unfold(running, move |body| body.next(format)))
 }
 
 impl EarlyBody {
-    async fn next(self, framing: StreamFraming) -> Option<(Result<Bytes, BodyError>, Self)> {
-        match self {
+    async fn next(self, format: StreamFormat) -> Option<(Result<Bytes, BodyError>, Self)> {
+        let (mut call, next_keep_alive) = match self {
             Self::Running {
-                mut call,
+                call,
                 next_keep_alive,
-            } => match timeout_at(next_keep_alive, &mut call).await {
-                Ok(Ok(response)) => match response.body {
-                    ResponseBody::Whole(bytes) => Some((Ok(bytes), Self::Ended)),
-                    ResponseBody::Stream(stream) => next_of(stream).await,
-                },
-                Ok(Err(error)) => Some((Err(BodyError::Failed(Box::new(error))), Self::Ended)),
-                Err(_) => {
-                    let next_keep_alive = Instant::now() + KEEP_ALIVE_INTERVAL;
-                    let running = Self::Running {
-                        call,
-                        next_keep_alive,
-                    };
-                    Some((Ok(Bytes::from_static(keep_alive(framing))), running))
-                }
+            } => (call, next_keep_alive),
+            Self::Committed(stream) => return next_of(stream).await,
+            Self::Ended => return None,
+        };
+        match timeout_at(next_keep_alive, &mut call).await {
+            Ok(Ok(response)) => match response.body {
+                ResponseBody::Whole(bytes) => Some((Ok(bytes), Self::Ended)),
+                ResponseBody::Stream(stream) => next_of(stream).await,
             },
-            Self::Committed(stream) => next_of(stream).await,
-            Self::Ended => None,
+            Ok(Err(error)) => {
+                let failed = FailedStream {
+                    error,
+                    dialect: format.dialect,
+                    framing: format.framing,
+                };
+                Some((Err(BodyError::Failed(Box::new(failed))), Self::Ended))
+            }
+            Err(_) => {
+                let running = Self::Running {
+                    call,
+                    next_keep_alive: Instant::now() + KEEP_ALIVE_INTERVAL,
+                };
+                let keep_alive = keep_alive(format.dialect, format.framing);
+                Some((Ok(Bytes::from_static(keep_alive)), running))
+            }
         }
     }
 }

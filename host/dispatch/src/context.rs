@@ -71,10 +71,3 @@ impl CallContext {
         }
     }
 }
-
-/// TEMP until core.
-pub(crate) trait LeaseNotes {
-    fn note_content(&mut self, _now: jackfield_credential::Timestamp) {}
-    fn note_slow(&self, _now: jackfield_credential::Timestamp) {}
-}
-impl LeaseNotes for Lease {}

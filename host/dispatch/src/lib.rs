@@ -32,7 +32,8 @@ mod token_estimate;
 
 pub use affinity::AffinityKey;
 pub use call::{
-    BodyError, Call, ClientResponse, Embed, Operation, ResponseBody, ResponseStream, StreamFraming,
+    BodyError, Call, ClientResponse, Embed, FailedStream, Operation, ResponseBody, ResponseStream,
+    StreamFraming,
 };
 pub use classify::or_default_rules;
 pub use clock::Clock;

@@ -10,6 +10,10 @@ pub const BUFFERED_RESPONSE_BYTES_MAX: usize = 256 << 10;
 /// comments take a few hundred.
 pub const PREAMBLE_BYTES_MAX: usize = 64 << 10;
 
+/// How much of a body is read to recognize a stream by its first bytes. Few providers send more white space
+/// before it.
+pub const STREAM_SNIFF_BYTES_MAX: usize = 4 << 10;
+
 /// How much of an error response is read, in bytes. Clients and classification get no more.
 pub const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
 

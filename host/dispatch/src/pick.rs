@@ -120,8 +120,12 @@ impl Picker {
             tried: excluded,
             round,
             rounds: context.snapshot.retry.rounds,
+            endpoint: context.call.endpoint(),
+            ..CandidateQuery::first_round(&context.model)
         };
-        self.auth.candidates(&query, context.clock.now()).is_ok()
+        let candidates = self.auth.candidates(&query, context.clock.now());
+        // A trial of a cooling credential is no reason to give up one that may still answer.
+        candidates.is_ok_and(|candidates| !candidates.is_trial())
     }
 
     /// Returns the candidates. If all of them are busy, waits in the queue of the model first.

@@ -24,7 +24,6 @@ use jackfield_credential::Outcome;
 use crate::call::{BodyError, ResponseBody};
 use crate::call_log::{CallOutcome, Trace};
 use crate::context::CallContext;
-use crate::context::LeaseNotes as _;
 use crate::limits::PREAMBLE_BYTES_MAX;
 use crate::scrub::scrub;
 pub(crate) use any_stream::AnyStream;

@@ -8,7 +8,6 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Attempt;
 use crate::call::Operation;
-use crate::context::LeaseNotes as _;
 use crate::limits::{HEAD_TIME_FACTOR, SLOW_AFTER};
 use crate::plan::UpstreamRequest;
 use crate::port::{TransportError, UpstreamResponse};

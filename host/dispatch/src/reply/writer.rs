@@ -43,6 +43,13 @@ impl StreamWriter {
         }
     }
 
+    /// A writer of the client's stream for a response that is no stream.
+    pub(super) fn of_whole(negotiated: &NegotiatedCall, framing: StreamFraming) -> Option<Self> {
+        let translator = negotiated.response_translation().translator()?;
+        let mode = Mode::Translated(Box::new(translator));
+        Some(Self::with_mode(negotiated.call().dialect, mode, framing))
+    }
+
     /// A writer for a client of the provider's dialect.
     pub(super) fn same_dialect(dialect: Dialect, framing: StreamFraming) -> Self {
         Self::with_mode(
@@ -167,7 +174,7 @@ impl StreamWriter {
             None => StreamFraming::Events,
             Some(_) => StreamFraming::Array,
         };
-        Bytes::from_static(keep_alive(framing))
+        Bytes::from_static(keep_alive(self.dialect, framing))
     }
 
     /// Returns whether the stream reached the end that its dialect demands, with content.
@@ -202,9 +209,9 @@ fn write_frame(array: &mut Option<ArrayWriter>, name: &str, data: &[u8], out: &m
 
 /// Returns bytes that keep a stream alive and that clients ignore: between events, or between the items of
 /// an array.
-pub(crate) const fn keep_alive(framing: StreamFraming) -> &'static [u8] {
+pub(crate) fn keep_alive(dialect: Dialect, framing: StreamFraming) -> &'static [u8] {
     match framing {
-        StreamFraming::Events => sse::KEEP_ALIVE_COMMENT,
+        StreamFraming::Events => dialect.codec().keep_alive(),
         // White space, which JSON allows before, between and after the items.
         StreamFraming::Array => b"\n",
     }
