@@ -52,7 +52,11 @@ impl Setting {
             executor: FakeExecutor::relaying(),
             selector: Some(FakeSelector::first()),
             retry: RetryPolicy::default(),
-            timeouts: Timeouts::default(),
+            timeouts: Timeouts {
+                // Most tests are about the result of a call, and some of those take long.
+                client_head: Duration::from_hours(1),
+                ..Timeouts::default()
+            },
             policy: CooldownPolicy::default(),
             registered: |_| {},
         }
