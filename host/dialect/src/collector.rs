@@ -1,4 +1,4 @@
-//! Builds a whole response from the events of a stream, for providers that stream although nobody asked.
+//! Builds a whole response from the events of a stream, for providers that stream unasked.
 
 use crate::ir::{Delta, Event, EventDecoder, Part, PartStart, ReasoningPart, Response, ToolCall};
 use crate::{Dialect, EventClass};

@@ -98,10 +98,8 @@ fn failures() -> Vec<(&'static str, Script)> {
     ]
 }
 
-/// Failures of streams only.
-fn stream_failures() -> Vec<(&'static str, Script)> {
-    let one = content("one");
-    let half = &one[..one.len() - 3];
+/// Streams whose provider is silent for too long.
+fn silent_streams() -> Vec<(&'static str, Script)> {
     let stalled = Script::events([""; 0]).then(Piece::Hang);
     vec![
         ("no head", Script::hang()),
@@ -114,6 +112,18 @@ fn stream_failures() -> Vec<(&'static str, Script)> {
             "JSON that stalls",
             Script::json(200, r#"{"choices":[{}"#).then(Piece::Hang),
         ),
+        (
+            "a stream that stalls after its role",
+            Script::events([ROLE]).then(Piece::Hang),
+        ),
+    ]
+}
+
+/// Failures of streams only.
+fn stream_failures() -> Vec<(&'static str, Script)> {
+    let one = content("one");
+    let half = &one[..one.len() - 3];
+    vec![
         ("an error event", Script::events([ERROR])),
         (
             "an error event after the role",
@@ -164,10 +174,6 @@ fn stream_failures() -> Vec<(&'static str, Script)> {
             "a stream with an error inside its first content",
             Script::events([ROLE, half]).then(Piece::Break),
         ),
-        (
-            "a stream that stalls after its role",
-            Script::events([ROLE]).then(Piece::Hang),
-        ),
     ]
 }
 
@@ -180,7 +186,8 @@ async fn cliproxyapi_compat_1_6_failure_tries_the_next_credential() {
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_7_stream_fails_over_until_first_content() {
-    for (name, failing) in failures().into_iter().chain(stream_failures()) {
+    let failures = failures().into_iter().chain(stream_failures());
+    for (name, failing) in failures.chain(silent_streams()) {
         assert_fails_over(name, failing, FakeExecutor::relaying(), true).await;
     }
 }
@@ -190,7 +197,7 @@ async fn plugin_stream_fails_over() {
     // For a plugin, only a response with events is a stream.
     let failures = failures().into_iter();
     let failures = failures.filter(|(name, _)| !name.contains("200") && !name.contains("body"));
-    let stream_failures = stream_failures().into_iter();
+    let stream_failures = stream_failures().into_iter().chain(silent_streams());
     let stream_failures = stream_failures.filter(|(name, _)| !name.contains("JSON"));
     for (name, failing) in failures.chain(stream_failures) {
         assert_fails_over(name, failing, FakeExecutor::echoing(), true).await;

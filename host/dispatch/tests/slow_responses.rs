@@ -3,7 +3,7 @@
 use jackfield_auth::LeaseCounts;
 use jackfield_dispatch::limits::KEEP_ALIVE_INTERVAL;
 use jackfield_dispatch::{Call, CallError, Embed, Operation};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::chat_fixtures::{COMPLETION, content, split_final_error};
 use crate::fake_plugins::FakeExecutor;
@@ -92,7 +92,7 @@ async fn embeddings_have_the_time_to_the_first_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_timeout_is_kept_below_and_above_the_keep_alive_interval() {
+async fn idle_timeout_applies_below_and_above_the_keep_alive_interval() {
     assert_eq!(KEEP_ALIVE_INTERVAL, 15 * SECOND);
     for executor in [FakeExecutor::relaying, FakeExecutor::echoing] {
         for idle in [1, 2, 14, 15, 17, 31] {
@@ -107,4 +107,24 @@ async fn idle_timeout_is_kept_below_and_above_the_keep_alive_interval() {
             assert!(error.message.contains("no byte"), "{error:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_without_a_head_for_a_minute_is_avoided_until_it_answers() {
+    let upstream = FakeUpstream::new(|credential, before| match (credential, before) {
+        ("a", 0) => Script::json(200, COMPLETION).after(200 * SECOND),
+        _ => Script::json(200, COMPLETION),
+    });
+    let (stage, start) = (Setting::new(2).stage(upstream), Instant::now());
+    let others = async {
+        for (at, credential) in [(59, "a"), (61, "b"), (199, "b"), (201, "a")] {
+            sleep_until(start + at * SECOND).await;
+            assert_eq!(text(stage.whole().await).await, COMPLETION);
+            let credentials = stage.upstream.credentials();
+            assert_eq!(credentials.last().unwrap(), credential, "after {at} s");
+        }
+    };
+    let (slow, ()) = tokio::join!(stage.whole(), others);
+    assert_eq!(text(slow).await, COMPLETION);
+    assert_eq!(stage.counts().success, 5);
 }

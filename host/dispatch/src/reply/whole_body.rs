@@ -20,7 +20,7 @@ pub(super) struct WholeBody {
 }
 
 /// Checks a body and writes it in the form that the client wants: translated where the dialects differ,
-/// as a stream where the client wants one, as a whole where the provider streamed although nobody asked.
+/// as a stream where the client wants one, as a whole where the provider streamed unasked.
 /// Large bodies are rewritten on the blocking pool.
 ///
 /// # Errors
