@@ -120,7 +120,8 @@ async fn fails_over_unseen_before_and_after_the_head() {
 
 #[tokio::test(start_paused = true)]
 async fn fails_over_unseen_in_every_client_dialect() {
-    let calls: [(&str, fn(&Stage) -> Call); 4] = [
+    type MakeCall = fn(&Stage) -> Call;
+    let calls: [(&str, MakeCall); 4] = [
         ("chat", |stage| anthropic_fixtures::call(stage, true)),
         ("responses", |stage| Call {
             dialect: Dialect::OpenaiResponses,

@@ -82,7 +82,7 @@ impl Connections {
 
     /// Whether a request failed because its connection, which had served before, was dead.
     pub(super) fn died_in_the_pool(&self, error: &reqwest::Error) -> bool {
-        let served = |address: SocketAddr| self.served.lock().remove(&address);
+        let served = |address: SocketAddr| self.served.lock().contains(&address);
         connection_died(error) && local_address(error).is_some_and(served)
     }
 }
