@@ -9,6 +9,7 @@ use jackfield_credential::{CandidateQuery, Failure, Outcome, Requester, Scope, S
 use crate::call::{Call, Operation};
 use crate::call_log::{AttemptOutcome, AttemptStep, Step, Trace, millis};
 use crate::clock::Clock;
+use crate::head_times::HeadTimes;
 use crate::port::Upstream;
 use crate::snapshot::Snapshot;
 
@@ -26,6 +27,7 @@ pub(crate) struct CallContext {
     pub(crate) clock: Clock,
     pub(crate) upstream: Arc<dyn Upstream>,
     pub(crate) trace: Arc<Trace>,
+    pub(crate) head_times: Arc<HeadTimes>,
 }
 
 impl CallContext {

@@ -15,13 +15,14 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use self::rounds::NextRound;
 use crate::affinity;
-use crate::attempt::{AttemptError, Prepared, StaleAttempt};
+use crate::attempt::{AttemptError, AttemptTerms, Prepared, StaleAttempt};
 use crate::call::{Call, ClientResponse, ResponseBody};
 use crate::call_log::{CallLog, CallOutcome, Step, UnavailableCounts, WaitReason, millis};
 use crate::clock::Clock;
 use crate::context::CallContext;
 use crate::error::CallError;
 use crate::fallback::{Fallback, reason_label};
+use crate::head_times::HeadTimes;
 use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX};
 use crate::pick::{PickError, PickQuery, Picker};
 use crate::port::Upstream;
@@ -42,6 +43,7 @@ pub struct Dispatcher {
     requester_hash: RequesterHash,
     /// Permits for token estimates, which need a core each.
     estimates: Arc<Semaphore>,
+    head_times: Arc<HeadTimes>,
 }
 
 /// The parts of a dispatcher.
@@ -74,6 +76,7 @@ impl Dispatcher {
             call_log: CallLog::default(),
             requester_hash: RequesterHash::default(),
             estimates: Arc::new(Semaphore::new(ESTIMATES_MAX)),
+            head_times: Arc::default(),
         }
     }
 
@@ -118,12 +121,11 @@ impl Dispatcher {
         affinity::session_hash(&self.snapshot.load().routing.affinity, &hints)
     }
 
-    /// Carries out a call up to its commit; the caller then pulls the response. Dropping the future or
-    /// the response cancels the call.
+    /// Carries out a call up to its commit.
     ///
     /// # Errors
     /// The last error, if no attempt succeeded before the deadline.
-    pub async fn call(&self, call: Call) -> Result<ClientResponse, CallError> {
+    pub(crate) async fn call_to_commit(&self, call: Call) -> Result<ClientResponse, CallError> {
         let deadline = call.deadline;
         let trace = Arc::new(self.call_log.begin(&call, &self.clock));
         let pinned = match self.pinned_slot(&call) {
@@ -142,6 +144,7 @@ impl Dispatcher {
             clock: self.clock.clone(),
             upstream: Arc::clone(&self.upstream),
             trace,
+            head_times: Arc::clone(&self.head_times),
         });
         let result = match timeout_at(deadline, self.try_models(&context)).await {
             Ok(Err(error)) => self.estimate_tokens(error, &context).await,
@@ -315,6 +318,7 @@ impl Dispatcher {
                 round: progress.round,
                 attempt: progress.attempts,
                 failed: &progress.unattributed,
+                only: progress.repeated.or(context.pinned),
             };
             let pick = match self.picker.pick(context, &query).await {
                 Ok(pick) => pick,
@@ -352,8 +356,17 @@ impl Dispatcher {
         let may_refresh = !progress.refreshed.contains(&lease.slot());
         let context = &self.with_current_snapshot(context, &lease);
         let number = progress.attempts;
+        let (excluded, round) = (progress.excluded().into_owned(), progress.round);
+        let limit = context.snapshot.retry.max_credentials as usize;
+        let may_try_others = limit == 0 || progress.tried.len() < limit;
+        let others = || may_try_others && self.picker.has_candidate(context, &excluded, round);
+        let terms = AttemptTerms {
+            number,
+            may_refresh,
+            others: &others,
+        };
         let cache = &mut progress.translations;
-        let prepared = Prepared::negotiate(context, cache, lease, number, may_refresh).await?;
+        let prepared = Prepared::negotiate(context, cache, lease, terms).await?;
         // Only now: an incompatible executor sends no request, so it is no attempt.
         progress.attempts += 1;
         // Boxed, because a refresh runs a second attempt: the large future would be in the caller twice.

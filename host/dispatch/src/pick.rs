@@ -36,6 +36,8 @@ pub(crate) struct PickQuery<'a> {
     pub(crate) attempt: u32,
     /// The unattributed failures of the call so far.
     pub(crate) failed: &'a [PriorFailure],
+    /// The only credential to pick, even while it cools.
+    pub(crate) only: Option<Slot>,
 }
 
 /// A leased credential.
@@ -124,6 +126,23 @@ impl Picker {
         }
     }
 
+    /// Whether a credential that is not excluded is available now.
+    pub(crate) fn has_candidate(
+        &self,
+        context: &CallContext,
+        excluded: &[Slot],
+        round: u32,
+    ) -> bool {
+        let query = CandidateQuery {
+            tried: excluded,
+            round,
+            ..context.query()
+        };
+        let candidates = self.auth.candidates(&query, context.clock.now());
+        // A trial of a cooling credential is no reason to give up one that may still answer.
+        candidates.is_ok_and(|candidates| !candidates.is_trial())
+    }
+
     /// Returns the candidates. If all of them are busy, waits in the queue of the model first.
     async fn candidates(
         &self,
@@ -143,6 +162,7 @@ impl Picker {
                 tried: query.tried,
                 round: query.round,
                 failed: query.failed,
+                only: query.only,
                 ..context.query()
             };
             // Calls that wait already come first.

@@ -64,11 +64,23 @@ impl Dispatcher {
             return NextRound::Never;
         }
         let now = self.clock().now();
-        let query = context.query();
+        let excluded = progress.excluded();
+        let query = CandidateQuery {
+            tried: &excluded,
+            round: progress.round + 1,
+            failed: &progress.unattributed,
+            ..context.query()
+        };
         let tried = progress
             .cooled_for_next_round(retry.rounds)
             .filter_map(|slot| self.auth().available_at(slot, &query, now));
-        let untried = unavailable.and_then(|unavailable| retry_at(unavailable, now));
+        let untried = match self.auth().candidates(&query, now) {
+            // It became possible meanwhile to try one that cools.
+            Ok(candidates) if candidates.is_trial() => Some(now),
+            // The round ended before it came to these.
+            Ok(_) => None,
+            Err(unavailable) => retry_at(&unavailable, now),
+        };
         let Some(retry_at) = tried.chain(untried).min() else {
             return NextRound::Never;
         };
