@@ -264,7 +264,9 @@ async fn cliproxyapi_compat_1_19_connect_error_cools_no_credential() {
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_6_returns_the_last_failure() {
     let scripts = vec![Script::json(500, "first"), Script::json(502, "last")];
-    let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
+    let stage = Setting::new(2)
+        .one_round()
+        .stage(FakeUpstream::in_order(scripts));
     let error = stage.whole().await.unwrap_err();
     assert_eq!(error.label(), "upstream");
     let CallError::Upstream(failure) = error else {

@@ -28,7 +28,7 @@ async fn cliproxyapi_compat_1_10_unserved_model_is_unknown() {
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_10_all_cooling_returns_retry_after() {
     let upstream = FakeUpstream::new(|credential, _| match credential {
-        "a" => Script::json(401, ""),
+        "a" => Script::json(429, "").header("retry-after", "900"),
         _ => Script::json(429, "").header("retry-after", "90"),
     });
     let stage = Setting::new(2).stage(upstream);

@@ -153,6 +153,33 @@ async fn round_waits_for_a_cooldown_although_another_credential_was_available() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn rounds_go_on_with_a_credential_that_resets_and_one_that_is_limited() {
+    let upstream = FakeUpstream::new(|credential, before| match (credential, before) {
+        ("a", 0) => rate_limited("2"),
+        ("a", _) => Script::json(200, COMPLETION),
+        _ => Script::reset(),
+    });
+    let stage = Setting::new(2).stage(upstream);
+    let start = Instant::now();
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert!((2 * SECOND..4 * SECOND).contains(&start.elapsed()));
+    assert_eq!(stage.upstream.credentials(), ["a", "b", "b", "a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn single_credential_is_tried_at_once_after_a_reset_in_its_only_round() {
+    let mut setting = Setting::new(1);
+    setting.retry.rounds = 1;
+    let scripts = vec![Script::reset(), Script::json(200, COMPLETION)];
+    let stage = setting.stage(FakeUpstream::in_order(scripts));
+    let start = Instant::now();
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    assert_eq!(stage.cooling(), Vec::<String>::new());
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
 async fn cooldown_that_ends_within_its_round_needs_no_wait() {
     let upstream = FakeUpstream::new(|credential, before| match (credential, before) {
         ("a", 0) => rate_limited("2"),
@@ -225,15 +252,17 @@ async fn does_not_wait_for_an_account_without_credit() {
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_5_failures_without_cooldown_start_no_new_round() {
-    let stage = Setting::new(3).stage(FakeUpstream::new(|_, _| Script::refuse()));
+    // The third refusal in a row would cool the way.
+    let stage = Setting::new(2).stage(FakeUpstream::new(|_, _| Script::refuse()));
     failure(stage.stream().await);
-    assert_eq!(stage.upstream.credentials(), ["a", "b", "c"]);
+    assert_eq!(stage.upstream.credentials(), ["a", "b"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_19_tried_credentials_are_limited() {
     let mut setting = Setting::new(5);
     setting.retry.max_credentials = 2;
+    setting.retry.rounds = 1;
     let stage = setting.stage(FakeUpstream::new(|_, _| Script::json(500, "")));
     failure(stage.stream().await);
     assert_eq!(stage.upstream.credentials(), ["a", "b"]);
@@ -348,7 +377,13 @@ proptest! {
         run_paused(async {
             let mut all = others;
             all.insert(healthy % (all.len() + 1), UpstreamBehavior::Succeeds);
-            let stage = Setting::new(all.len()).selector(random_selector(seed));
+            // Each has a way of its own: a connection is not refused to one key and open to another.
+            let stage = Setting::new(all.len())
+                .selector(random_selector(seed))
+                .registered(|registration| {
+                    let id = &registration.credential.id;
+                    registration.proxy = Some(format!("http://proxy-of-{id}.test").into());
+                });
             let upstream = FakeUpstream::new(move |credential, _| {
                 all[usize::from(credential.as_bytes()[0] - b'a')].script()
             });

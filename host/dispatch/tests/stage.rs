@@ -74,6 +74,12 @@ impl Setting {
         self
     }
 
+    /// The same, with one round.
+    pub(crate) fn one_round(mut self) -> Self {
+        self.retry.rounds = 1;
+        self
+    }
+
     /// The same, with each registration changed.
     pub(crate) fn registered(mut self, change: fn(&mut Registration)) -> Self {
         self.registered = change;
@@ -203,6 +209,8 @@ impl Stage {
         let cooling = status.into_iter().filter(|credential| {
             let mut health = vec![&credential.account];
             health.extend(credential.models.iter().map(|model| &model.health));
+            let lanes = credential.models.iter().flat_map(|model| &model.lanes);
+            health.extend(lanes.map(|lane| &lane.health));
             health
                 .iter()
                 .any(|health| health.availability != Availability::Ready)
