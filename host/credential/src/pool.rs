@@ -186,7 +186,7 @@ impl Pool {
         self.providers.begin(live.provider);
         touch(&mut self.name_indexes, live, touched);
         if attempt.probe.is_some() {
-            self.touch_lane(slot, attempt.model, &attempt, now);
+            self.touch_lane(slot, attempt.model, attempt.endpoint, now);
         }
         Ok(attempt)
     }

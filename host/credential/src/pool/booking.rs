@@ -19,7 +19,6 @@
 use std::mem;
 use std::time::Duration;
 
-use super::availability::HealthReader;
 use super::entry::Live;
 use super::sites::Change;
 use super::{Attempt, Effects, HealthChange, HealthPlace, Pool, Slot, touch};
@@ -380,7 +379,7 @@ impl Pool {
             to: Health::Ready,
         });
         effects.capacity_freed = true;
-        self.touch_lane(slot, index, attempt, now);
+        self.touch_lane(slot, index, attempt.endpoint, now);
     }
 
     /// Records that the way to the provider works: something was answered.
@@ -454,7 +453,7 @@ impl Pool {
         }
         let is_of_same_site = is_of_same_site(attempt, live);
         if let Some(index) = index.filter(|_| lane.is_some()) {
-            self.touch_lane(attempt.slot, index, attempt, observation.now);
+            self.touch_lane(attempt.slot, index, attempt.endpoint, observation.now);
         }
         self.note_change(attempt, HealthPlace::Account, account, effects);
         self.note_change(attempt, HealthPlace::Model, model, effects);
@@ -519,30 +518,6 @@ impl Pool {
             from,
             to,
         });
-    }
-
-    /// Marks the lane of a credential as changed in the indexes of its names.
-    pub(super) fn touch_lane(&mut self, slot: Slot, model: u32, attempt: &Attempt, now: Timestamp) {
-        let health = HealthReader {
-            slots: &self.slots,
-            sites: &self.sites,
-            now,
-        };
-        let Some(live) = self.slots.live(slot) else {
-            return;
-        };
-        let of_model = live.models.get(model as usize);
-        let lane = of_model.and_then(|model| model.lane(attempt.endpoint));
-        let cools = lane.is_some_and(|lane| !lane.health().availability(now).is_available());
-        for listing in live
-            .listings
-            .iter()
-            .filter(|listing| listing.model == model)
-        {
-            if let Some(index) = self.name_indexes.get_mut(listing.name_index as usize) {
-                index.touch_lane(listing.position, attempt.endpoint, cools, &health);
-            }
-        }
     }
 }
 

@@ -56,6 +56,8 @@ impl Pool {
         if let Some(live) = self.slots.live(slot) {
             touch(&mut self.name_indexes, live, Touched::Account);
         }
+        // A bar may have hidden a lane that cools.
+        self.touch_lanes(slot);
         Effects {
             capacity_freed: !changes.is_empty(),
             changes,

@@ -10,7 +10,7 @@ use super::entry::{Listing, Live};
 use super::name_index::{EntryState, IndexEntry, NameIndex};
 use super::providers::Providers;
 use super::{Member, Pool, Slot};
-use crate::ProviderName;
+use crate::{Endpoint, Health, ProviderName, Timestamp};
 
 impl Pool {
     /// Rebuilds the index in one pass over the pool.
@@ -60,6 +60,9 @@ impl Pool {
             self.by_name.insert(Arc::clone(&name), name_index);
             let name_index = NameIndex::of(name, draft.entries, draft.states, draft.enabled);
             self.name_indexes.push(name_index);
+        }
+        for slot in self.by_id.values().copied().collect::<Vec<_>>() {
+            self.touch_lanes(slot);
         }
     }
 
@@ -156,6 +159,49 @@ impl Pool {
         listings.sort_unstable_by_key(|listing| listing.name_index);
         if let Some(live) = self.slots.live_mut(slot) {
             live.listings = listings;
+        }
+        self.touch_lanes(slot);
+    }
+
+    /// Marks the lane of a credential as changed in the indexes of its names.
+    pub(super) fn touch_lane(
+        &mut self,
+        slot: Slot,
+        model: u32,
+        endpoint: Endpoint,
+        now: Timestamp,
+    ) {
+        let health = HealthReader {
+            slots: &self.slots,
+            sites: &self.sites,
+            now,
+        };
+        let Some(live) = self.slots.live(slot) else {
+            return;
+        };
+        let of_model = live.models.get(model as usize);
+        let lane = of_model.and_then(|model| model.lane(endpoint));
+        let cools = lane.is_some_and(|lane| !lane.health().availability(now).is_available());
+        let listings = live.listings.iter();
+        for listing in listings.filter(|listing| listing.model == model) {
+            if let Some(index) = self.name_indexes.get_mut(listing.name_index as usize) {
+                index.touch_lane(listing.position, endpoint, cools, &health);
+            }
+        }
+    }
+
+    /// The same for all lanes of a credential that is new in the index.
+    pub(super) fn touch_lanes(&mut self, slot: Slot) {
+        let Some(live) = self.slots.live(slot) else {
+            return;
+        };
+        let lanes = (0..).zip(&live.models).flat_map(|(index, model)| {
+            let failed = model.lanes.iter();
+            let failed = failed.filter(|lane| *lane.health() != Health::Ready);
+            failed.map(move |lane| (index, lane.endpoint))
+        });
+        for (model, endpoint) in lanes.collect::<Vec<_>>() {
+            self.touch_lane(slot, model, endpoint, self.latest);
         }
     }
 

@@ -6,6 +6,9 @@ mod edits;
 mod model;
 mod outcomes;
 mod probing;
+mod shared;
+mod trials;
+mod world;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
