@@ -19,6 +19,7 @@ use jackfield_dialect::Dialect;
 use jackfield_dispatch::{Dispatcher, Embed, Operation};
 use uuid::Uuid;
 
+use crate::admin_token::AdminToken;
 use crate::client_keys::ClientKeys;
 use crate::errors::ErrorClass;
 use crate::render::{self, GatewayError};
@@ -28,6 +29,8 @@ use admit::{Endpoint, admit};
 pub struct Api {
     dispatcher: Arc<Dispatcher>,
     keys: ClientKeys,
+    /// The token by which a client may pin a call to a credential; `None` without an admin API.
+    admin_token: Option<Arc<AdminToken>>,
     draining: AtomicBool,
     /// When the server started, in seconds since the Unix epoch. Lists of models need a time of
     /// creation, and Jackfield does not know the real ones.
@@ -46,9 +49,17 @@ impl Api {
         Self {
             dispatcher,
             keys,
+            admin_token: None,
             draining: AtomicBool::new(false),
             started,
         }
+    }
+
+    /// Allows clients with this token to pin calls to a credential.
+    #[must_use]
+    pub fn with_admin_token(mut self, token: Option<Arc<AdminToken>>) -> Self {
+        self.admin_token = token;
+        self
     }
 
     /// Replaces the keys of all clients.

@@ -36,6 +36,7 @@ pub(super) async fn run_client(world: Arc<World>, dispatcher: Arc<Dispatcher>, n
         headers: Arc::new(HeaderMap::new()),
         principal: Arc::from("simulation"),
         affinity: None,
+        pinned: None,
         deadline: dispatcher.deadline(),
     };
     world.log(&format!("request {number} begins"));

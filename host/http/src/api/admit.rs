@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::Api;
 use super::forwarded_headers::forwarded_headers;
+use crate::admin_token::pinned;
 use crate::errors::{ErrorClass, IngressError};
 use crate::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT};
 use crate::render::{self, GatewayError};
@@ -47,6 +48,7 @@ pub(super) async fn admit(
     let (head, body) = request.into_parts();
     // The key comes first, so that a client without access cannot make the server hold a body.
     let principal = api.keys.principal(&head.headers, head.uri.query())?;
+    let pinned = pinned(&head.headers, api.admin_token.as_deref())?;
     // The deadline begins before the body is read: a slow upload uses the call's time.
     let deadline = api.dispatcher.deadline();
     let body = read_body(body).await?;
@@ -69,6 +71,7 @@ pub(super) async fn admit(
         headers: Arc::new(forwarded_headers(&head.headers)),
         principal,
         affinity,
+        pinned,
         deadline,
         body,
     })
@@ -94,7 +97,11 @@ impl IngressError {
         let error = GatewayError {
             param: match self {
                 Self::Body(error) => error.param(),
-                Self::Key(_) | Self::TooLarge | Self::Timeout | Self::Incomplete(_) => None,
+                Self::Key(_)
+                | Self::Pin(_)
+                | Self::TooLarge
+                | Self::Timeout
+                | Self::Incomplete(_) => None,
             },
             ..GatewayError::new(ErrorClass::of_request(self), &message)
         };
