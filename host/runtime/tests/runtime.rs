@@ -12,6 +12,8 @@ mod contract;
 mod executors;
 #[path = "runtime/harness.rs"]
 mod harness;
+#[path = "runtime/health_cases.rs"]
+mod health_cases;
 #[path = "runtime/hostile.rs"]
 mod hostile;
 #[path = "runtime/instances.rs"]

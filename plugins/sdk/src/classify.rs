@@ -13,7 +13,9 @@ pub struct Rule {
     /// Values of the error's `code`, `type` or `status`, or of a `reason` in its `details`, one of which
     /// must match. Empty: any.
     pub codes: &'static [&'static str],
-    /// Parts of the error's message, in lower case, one of which must match. Empty: any.
+    /// Parts of the error's message, in lower case, one of which must match. Empty: any. Only
+    /// rules with the scope `request` see quoted parts, which may be the client's text. For others the phrase
+    /// for ``The model `x` does not exist`` is ``model `` does not exist``.
     pub phrases: &'static [&'static str],
     /// The part to which the failure belongs.
     pub scope: Scope,
@@ -66,7 +68,7 @@ impl ProviderError {
 
     /// Returns a failure of this scope and kind, with the provider's message.
     pub fn failure(&self, scope: Scope, kind: &str) -> Failure {
-        let message = match self.message.as_str() {
+        let message = match truncate(&self.message) {
             "" => format!("the provider returned status {}", self.status),
             message => message.to_owned(),
         };
@@ -83,12 +85,60 @@ impl ProviderError {
         let has_code = |known: &&str| self.codes.iter().any(|word| word == known);
         rule.status.contains(&self.status)
             && (rule.codes.is_empty() || rule.codes.iter().any(has_code))
-            && (rule.phrases.is_empty() || self.message_contains(rule.phrases))
+            && (rule.phrases.is_empty() || self.phrase_matches(rule))
+    }
+
+    fn phrase_matches(&self, rule: &Rule) -> bool {
+        if rule.scope == Scope::Request {
+            return self.message_contains(rule.phrases);
+        }
+        let own = without_quoted(&self.message).to_lowercase();
+        rule.phrases.iter().any(|phrase| own.contains(phrase))
     }
 
     /// Returns true if the message contains one of these phrases, which must be in lower case.
     pub fn message_contains(&self, phrases: &[&str]) -> bool {
-        let message = self.message.to_ascii_lowercase();
+        let message = self.message.to_lowercase();
         phrases.iter().any(|phrase| message.contains(phrase))
     }
+}
+
+/// Cuts a message at [`MESSAGE_BYTES_MAX`]. Some providers put the whole request into it.
+fn truncate(message: &str) -> &str {
+    &message[..message.floor_char_boundary(MESSAGE_BYTES_MAX)]
+}
+
+/// The maximum length of a message, in bytes. The host cuts messages at the same length.
+const MESSAGE_BYTES_MAX: usize = 1024;
+
+/// Empties the quotes of a message, as the host's own rules do. An apostrophe inside a word opens none.
+fn without_quoted(text: &str) -> String {
+    let mut emptied = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['`', '"', '\'']) {
+        let (before, from_quote) = rest.split_at(at);
+        emptied.push_str(before);
+        let (quote, inside) = from_quote.split_at(1);
+        let follows_word = emptied.ends_with(char::is_alphanumeric);
+        emptied.push_str(quote);
+        rest = inside;
+        if quote == "'" && follows_word {
+            continue;
+        }
+        if let Some(after) = after_quote(quote, inside) {
+            emptied.push_str(quote);
+            rest = after;
+        }
+    }
+    emptied.push_str(rest);
+    emptied
+}
+
+/// Returns the text after the quote that closes.
+fn after_quote<'a>(quote: &str, inside: &'a str) -> Option<&'a str> {
+    inside.match_indices(quote).find_map(|(at, _)| {
+        let after = &inside[at + 1..];
+        let in_word = quote == "'" && after.starts_with(char::is_alphanumeric);
+        (!in_word).then_some(after)
+    })
 }

@@ -6,6 +6,8 @@
     reason = "only tests use it, and a test cannot run without its guest"
 )]
 
+pub mod health;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

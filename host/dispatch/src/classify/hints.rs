@@ -1,12 +1,17 @@
 //! Reads retry delays and quotas from headers, bodies and messages. Pure.
 
+mod sentences;
+pub(super) mod windows;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use jackfield_credential::{Quota, Timestamp};
 use serde_json::Value;
 
 use crate::clock;
+
+pub(super) use sentences::delay_in;
 
 /// Returns how long to wait before the next request. The first of these that is present counts:
 ///
@@ -15,27 +20,33 @@ use crate::clock;
 /// | `retry-after-ms` | milliseconds | OpenAI, Azure OpenAI |
 /// | `retry-after` | seconds or a date | RFC 9110, section 10.2.3 |
 /// | a `google.rpc.RetryInfo` in the body | `retryDelay` such as `34.07s` | google.rpc, error details |
+/// | a `google.rpc.ErrorInfo` in the body | `metadata.quotaResetDelay` such as `4m57.1s` | Google Code Assist |
 /// | `error.resets_in_seconds`, `error.resets_at` in the body | seconds; seconds since 1970 | OpenAI, Codex usage limits |
+/// | `error.metadata.headers` in the body | `X-RateLimit-Reset`, milliseconds since 1970 | OpenRouter: Gitlawb/openclaude#936 |
+/// | the message | see [`sentences`] | |
 /// | the reset of a quota that is used up | see [`quota`] | |
-/// | `try again in 6m0s` in the message | as in Go | OpenAI, Groq |
 ///
-/// All but the first two count only with the statuses 429, 503 and 529. With other statuses they
-/// describe the quotas, not the cause of the error.
-pub(crate) fn retry_after(
-    status: StatusCode,
+/// All but the first two count only if `is_limit`. For other errors they describe the quotas, not the
+/// cause.
+pub(super) fn retry_after(
     headers: &HeaderMap,
     body: &[u8],
+    message: &str,
+    is_limit: bool,
     now: Timestamp,
 ) -> Option<Duration> {
     let hint = from_headers(headers, now);
-    if hint.is_some() || !matches!(status.as_u16(), 429 | 503 | 529) {
+    if hint.is_some() || !is_limit {
         return hint;
     }
-    from_body(body, now).or_else(|| {
-        let spent = quotas(headers, now).filter(|quota| quota.left_permille == Some(0));
-        let back = spent.filter_map(|quota| quota.resets_at).max();
-        Some(back?.saturating_since(now))
-    })
+    from_body(body, now)
+        .or_else(|| delay_in(message))
+        .or_else(|| Some(sentences::time_in(message)?.saturating_since(now)))
+        .or_else(|| {
+            let spent = rate_limits(headers, now).filter(|quota| quota.left_permille == Some(0));
+            let back = spent.filter_map(|quota| quota.resets_at).max();
+            Some(back?.saturating_since(now))
+        })
 }
 
 fn from_headers(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
@@ -56,33 +67,32 @@ fn from_body(body: &[u8], now: Timestamp) -> Option<Duration> {
         .pointer("/error")
         // Gemini sends an error as the only item of an array where the stream would be an array.
         .or_else(|| body.pointer("/0/error"))?;
-    let details = error.get("details").and_then(Value::as_array);
-    let delay = details.into_iter().flatten().find_map(|detail| {
-        let kind = detail.get("@type")?.as_str()?;
-        let delay = detail
-            .get("retryDelay")
-            .filter(|_| kind.ends_with("google.rpc.RetryInfo"));
-        go_duration(delay?.as_str()?)
-    });
+    let since_epoch = |at: f64| Some((Timestamp::default() + seconds(at)?).saturating_since(now));
     let resets_in = || seconds(error.get("resets_in_seconds")?.as_f64()?);
-    let resets_at = || {
-        let at = seconds(error.get("resets_at")?.as_f64()?)?;
-        Some((Timestamp::default() + at).saturating_since(now))
+    let resets_at = || since_epoch(error.get("resets_at")?.as_f64()?);
+    let forwarded_header = || {
+        let reset = error.pointer("/metadata/headers/X-RateLimit-Reset")?;
+        let milliseconds: f64 = reset.as_str()?.parse().ok()?;
+        since_epoch(milliseconds / 1_000.0)
     };
-    let in_message = || from_message(error.get("message")?.as_str()?);
-    delay
+    google_delay(error)
         .or_else(resets_in)
         .or_else(resets_at)
-        .or_else(in_message)
+        .or_else(forwarded_header)
 }
 
-/// The delay in a message such as `Please try again in 7.66s.`
-pub(super) fn from_message(message: &str) -> Option<Duration> {
-    const MARKER: &str = "try again in ";
-    let lower = message.to_ascii_lowercase();
-    let after = &lower[lower.find(MARKER)? + MARKER.len()..];
-    let duration = after.split_whitespace().next()?;
-    go_duration(duration.trim_end_matches(['.', ',']))
+/// The delay in Google's error details.
+fn google_delay(error: &Value) -> Option<Duration> {
+    let details = error.get("details")?.as_array()?;
+    let of_kind = |kind: &'static str, pointer: &'static str| {
+        let found = details.iter().find_map(move |detail| {
+            let is_kind = detail.get("@type")?.as_str()?.ends_with(kind);
+            detail.pointer(pointer).filter(|_| is_kind)?.as_str()
+        });
+        found.and_then(go_duration)
+    };
+    of_kind("google.rpc.RetryInfo", "/retryDelay")
+        .or_else(|| of_kind("google.rpc.ErrorInfo", "/metadata/quotaResetDelay"))
 }
 
 /// Returns the tightest quota in the headers of a response; `None` if they contain no quota.
@@ -92,17 +102,23 @@ pub(super) fn from_message(message: &str) -> Option<Duration> {
 /// | `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` | `6m0s`, `1s`, or seconds | OpenAI, Azure OpenAI, Groq: rate limits |
 /// | `x-ratelimit-{limit,remaining,reset}` | milliseconds since 1970 | OpenRouter, limits |
 /// | `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}` | RFC 3339 | Anthropic, rate limits |
+/// | the windows of subscriptions | see [`windows`] | |
 pub(crate) fn quota(headers: &HeaderMap, now: Timestamp) -> Option<Quota> {
-    // Most responses have none of them: one pass over the names is cheaper than 21 look-ups.
-    let is_rate_limit = |name: &http::HeaderName| name.as_str().contains("ratelimit");
-    if !headers.keys().any(is_rate_limit) {
+    // Most responses have none of them: one pass over the names is cheaper than 30 look-ups.
+    let is_quota = |name: &http::HeaderName| {
+        let name = name.as_str();
+        name.contains("ratelimit") || name.starts_with("x-codex-")
+    };
+    if !headers.keys().any(is_quota) {
         return None;
     }
     let tightness = |quota: &Quota| quota.left_permille.unwrap_or(1_000);
-    quotas(headers, now).min_by_key(tightness)
+    let quotas = rate_limits(headers, now).chain(windows::quotas(headers, now));
+    quotas.min_by_key(tightness)
 }
 
-fn quotas(headers: &HeaderMap, now: Timestamp) -> impl Iterator<Item = Quota> {
+/// The quotas of an API key.
+fn rate_limits(headers: &HeaderMap, now: Timestamp) -> impl Iterator<Item = Quota> {
     QUOTAS.iter().filter_map(move |[limit, remaining, reset]| {
         let (limit, remaining) = (number(headers, limit)?, number(headers, remaining)?);
         if limit <= 0.0 {

@@ -1,7 +1,8 @@
-//! The rules, by status, header and body: documented responses of providers, and their classification.
+//! The rules, by status, header and body. Real responses of providers are in `tests/cases/health`.
 
 use http::{HeaderName, HeaderValue};
 
+use super::rules::{self, Matcher};
 use super::*;
 
 /// The classification of one response.
@@ -32,217 +33,6 @@ fn classified(status: u16, body: &str) -> (Scope, String) {
 /// 6 November 1994, 08:49:37 GMT.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(784_111_777_000);
 
-/// Responses of providers as their documentation shows them, by status and body.
-const RESPONSES: &[(&str, u16, &str, Scope, &str)] = &[
-    (
-        "OpenAI, a wrong key",
-        401,
-        r#"{"error":{"message":"Incorrect API key provided: sk-x.","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}"#,
-        Scope::Credential,
-        "authentication",
-    ),
-    (
-        "OpenAI, an empty account",
-        429,
-        r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
-        Scope::Credential,
-        "quota",
-    ),
-    (
-        "OpenAI, too fast",
-        429,
-        r#"{"error":{"message":"Rate limit reached for gpt-4o","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#,
-        Scope::Model,
-        "rate-limit",
-    ),
-    (
-        "OpenAI, too long",
-        400,
-        r#"{"error":{"message":"This model's maximum context length is 8192 tokens.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#,
-        Scope::Request,
-        "context-length",
-    ),
-    (
-        "OpenAI, no such model",
-        404,
-        r#"{"error":{"message":"The model `x` does not exist or you do not have access to it.","type":"invalid_request_error","code":"model_not_found"}}"#,
-        Scope::Model,
-        "not-found",
-    ),
-    (
-        "OpenAI, an item that was not stored",
-        404,
-        r#"{"error":{"message":"Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.","type":"invalid_request_error"}}"#,
-        Scope::Request,
-        "invalid",
-    ),
-    (
-        "Codex, a model outside the subscription",
-        400,
-        r#"{"detail":"The 'x' model is not supported when using Codex with a ChatGPT account."}"#,
-        Scope::Model,
-        "unsupported",
-    ),
-    (
-        "Anthropic, no money",
-        400,
-        r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"#,
-        Scope::Credential,
-        "billing",
-    ),
-    (
-        "Anthropic, a wrong request",
-        400,
-        r#"{"type":"error","error":{"type":"invalid_request_error","message":"messages: at least one message is required"}}"#,
-        Scope::Request,
-        "invalid",
-    ),
-    (
-        "Anthropic, too long",
-        400,
-        r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
-        Scope::Request,
-        "context-length",
-    ),
-    (
-        "Anthropic, too long with its response",
-        400,
-        r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 190000 + 21333 > 200000, decrease input length or `max_tokens` and try again"}}"#,
-        Scope::Request,
-        "context-length",
-    ),
-    (
-        "Anthropic, too large",
-        413,
-        r#"{"type":"error","error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#,
-        Scope::Request,
-        "invalid",
-    ),
-    (
-        "Anthropic, overloaded",
-        529,
-        r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
-        Scope::Provider,
-        "overloaded",
-    ),
-    (
-        "Gemini, a wrong key",
-        400,
-        r#"{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}"#,
-        Scope::Credential,
-        "authentication",
-    ),
-    (
-        "Gemini, a wrong request, in an array",
-        400,
-        r#"[{"error":{"code":400,"message":"contents is not specified","status":"INVALID_ARGUMENT"}}]"#,
-        Scope::Request,
-        "invalid",
-    ),
-    (
-        "Gemini, too long",
-        400,
-        r#"{"error":{"code":400,"message":"The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}"#,
-        Scope::Request,
-        "context-length",
-    ),
-    (
-        "Gemini, the free tier's pace",
-        429,
-        r#"{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details.","status":"RESOURCE_EXHAUSTED"}}"#,
-        Scope::Model,
-        "rate-limit",
-    ),
-    (
-        "Gemini, billing is off",
-        403,
-        r#"{"error":{"code":403,"message":"This API method requires billing to be enabled.","status":"PERMISSION_DENIED"}}"#,
-        Scope::Credential,
-        "billing",
-    ),
-    (
-        "Azure, no such deployment",
-        404,
-        r#"{"error":{"code":"DeploymentNotFound","message":"The API deployment for this resource does not exist."}}"#,
-        Scope::Model,
-        "not-found",
-    ),
-    (
-        "Azure, the wrong operation",
-        400,
-        r#"{"error":{"code":"OperationNotSupported","message":"The chatCompletion operation does not work with the specified model."}}"#,
-        Scope::Model,
-        "unsupported",
-    ),
-    (
-        "Azure, filtered",
-        400,
-        r#"{"error":{"code":"content_filter","message":"The response was filtered","status":400}}"#,
-        Scope::Request,
-        "invalid",
-    ),
-    (
-        "Groq, a model that is gone",
-        400,
-        r#"{"error":{"message":"The model `x` has been decommissioned","type":"invalid_request_error","code":"model_decommissioned"}}"#,
-        Scope::Model,
-        "not-found",
-    ),
-    (
-        "Groq, flex is full",
-        498,
-        r#"{"error":{"message":"Flex tier capacity exceeded","type":"capacity"}}"#,
-        Scope::Model,
-        "overloaded",
-    ),
-    (
-        "OpenRouter, no credits",
-        402,
-        r#"{"error":{"code":402,"message":"Insufficient credits"}}"#,
-        Scope::Credential,
-        "billing",
-    ),
-    (
-        "OpenRouter, moderated",
-        403,
-        r#"{"error":{"code":403,"message":"Your chosen model requires moderation and your input was flagged"}}"#,
-        Scope::Request,
-        "invalid",
-    ),
-    (
-        "OpenRouter, no such model",
-        400,
-        r#"{"error":{"code":400,"message":"x/y is not a valid model ID"}}"#,
-        Scope::Model,
-        "not-found",
-    ),
-    (
-        "DeepSeek, no money",
-        402,
-        r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","code":"invalid_request_error"}}"#,
-        Scope::Credential,
-        "billing",
-    ),
-    (
-        "OAuth, a grant that is over",
-        400,
-        r#"{"error":"invalid_grant","error_description":"Token has been revoked."}"#,
-        Scope::Credential,
-        "authentication",
-    ),
-];
-
-#[test]
-fn classifies_documented_error_responses() {
-    for (name, status, body, scope, kind) in RESPONSES {
-        assert_eq!(
-            classified(*status, body),
-            (*scope, (*kind).to_owned()),
-            "{name}"
-        );
-    }
-}
-
 #[test]
 fn every_rule_has_a_source_and_is_reachable() {
     let lower = |phrases: &[&str]| {
@@ -250,40 +40,40 @@ fn every_rule_has_a_source_and_is_reachable() {
             .iter()
             .all(|phrase| *phrase == phrase.to_ascii_lowercase())
     };
-    for (index, rule) in RULES.iter().enumerate() {
+    for (index, rule) in rules::all().enumerate() {
         assert!(!rule.source.is_empty(), "rule {index}");
-        let example = |text: &str| match rule.matcher {
-            Matcher::Code(_) => ProviderError {
-                kind: Some(text.to_owned()),
-                message: "a sentence".to_owned(),
-                ..ProviderError::default()
-            },
-            _ => ProviderError {
-                message: format!("a {text} b"),
-                ..ProviderError::default()
-            },
+        let error = |code: &str, message: &str| ProviderError {
+            kind: Some(code.to_owned()),
+            message: format!("a {message} b"),
+            ..ProviderError::default()
         };
-        let texts: Vec<&str> = match rule.matcher {
-            Matcher::Code(phrases) | Matcher::Phrase(phrases) => {
-                assert!(lower(phrases), "rule {index}");
-                phrases.to_vec()
+        let examples: Vec<ProviderError> = match rule.matcher {
+            Matcher::Code(codes) => codes.iter().map(|code| error(code, "")).collect(),
+            Matcher::Phrase(phrases) => phrases.iter().map(|phrase| error("", phrase)).collect(),
+            Matcher::CodeAndPhrase(codes, phrases) => {
+                let all = codes.iter().zip(phrases.iter().cycle());
+                all.map(|(code, phrase)| error(code, phrase)).collect()
             }
-            Matcher::Anything | Matcher::Challenge => vec![""],
+            Matcher::Anything | Matcher::Challenge => vec![error("", "")],
         };
-        for text in texts {
-            let error = example(text);
-            let challenge = matches!(rule.matcher, Matcher::Challenge);
+        if let Matcher::Code(words) | Matcher::Phrase(words) = rule.matcher {
+            assert!(lower(words), "rule {index}");
+        }
+        for example in examples {
+            let text = match rule.matcher {
+                Matcher::Challenge => ErrorText::challenge(),
+                _ => ErrorText::of(&example),
+            };
             let reached = rule.status.iter().flat_map(Clone::clone).any(|status| {
-                let error_text = ErrorText::of(Some(&error).filter(|_| !challenge), challenge);
-                let first = RULES.iter().position(|rule| {
+                let first = rules::all().position(|rule| {
                     rule.status.iter().any(|range| range.contains(&status))
-                        && error_text.matches(&rule.matcher)
+                        && text.matches(&rule.matcher, rule.classification.0)
                 });
                 first == Some(index)
             });
             assert!(
                 reached,
-                "rule {index}, {text:?}, is shadowed by an earlier rule"
+                "rule {index}, {example:?}, is shadowed by an earlier rule"
             );
         }
     }
@@ -292,11 +82,103 @@ fn every_rule_has_a_source_and_is_reachable() {
 #[test]
 fn cliproxyapi_compat_1_19_client_error_blames_no_credential() {
     let body = r#"{"error":{"message":"messages: missing","type":"invalid_request_error"}}"#;
-    for status in [400, 409, 413, 422] {
+    for status in [400, 413, 415, 422, 451] {
         let expected = (Scope::Request, "invalid".to_owned());
         assert_eq!(classified(status, body), expected, "{status}");
         assert_eq!(classified(status, "no json"), expected, "{status}");
     }
+}
+
+/// The statuses 401 and 402 mean the credential, and 429 its limits. The others, without words, name no
+/// party or the request.
+#[test]
+fn status_without_words_blames_no_credential() {
+    for status in (400..=599).filter(|status| ![401, 402, 429, 498].contains(status)) {
+        for body in ["", "{}", "<html>no</html>", r#"{"error":{"message":"no"}}"#] {
+            let (scope, kind) = classified(status, body);
+            let of_request = [400, 413, 415, 422, 451].contains(&status);
+            let expected = if of_request {
+                Scope::Request
+            } else {
+                Scope::Provider
+            };
+            assert_eq!(scope, expected, "{status} {body}: {kind}");
+        }
+    }
+}
+
+/// Providers repeat what a client sent. A client must not be able to write the provider's words.
+#[test]
+fn text_of_a_client_blames_no_credential() {
+    let phrases = rules::all().flat_map(|rule| match rule.matcher {
+        Matcher::Phrase(phrases) => phrases.iter(),
+        _ => [].iter(),
+    });
+    let texts: Vec<&&str> = phrases.collect();
+    assert!(texts.len() > 50);
+    for text in texts {
+        for message in [
+            format!("Invalid value: '{text}'. Supported values are: 'a' and 'b'."),
+            format!("Unrecognized request argument supplied: {text}"),
+            format!("Unknown parameter: '{text}'."),
+            format!("Unexpected role \"{text}\". Allowed roles are \"user\""),
+            format!("tools.0.name: `{text}` is not one of the model's tools"),
+        ] {
+            for status in [400, 403, 404, 422, 500] {
+                let body = serde_json::json!({ "error": { "message": message } });
+                let (scope, _) = classified(status, &body.to_string());
+                let blames_none = matches!(scope, Scope::Request | Scope::Provider);
+                assert!(blames_none, "{status} {message}: {scope:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn context_length_counts_with_any_status() {
+    let message = "This model's maximum context length is 8192 tokens.";
+    for status in [400, 403, 404, 413, 422, 429, 500, 502, 503, 529] {
+        for body in [
+            serde_json::json!({ "error": { "message": message } }),
+            serde_json::json!({ "error": { "message": "x y", "code": "context_length_exceeded" } }),
+            serde_json::json!({ "error": { "message": format!("upstream: {{\"message\":\"{message}\"}}") } }),
+            serde_json::json!({ "error": { "message": "Provider returned error", "metadata": { "raw": message } } }),
+        ] {
+            let expected = (Scope::Request, "context-length".to_owned());
+            assert_eq!(
+                classified(status, &body.to_string()),
+                expected,
+                "{status} {body}"
+            );
+        }
+    }
+    // A server whose memory is too small for its context is no matter of the request.
+    let memory = r#"{"error":{"message":"cannot allocate the context window: out of memory"}}"#;
+    assert_eq!(classified(500, memory).0, Scope::Provider);
+}
+
+#[test]
+fn quota_without_an_end_is_billing() {
+    let spent = r#"{"error":{"message":"m","type":"usage_limit_reached"}}"#;
+    let failure = failure_for(429, &[], spent);
+    assert_eq!((&*failure.kind, failure.retry_after), ("billing", None));
+    let failure = failure_for(429, &[("retry-after", "90")], spent);
+    assert_eq!(&*failure.kind, "quota");
+    assert_eq!(failure.retry_after, Some(Duration::from_secs(90)));
+    let empty = r#"{"error":{"message":"m","code":"insufficient_quota"}}"#;
+    let failure = failure_for(429, &[("retry-after", "1")], empty);
+    assert_eq!((&*failure.kind, failure.retry_after), ("billing", None));
+}
+
+#[test]
+fn long_message_is_cut() {
+    let body = format!(r#"{{"error":{{"message":"{}"}}}}"#, "x".repeat(60_000));
+    assert_eq!(failure_for(500, &[], &body).message.len(), 1024);
+    let line = "x".repeat(60_000);
+    assert_eq!(
+        failure_for(500, &[], &line).message,
+        "the provider returned 500 Internal Server Error"
+    );
 }
 
 #[test]
@@ -328,12 +210,13 @@ fn cliproxyapi_compat_1_8_statuses_have_scopes() {
     for (status, scope, kind) in [
         (401, Scope::Credential, "authentication"),
         (402, Scope::Credential, "billing"),
-        (403, Scope::Model, "permission"),
-        (404, Scope::Model, "not-found"),
-        (405, Scope::Model, "unsupported"),
+        (403, Scope::Provider, "permission"),
+        (404, Scope::Provider, "not-found"),
+        (405, Scope::Provider, "not-found"),
         (408, Scope::Provider, "transient"),
         (429, Scope::Model, "rate-limit"),
         (500, Scope::Provider, "transient"),
+        (501, Scope::Provider, "not-found"),
         (502, Scope::Provider, "transient"),
         (503, Scope::Provider, "overloaded"),
         (504, Scope::Provider, "transient"),
@@ -421,6 +304,21 @@ fn classifies_stream_errors_by_code_and_message() {
             Scope::Provider,
             "overloaded",
         ),
+        (
+            r#"{"message":"x","type":"permission_error"}"#,
+            Scope::Provider,
+            "permission",
+        ),
+        (
+            r#"{"message":"x","type":"not_found_error"}"#,
+            Scope::Provider,
+            "not-found",
+        ),
+        (
+            r#"{"message":"x","code":"insufficient_quota"}"#,
+            Scope::Credential,
+            "billing",
+        ),
         (r#"{"message":"something"}"#, Scope::Provider, "transient"),
     ] {
         let failure = read(&format!(r#"{{"error":{body}}}"#));
@@ -464,5 +362,11 @@ fn default_rules_classify_unclassified_errors() {
     assert_eq!(
         refusal.failure, own.failure,
         "a classification is not changed"
+    );
+    let refusal = or_default_rules(executor_refusal("quota", None), &head, body, NOW);
+    assert_eq!(
+        refusal.failure.retry_after,
+        seconds(7),
+        "a quota gets a hint"
     );
 }

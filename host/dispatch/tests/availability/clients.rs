@@ -116,7 +116,7 @@ async fn send_alone(
 
 async fn send(
     world: &World,
-    dispatcher: &Dispatcher,
+    dispatcher: &Arc<Dispatcher>,
     name: &str,
     stream: bool,
     body: &str,
@@ -131,6 +131,7 @@ async fn send(
         headers: Arc::new(HeaderMap::new()),
         principal: Arc::from(name),
         affinity: None,
+        pinned: None,
         deadline: dispatcher.deadline(),
     };
     world.log(&format!("{name} begins"));

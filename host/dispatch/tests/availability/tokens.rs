@@ -27,7 +27,7 @@ impl Refresher for TokenEndpoint {
             world.log(&format!("refresh of {id}, failed: {failed}"));
             let life = world.accounts[&id].life_ms;
             let Some(life) = life.filter(|_| !failed) else {
-                return Err(RefreshError::Failed("503".to_owned()));
+                return Err(RefreshError::Failed("503".to_owned().into()));
             };
             let mut state = world.lock();
             *state.refreshes.entry(id.clone()).or_default() += 1;

@@ -182,15 +182,16 @@ const ERROR_CASES: &[ErrorCase] = &[
         name: "a spend limit",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"You have reached your specified API usage limits. You will regain access on 2026-01-01 at 00:00 UTC."}}"#,
         scope: Scope::Credential,
-        kind: "billing",
+        kind: "quota",
+        retry_after_ms: Some(1_225_600_000), // until 1 January 2026
         message_part: "regain access",
         ..ERROR_CASE
     },
     ErrorCase {
         name: "an exhausted subscription",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"You're out of extra usage. Add more at claude.ai to keep going."}}"#,
-        scope: Scope::Credential,
-        kind: "billing",
+        scope: Scope::Provider,
+        kind: "permission",
         ..ERROR_CASE
     },
     ErrorCase {
@@ -210,9 +211,9 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a token for another use",
+        name: "a token for another client",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"This credential is only authorized for use with Claude Code and cannot be used for other API requests."}}"#,
-        scope: Scope::Credential,
+        scope: Scope::Provider,
         kind: "permission",
         ..ERROR_CASE
     },
@@ -232,10 +233,10 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a forbidden model",
+        name: "a forbidden resource",
         status: 403,
         body: r#"{"type":"error","error":{"type":"permission_error","message":"Your API key does not have permission to use the specified resource."}}"#,
-        scope: Scope::Model,
+        scope: Scope::Provider,
         kind: "permission",
         ..ERROR_CASE
     },
@@ -274,6 +275,11 @@ const ERROR_CASES: &[ErrorCase] = &[
     ErrorCase {
         name: "an invalid request",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: Field required"}}"#,
+        ..ERROR_CASE
+    },
+    ErrorCase {
+        name: "text of the client",
+        body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"messages: Unexpected role \"out of extra usage\". It isn't 'account has been disabled' or `token has expired`"}}"#,
         ..ERROR_CASE
     },
     ErrorCase {

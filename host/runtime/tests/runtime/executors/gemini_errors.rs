@@ -140,7 +140,7 @@ const ERROR_CASES: &[ErrorCase] = &[
         name: "a forbidden model",
         status: 403,
         body: r#"{"error":{"code":403,"message":"The caller does not have permission","status":"PERMISSION_DENIED"}}"#,
-        scope: Scope::Model,
+        scope: Scope::Provider,
         kind: "permission",
         ..ERROR_CASE
     },

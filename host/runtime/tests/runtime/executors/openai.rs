@@ -176,7 +176,7 @@ const ERROR_CASES: &[ErrorCase] = &[
     ErrorCase {
         name: "an unverified organization",
         body: r#"{"error":{"message":"Your organization must be verified to stream this model. Please go to the settings","type":"invalid_request_error","param":"stream","code":"unsupported_value"}}"#,
-        scope: Scope::Model,
+        scope: Scope::Provider,
         kind: "permission",
         ..ERROR_CASE
     },
