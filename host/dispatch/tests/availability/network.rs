@@ -84,7 +84,9 @@ fn respond(fault: Fault, words: bool, streamed: bool, left_ms: u64) -> Script {
         Fault::Reset => Script::response(200, "application/json", vec![Piece::Break]),
         Fault::Empty if streamed => Script::events::<&str>([]),
         Fault::Empty => Script::json(200, ""),
-        Fault::Hang => Script::hang(),
+        Fault::Hang if streamed => Script::hang(),
+        // Keep-alive probes find out that the connection is dead.
+        Fault::Hang => Script::refuse().after(Duration::from_secs(30)),
         Fault::Unreachable => Script::refuse(),
         Fault::Limited => {
             let seconds = left_ms.div_ceil(1_000).max(1).to_string();

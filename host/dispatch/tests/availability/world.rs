@@ -28,7 +28,7 @@ use crate::stage::EPOCH;
 pub(super) const DURATION_MS: u64 = 20 * 60 * 1_000;
 
 /// Deadline of a call.
-pub(super) const TOTAL: Duration = Duration::from_secs(60);
+pub(super) const TOTAL: Duration = Duration::from_secs(180);
 
 /// Lines of the log that are printed with a failure.
 const TRACE_LINES_MAX: usize = 80;
