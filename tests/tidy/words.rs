@@ -225,8 +225,6 @@ const RETIRED: [(&str, &str); 57] = [
     ("pictures", "images"),
     ("practice", "mock"),
     ("rejoin", "revive"),
-    ("renew", "refresh"),
-    ("renewal", "refresh"),
     ("renewed", "refreshed"),
     ("renews", "refreshes"),
     ("retold", "transcoded"),
