@@ -1,6 +1,7 @@
 //! What a lane has served, and whose requests failed there since: the evidence on which a failure
 //! that nothing is blamed for is booked, or not.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::{Requester, Timestamp};
@@ -98,17 +99,19 @@ impl Failing {
         of_client.next().map(|failed| failed.at)
     }
 
-    /// True if all that failed are requests of one known client other than this one.
-    pub(crate) fn are_of_one_other(&self, client: u64) -> bool {
-        match self.0.first().map(|failed| failed.requester) {
-            Some(first) if first.is_known() && first.client != client => {
-                let mut all = self.0.iter();
-                all.all(|failed| failed.requester.client == first.client)
-            }
-            _ => false,
-        }
+    /// True if all that failed are requests of known clients, at most [`FEW_CLIENTS`], and this one is
+    /// not among them: that is no evidence against its requests yet.
+    pub(crate) fn are_of_few_others(&self, client: u64) -> bool {
+        let clients = self.0.iter().map(|failed| failed.requester.client);
+        let clients: BTreeSet<u64> = clients.collect();
+        let known = self.0.iter().all(|failed| failed.requester.is_known());
+        known && (1..=FEW_CLIENTS).contains(&clients.len()) && !clients.contains(&client)
     }
 }
+
+/// Clients whose failures alone do not hold up the others. If the requests of four clients fail, it is
+/// hardly the requests; and the trials of three do not hurt a provider.
+const FEW_CLIENTS: usize = 3;
 
 /// How long a success speaks for a lane. A minute is longer than most attempts take, and shorter
 /// than an operator waits before they look.
@@ -176,6 +179,12 @@ mod tests {
         assert!(!failing.contains(request(1, 11)) && failing.contains(request(1, 12)));
         assert_eq!(failing.last_of(1), Some(at(19)));
         assert_eq!(failing.last_of(2), None);
-        assert!(failing.are_of_one_other(2) && !failing.are_of_one_other(1));
+        assert!(failing.are_of_few_others(2) && !failing.are_of_few_others(1));
+        for client in 3..5 {
+            failing.note(request(client, 0), at(30 + client));
+        }
+        assert!(failing.are_of_few_others(2), "three others");
+        failing.note(request(5, 0), at(40));
+        assert!(!failing.are_of_few_others(2), "four others");
     }
 }

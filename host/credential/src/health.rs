@@ -72,6 +72,9 @@ pub struct Observation {
     pub probe: Option<u64>,
     /// True if the attempt was a trial: it began within a window of a guess.
     pub trial: bool,
+    /// True if another request than those behind a window was answered: a success then closes guesses
+    /// of an outage or a refusal that came after the attempt began.
+    pub refutes_guesses: bool,
     /// A random number, for the jitter of the next probe.
     pub jitter: u64,
 }
@@ -240,8 +243,11 @@ impl Health {
             true => observation.began >= window.since,
             false => observation.began > window.since,
         };
+        let refutes = |window: &Window| {
+            observation.refutes_guesses && !window.hint && window.class.is_refuted_by_service()
+        };
         match self.window() {
-            Some(window) if closes(window) => Self::Ready,
+            Some(window) if closes(window) || refutes(window) => Self::Ready,
             _ => self,
         }
     }

@@ -175,9 +175,10 @@ impl Picker {
                 Err(unavailable) => return Err(PickError::Unavailable(unavailable)),
             };
             let began = Instant::now();
+            let previous = queue_slot.take();
             let slot = self
                 .auth
-                .wait_for_capacity(&context.model, queue_slot.take(), until);
+                .wait_for_capacity(&candidate_query, previous, until);
             let waited = slot.await;
             context.trace.step(Step::Wait {
                 reason: WaitReason::Queue,

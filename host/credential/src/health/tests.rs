@@ -124,6 +124,7 @@ fn a_trial_counts_within_its_window() {
     let health = cooling_twice();
     let trial = |began, now| Observation {
         trial: true,
+        refutes_guesses: false,
         ..observation(at(began), at(now))
     };
     let closed = health
@@ -164,6 +165,7 @@ fn a_hint_that_comes_during_a_trial_stands() {
     let health = Health::Ready.next(&hint, observation(at(0), at(0)), &policy());
     let trial = Observation {
         trial: true,
+        refutes_guesses: false,
         ..observation(at(5), at(6))
     };
     let after = health
@@ -309,6 +311,7 @@ fn observation(began: Timestamp, now: Timestamp) -> Observation {
         now,
         probe: None,
         trial: false,
+        refutes_guesses: false,
         jitter: 0,
     }
 }

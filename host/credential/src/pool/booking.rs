@@ -132,14 +132,16 @@ impl Pool {
             now,
             probe: attempt.probe,
             trial: attempt.trial,
+            refutes_guesses: false,
             jitter: self.next_random(),
         }
     }
 
     /// Records a success on everything that the attempt used.
-    fn serve(&mut self, attempt: &Attempt, observation: Observation, effects: &mut Effects) {
+    fn serve(&mut self, attempt: &Attempt, mut observation: Observation, effects: &mut Effects) {
         let Requester { client, .. } = attempt.requester;
         let (number, now) = (attempt.number, observation.now);
+        observation.refutes_guesses = attempt.requester.is_known() && !self.has_failed(attempt);
         if let Some(live) = self.slots.live_mut(attempt.slot) {
             let position = live.model_position(attempt);
             let model = position.and_then(|index| live.models.get_mut(index));
@@ -165,6 +167,17 @@ impl Pool {
         self.note_response(attempt, observation, effects);
         self.end_trial(attempt, true);
         self.forget_failing(attempt);
+    }
+
+    /// True if the request of an attempt is among those that failed at its lane.
+    fn has_failed(&self, attempt: &Attempt) -> bool {
+        let Some(live) = self.slots.live(attempt.slot) else {
+            return false;
+        };
+        let position = live.model_position(attempt);
+        let model = position.and_then(|index| live.models.get(index));
+        let lane = model.and_then(|model| model.lane(attempt.endpoint));
+        lane.is_some_and(|lane| lane.evidence.failing.contains(attempt.requester))
     }
 
     /// Forgets whose requests failed where the health is ready again.

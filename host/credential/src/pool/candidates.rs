@@ -261,7 +261,7 @@ pub(super) struct TrialTime {
 ///
 /// Windows that are hints are obeyed. A request that opened or prolonged a window is never its
 /// trial, and its client tries again only after the interval. While all failures behind the windows
-/// are one other client's, and no limit, nothing is known against this call: it does not wait for
+/// are those of a few other clients, and no limit, nothing is known against this call: it does not wait for
 /// other trials.
 pub(super) fn trial_time(
     live: &Live,
@@ -283,7 +283,7 @@ pub(super) fn trial_time(
         return None;
     }
     let (mut own, mut interval) = (now, SITE_TRIALS);
-    let mut of_one_other = true;
+    let mut of_few_others = true;
     for layer in health.layers(live, model, Some(query.endpoint)) {
         if layer.health.availability(now) == Availability::Barred {
             return None;
@@ -299,11 +299,11 @@ pub(super) fn trial_time(
         if let Some(failed) = layer.failing.last_of(client) {
             own = own.max(failed + pause);
         }
-        of_one_other &= window.class != CoolingClass::Limit;
-        of_one_other &= layer.failing.are_of_one_other(client);
+        of_few_others &= window.class != CoolingClass::Limit;
+        of_few_others &= layer.failing.are_of_few_others(client);
     }
     let mut gate = now;
-    if !of_one_other {
+    if !of_few_others {
         if let Some(lane) = health.sites.lane(live.route, key, query.endpoint) {
             gate = lane.gate.opens_at(client, interval, now);
         }

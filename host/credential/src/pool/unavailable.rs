@@ -68,6 +68,17 @@ pub enum CoolingClass {
     Missing,
 }
 
+impl CoolingClass {
+    /// True if a request that is served proves that the window is wrong. Limits are of many requests,
+    /// and say nothing about those that were accepted before.
+    pub(crate) fn is_refuted_by_service(self) -> bool {
+        match self {
+            Self::Missing | Self::Outage | Self::Overload | Self::Refused => true,
+            Self::Billing | Self::Limit => false,
+        }
+    }
+}
+
 /// The number of cooling credentials by class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CoolingCounts {

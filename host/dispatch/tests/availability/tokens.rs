@@ -49,6 +49,9 @@ impl Refresher for TokenEndpoint {
 pub(super) fn secrets(id: &str, number: u64) -> BTreeMap<String, SecretString> {
     BTreeMap::from([
         ("api-key".to_owned(), format!("sk-of-{id}-{number}").into()),
-        ("refresh-token".to_owned(), format!("rt-of-{id}-{number}").into()),
+        (
+            "refresh-token".to_owned(),
+            format!("rt-of-{id}-{number}").into(),
+        ),
     ])
 }
