@@ -99,18 +99,32 @@ impl Failing {
         of_client.next().map(|failed| failed.at)
     }
 
-    /// True if all that failed are requests of known clients, at most [`FEW_CLIENTS`], and this one is
-    /// not among them: that is no evidence against its requests yet.
-    pub(crate) fn are_of_few_others(&self, client: u64) -> bool {
+    /// Returns whose requests failed, from the point of view of this client.
+    pub(crate) fn others(&self, client: u64) -> Others {
         let clients = self.0.iter().map(|failed| failed.requester.client);
         let clients: BTreeSet<u64> = clients.collect();
         let known = self.0.iter().all(|failed| failed.requester.is_known());
-        known && (1..=FEW_CLIENTS).contains(&clients.len()) && !clients.contains(&client)
+        match clients.len() {
+            _ if !known || clients.contains(&client) => Others::Many,
+            1 => Others::One,
+            2..=FEW_CLIENTS => Others::Few,
+            _ => Others::Many,
+        }
     }
 }
 
-/// Clients whose failures alone do not hold up the others. If the requests of four clients fail, it is
-/// hardly the requests; and the trials of three do not hurt a provider.
+/// Whose requests failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Others {
+    /// Those of one other client: no evidence against this one's.
+    One,
+    /// Those of a few other clients.
+    Few,
+    /// Those of many, of this client, or of unknown ones.
+    Many,
+}
+
+/// The most clients that are a few. If the requests of four clients fail, it is hardly the requests.
 const FEW_CLIENTS: usize = 3;
 
 /// How long a success speaks for a lane. A minute is longer than most attempts take, and shorter
@@ -179,12 +193,13 @@ mod tests {
         assert!(!failing.contains(request(1, 11)) && failing.contains(request(1, 12)));
         assert_eq!(failing.last_of(1), Some(at(19)));
         assert_eq!(failing.last_of(2), None);
-        assert!(failing.are_of_few_others(2) && !failing.are_of_few_others(1));
+        assert_eq!(failing.others(2), Others::One);
+        assert_eq!(failing.others(1), Others::Many);
         for client in 3..5 {
             failing.note(request(client, 0), at(30 + client));
         }
-        assert!(failing.are_of_few_others(2), "three others");
+        assert_eq!(failing.others(2), Others::Few);
         failing.note(request(5, 0), at(40));
-        assert!(!failing.are_of_few_others(2), "four others");
+        assert_eq!(failing.others(2), Others::Many);
     }
 }

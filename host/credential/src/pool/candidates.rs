@@ -8,6 +8,7 @@ use super::gate::{SITE_TRIALS, trial_interval};
 use super::index_entry::IndexEntry;
 use super::name_index::{CandidateFilter, Exclusions};
 use super::{CandidateQuery, Candidates, CoolingCause, Members, Pool, Reasons, Slot, Unavailable};
+use crate::evidence::Others;
 use crate::{Availability, CoolingClass, ModelKey, Requester, Timestamp};
 
 impl Pool {
@@ -261,8 +262,9 @@ pub(super) struct TrialTime {
 ///
 /// Windows that are hints are obeyed. A request that opened or prolonged a window is never its
 /// trial, and its client tries again only after the interval. While all failures behind the windows
-/// are those of a few other clients, and no limit, nothing is known against this call: it does not wait for
-/// other trials.
+/// are one other client's, and no limit, nothing is known against this call: it does not wait for
+/// other trials. While they are those of a few others, it waits only for the second between two trials
+/// of a site.
 pub(super) fn trial_time(
     live: &Live,
     model: u32,
@@ -283,7 +285,7 @@ pub(super) fn trial_time(
         return None;
     }
     let (mut own, mut interval) = (now, SITE_TRIALS);
-    let mut of_few_others = true;
+    let mut others = Others::One;
     for layer in health.layers(live, model, Some(query.endpoint)) {
         if layer.health.availability(now) == Availability::Barred {
             return None;
@@ -299,17 +301,21 @@ pub(super) fn trial_time(
         if let Some(failed) = layer.failing.last_of(client) {
             own = own.max(failed + pause);
         }
-        of_few_others &= window.class != CoolingClass::Limit;
-        of_few_others &= layer.failing.are_of_few_others(client);
+        others = others.max(match window.class {
+            CoolingClass::Limit => Others::Many,
+            _ => layer.failing.others(client),
+        });
     }
     let mut gate = now;
-    if !of_few_others {
-        if let Some(lane) = health.sites.lane(live.route, key, query.endpoint) {
-            gate = lane.gate.opens_at(client, interval, now);
-        }
-        if let Some(last) = health.sites.last_trial(live.route) {
-            gate = gate.max(last + SITE_TRIALS);
-        }
+    if others == Others::Many
+        && let Some(lane) = health.sites.lane(live.route, key, query.endpoint)
+    {
+        gate = lane.gate.opens_at(client, interval, now);
+    }
+    if others > Others::One
+        && let Some(last) = health.sites.last_trial(live.route)
+    {
+        gate = gate.max(last + SITE_TRIALS);
     }
     Some(TrialTime {
         at: own.max(gate),
