@@ -15,9 +15,9 @@ use jackfield_dispatch::call_log::RequestRecord;
 use serde::{Deserialize, Serialize};
 
 pub use self::credential::{
-    Cause, Credential, CredentialList, CredentialResponse, Health, HealthDetails, HealthState,
-    LastFailure, LeaseCounts, Model, NewCredential, Origin, Quota, Refresh, RefreshFailure,
-    Removed,
+    Cause, Credential, CredentialList, CredentialResponse, EndpointHealth, Health, HealthDetails,
+    HealthState, LastFailure, LeaseCounts, Model, NewCredential, Origin, Quota, Refresh,
+    RefreshFailure, Removed,
 };
 pub use self::event::{
     AttemptFailure, AttemptOutcome, AttemptResult, Event, HealthChange, Lagged, RefreshResult,

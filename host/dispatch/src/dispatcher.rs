@@ -243,7 +243,7 @@ impl Dispatcher {
                 ms: millis(wait),
             });
             sleep(wait).await;
-            progress.next_round();
+            progress.next_round(wait);
         }
     }
 

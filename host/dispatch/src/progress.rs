@@ -1,6 +1,7 @@
 //! The progress of one call: the state of the loops over models, rounds and credentials. Pure.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use jackfield_credential::{Credential, PriorFailure, ProviderName, Scope, Slot};
 
@@ -11,6 +12,8 @@ use crate::negotiation::TranslationCache;
 pub(crate) struct Progress {
     /// The number of the round, from 1.
     pub(crate) round: u32,
+    /// Waits between the rounds so far.
+    pub(crate) waited: Duration,
     /// Attempts so far, over all rounds and models.
     pub(crate) attempts: u32,
     /// Credentials that were tried in this round.
@@ -72,6 +75,7 @@ impl Progress {
     pub(crate) fn new() -> Self {
         Self {
             round: 1,
+            waited: Duration::ZERO,
             attempts: 0,
             tried: Vec::new(),
             refused: Vec::new(),
@@ -88,11 +92,18 @@ impl Progress {
         }
     }
 
-    /// Begins a round, in which every compatible credential may be tried again.
-    pub(crate) fn next_round(&mut self) {
-        self.round += 1;
+    /// Begins a round after a wait, in which every compatible credential may be tried again. A round
+    /// without an attempt does not count.
+    pub(crate) fn next_round(&mut self, waited: Duration) {
+        self.waited += waited;
+        self.round += u32::from(!self.is_idle());
         self.repeated = None;
         self.clear_round();
+    }
+
+    /// True if the round has made no attempt.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.tried.is_empty()
     }
 
     /// Tries the only credential once more in the same round.

@@ -60,14 +60,16 @@ impl Dispatcher {
         {
             return NextRound::Repeat(only);
         }
-        if progress.round >= rounds {
+        // A call that found nothing to try goes on waiting, up to `max_wait` in all.
+        let is_idle = progress.is_idle() && rounds > 1;
+        if progress.round >= rounds && !is_idle {
             return NextRound::Never;
         }
         let now = self.clock().now();
         let excluded = progress.excluded();
         let query = CandidateQuery {
             tried: &excluded,
-            round: progress.round + 1,
+            round: (progress.round + 1).min(rounds),
             failed: &progress.unattributed,
             ..context.query()
         };
@@ -85,7 +87,13 @@ impl Dispatcher {
             return NextRound::Never;
         };
         let wait = with_jitter(retry_at.saturating_since(now), retry.max_wait);
-        let in_time = wait <= retry.max_wait && Instant::now() + wait < context.call.deadline;
+        let waited = if is_idle {
+            progress.waited
+        } else {
+            Duration::ZERO
+        };
+        let in_time =
+            waited + wait <= retry.max_wait && Instant::now() + wait < context.call.deadline;
         match in_time {
             true => NextRound::After(wait),
             false => NextRound::Never,

@@ -70,8 +70,10 @@ pub(super) async fn run_good(world: Arc<World>, dispatcher: Arc<Dispatcher>, num
         let end = world.now();
         let Err(error) = served else { continue };
         if let Some(id) = world.working_credential(begin, end) {
+            let record = dispatcher.call_log().get(&name);
+            let record = serde_json::to_string(&record).unwrap();
             world.report_violation(&format!(
-                "{name} from {begin} to {end}: {error}, although {id} works"
+                "{name} from {begin} to {end}: {error}, although {id} works: {record}"
             ));
         }
     }

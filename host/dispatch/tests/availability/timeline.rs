@@ -81,7 +81,8 @@ impl Fault {
     pub(super) fn grace_ms(self) -> u64 {
         match self {
             Self::None => 0,
-            Self::Status(401..=404) => 36_000,
+            // Two intervals: the first trial may be of a request that fails by itself.
+            Self::Status(401..=404) => 66_000,
             Self::Limited => 1_000,
             Self::Status(_) | Self::Reset | Self::Empty | Self::Hang | Self::Unreachable => 4_000,
         }
