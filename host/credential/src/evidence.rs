@@ -87,6 +87,10 @@ impl Failing {
         self.0.clear();
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// True if this request is among them.
     pub(crate) fn contains(&self, requester: Requester) -> bool {
         self.0.iter().any(|failed| failed.requester == requester)

@@ -19,6 +19,7 @@
 mod target;
 
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::entry::Live;
@@ -139,24 +140,10 @@ impl Pool {
 
     /// Records a success on everything that the attempt used.
     fn serve(&mut self, attempt: &Attempt, mut observation: Observation, effects: &mut Effects) {
-        let Requester { client, .. } = attempt.requester;
-        let (number, now) = (attempt.number, observation.now);
-        observation.refutes_guesses = attempt.requester.is_known() && !self.has_failed(attempt);
-        if let Some(live) = self.slots.live_mut(attempt.slot) {
-            let position = live.model_position(attempt);
-            let model = position.and_then(|index| live.models.get_mut(index));
-            if let Some(lane) = model.and_then(|model| model.lane_mut(attempt.endpoint)) {
-                lane.evidence.note_served(number, client, now);
-            }
-            if is_of_same_site(attempt, live) {
-                let lane = self
-                    .sites
-                    .lane_mut(live.route, &attempt.key, attempt.endpoint);
-                if let Some(lane) = lane {
-                    lane.evidence.note_served(number, client, now);
-                }
-            }
+        if self.note_served(attempt, observation.now) {
+            return;
         }
+        observation.refutes_guesses = attempt.requester.is_known() && !self.has_failed(attempt);
         self.apply(
             attempt,
             &Outcome::Success,
@@ -178,6 +165,38 @@ impl Pool {
         let model = position.and_then(|index| live.models.get(index));
         let lane = model.and_then(|model| model.lane(attempt.endpoint));
         lane.is_some_and(|lane| lane.evidence.failing.contains(attempt.requester))
+    }
+
+    /// Records a success as evidence. Returns true if there is nothing else to do, as for most
+    /// attempts: everything is ready.
+    fn note_served(&mut self, attempt: &Attempt, now: Timestamp) -> bool {
+        let Requester { client, .. } = attempt.requester;
+        let mut is_ready = !attempt.is_probe() && self.sites.are_ready();
+        let Some(live) = self.slots.live_mut(attempt.slot) else {
+            return true;
+        };
+        is_ready &= live.account == Health::Ready && live.failing.is_empty();
+        let (route, is_same) = (live.route, is_of_same_site(attempt, live));
+        let position = live.model_position(attempt);
+        if let Some(model) = position.and_then(|index| live.models.get_mut(index)) {
+            is_ready &= model.health == Health::Ready && model.failing.is_empty();
+            if let Some(lane) = model.lane_mut(attempt.endpoint) {
+                is_ready &= lane.is_untroubled();
+                lane.evidence.note_served(attempt.number, client, now);
+            }
+        }
+        if !is_same {
+            return false;
+        }
+        if let Some(way) = self.sites.way_mut(route) {
+            way.note_response();
+        }
+        let lane = self.sites.lane_mut(route, &attempt.key, attempt.endpoint);
+        lane.is_none_or(|lane| {
+            let has_failed = !lane.evidence.failing.is_empty();
+            lane.evidence.note_served(attempt.number, client, now);
+            is_ready && !has_failed
+        })
     }
 
     /// Forgets whose requests failed where the health is ready again.
@@ -364,7 +383,8 @@ impl Pool {
 
 /// True if the credential's site and way are still those of the attempt.
 fn is_of_same_site(attempt: &Attempt, live: &Live) -> bool {
-    attempt.base_url == live.credential.base_url
+    let base_url = &live.credential.base_url;
+    (Arc::ptr_eq(&attempt.base_url, base_url) || attempt.base_url == *base_url)
         && attempt.proxy_digest == live.credential.proxy_digest
 }
 

@@ -49,12 +49,13 @@ impl Pool {
         let Some(name_index) = self.name_indexes.get(index as usize) else {
             return Err(Unavailable::UnknownModel);
         };
-        let exclusions = self.exclusions(index, query);
-        if exclusions.are_none() && !has_second_choice {
+        let filter = self.filter(query);
+        if query.tried.is_empty() && !has_second_choice && !name_index.is_affected_by(&filter) {
             if let Some(candidates) = name_index.candidates(query.endpoint) {
                 return Ok(candidates);
             }
         } else {
+            let exclusions = self.exclusions(index, query);
             let failed_providers = self.failed_twice(query);
             let is_second =
                 |entry: &IndexEntry| self.is_second_choice(entry, query, &failed_providers);
@@ -71,13 +72,17 @@ impl Pool {
         self.trial_candidate(index, query, now)
     }
 
-    /// Returns what the query leaves out.
-    fn exclusions(&self, index: u32, query: &CandidateQuery<'_>) -> Exclusions<'_> {
-        let filter = CandidateFilter {
+    fn filter(&self, query: &CandidateQuery<'_>) -> CandidateFilter<'_> {
+        CandidateFilter {
             full: self.providers.full(),
             round: query.round,
             rounds: query.rounds,
-        };
+        }
+    }
+
+    /// Returns what the query leaves out.
+    fn exclusions(&self, index: u32, query: &CandidateQuery<'_>) -> Exclusions<'_> {
+        let filter = self.filter(query);
         let name_index = self.name_indexes.get(index as usize);
         let affected = name_index.is_some_and(|name_index| name_index.is_affected_by(&filter));
         let tried = query.tried.iter();

@@ -54,7 +54,8 @@ impl Dispatcher {
         if let [only] = progress.tried[..]
             && progress.round == 1
             && progress.repeated.is_none()
-            && unavailable.is_some()
+            // Not while another one cools that may be tried soon.
+            && unavailable.is_some_and(Unavailable::all_tried)
             && progress.only_transport
             && progress.last.is_some()
         {

@@ -232,7 +232,7 @@ struct World {
 /// What comes of an attempt later.
 enum Later {
     Content,
-    Failure(Failure, Call, Poison),
+    Failure(Failure, Box<Call>, Poison),
 }
 
 /// A call, and how far it is.
@@ -308,7 +308,7 @@ impl World {
                 }
                 Later::Failure(failure, mut call, poison) => {
                     if self.fail(attempt, failure, &mut call) {
-                        let _ = self.run(call, &Service::Fails(poison, 50));
+                        let _ = self.run(*call, &Service::Fails(poison, 50));
                     }
                 }
             }
@@ -354,7 +354,7 @@ impl World {
                     return Ok(id.to_string());
                 }
                 (Some(failure), Service::Fails(poison, took @ 1..)) => {
-                    let later = Later::Failure(failure, call, poison.clone());
+                    let later = Later::Failure(failure, Box::new(call), poison.clone());
                     self.open.push((self.now + took, attempt, later));
                     return Ok(id.to_string());
                 }
