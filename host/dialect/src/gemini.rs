@@ -12,9 +12,9 @@ mod models;
 mod reasoning;
 mod request;
 mod response;
+mod schema_keywords;
 mod stream;
 mod token_count;
-mod tools;
 mod usage;
 
 #[cfg(test)]
