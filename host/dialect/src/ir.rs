@@ -19,11 +19,12 @@ mod response_context;
 mod signature;
 pub(crate) mod tool_text;
 
+pub use crate::limits::WARNINGS_MAX;
 pub use effort::Effort;
 pub use event::{Delta, Event, EventDecoder, EventEncoder, Frame, Malformed, PartStart};
 pub use finish_reason::FinishReason;
 pub use part::{Citation, Media, MediaSource, Part, ReasoningPart, ToolCall, ToolResult};
-pub use report::{TranslationError, TranslationReport, WARNINGS_MAX, Warning};
+pub use report::{TranslationError, TranslationReport, Warning};
 pub use request::{Format, Reasoning, Request, Role, Sampling, Tool, ToolChoice, ToolKind, Turn};
 pub use response::Response;
 pub use response_context::ResponseContext;

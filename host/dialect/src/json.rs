@@ -9,7 +9,8 @@ mod tests;
 
 use std::ops::Range;
 
-pub use patch::{PATCHES_MAX, Patch, PatchError, apply};
+pub use crate::limits::PATCHES_MAX;
+pub use patch::{Patch, PatchError, apply};
 
 pub(crate) use members::{is_void, items, members, string};
 

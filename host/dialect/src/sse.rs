@@ -7,5 +7,6 @@ mod reader;
 mod tests;
 mod writer;
 
-pub use reader::{EVENT_BYTES_MAX, SseError, SseEvent, SseReader};
+pub use crate::limits::EVENT_BYTES_MAX;
+pub use reader::{SseError, SseEvent, SseReader};
 pub use writer::{KEEP_ALIVE_COMMENT, write_event};

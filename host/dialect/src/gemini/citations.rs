@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::ir::Citation;
+use crate::limits::CITATIONS_MAX;
 
 /// Decodes the citations of a candidate. `text` is the whole text that they cite for; without it they have
 /// no spans.
@@ -143,13 +144,6 @@ fn array<'a>(value: Option<&'a Value>, name: &str) -> &'a [Value] {
 fn string(value: &Value, name: &str) -> Option<String> {
     Some(value.get(name)?.as_str()?.to_owned())
 }
-
-/// The most citations of one response. A search finds about ten pages, and each is cited a few times.
-pub(super) const CITATIONS_MAX: usize = 256;
-
-/// The longest streamed text that is buffered to compute the spans of its citations, in bytes. Responses with
-/// search results have a few pages. The citations of a longer text have no spans.
-pub(super) const CITED_BYTES_MAX: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests {

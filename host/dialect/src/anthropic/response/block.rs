@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::anthropic::{DIALECT, citations};
 use crate::ir::{Part, ReasoningPart, Signature, ToolCall};
 use crate::json::{is_void, items, members};
+use crate::limits::BLOCK_CITATIONS_MAX;
 use crate::stream::Text;
 
 /// A content block of a response, or the beginning of one in a stream. Its texts are not decoded.
@@ -59,7 +60,7 @@ impl<'a> ContentBlock<'a> {
             "text" => Self::Text {
                 text: text.into(),
                 citations: citations
-                    .map(|list| items(list, CITATIONS_MAX))
+                    .map(|list| items(list, BLOCK_CITATIONS_MAX))
                     .unwrap_or_default(),
             },
             "thinking" => Self::Thinking {
@@ -170,5 +171,3 @@ fn parse_call_signature(reasoning: &ReasoningPart) -> Option<Signature> {
 
 /// The prefix of a call's signature. Signatures of providers are base64, so they have no colon.
 const CALL_PREFIX: &str = "call:";
-/// The maximum number of citations of one block: more than any response has.
-const CITATIONS_MAX: usize = 1_024;

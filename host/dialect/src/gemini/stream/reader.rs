@@ -7,6 +7,7 @@ use crate::gemini::response::chunk::ResponseChunk;
 use crate::gemini::response::finish_reason;
 use crate::gemini::usage;
 use crate::ir::{Event, Malformed};
+use crate::limits::CODE_BYTES_MAX;
 use crate::stream::{self, Sink, Text};
 use crate::{ProviderError, truncate};
 
@@ -76,7 +77,7 @@ impl GeminiReader {
         sink.decode(chunk.has_content(), |out| parts.read(text, out))?;
         if let Some(reason) = chunk.reason() {
             sink.finish_seen();
-            let reason = || truncate(&reason, ProviderError::CODE_BYTES_MAX).to_owned();
+            let reason = || truncate(&reason, CODE_BYTES_MAX).to_owned();
             self.reason = Some(sink.keep(reason));
         }
         Ok(())

@@ -14,6 +14,7 @@ use crate::ir::{
     Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext,
 };
 use crate::json::object;
+use crate::limits::HELD_RESPONSE_BYTES_MAX;
 use crate::openai_responses::error;
 use crate::openai_responses::response::encode::{self, Ending, ItemKind};
 use crate::openai_responses::response::item;
@@ -312,7 +313,7 @@ impl ResponsesWriter {
     /// Counts bytes that are held. Returns false and fails the stream at the limit.
     fn hold(&mut self, bytes: usize, out: &mut Vec<Frame>) -> bool {
         self.held_bytes = self.held_bytes.saturating_add(bytes);
-        if self.held_bytes <= HELD_BYTES_MAX {
+        if self.held_bytes <= HELD_RESPONSE_BYTES_MAX {
             return true;
         }
         let message = "the answer is too long to be repeated whole at its end";
@@ -434,7 +435,3 @@ impl EventWriter {
         });
     }
 }
-
-/// The maximum length of the response that is held for the last event, in bytes: the maximum length of
-/// an event from a provider.
-const HELD_BYTES_MAX: usize = crate::sse::EVENT_BYTES_MAX;

@@ -3,9 +3,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::gemini::citations::{self, CITATIONS_MAX, CITED_BYTES_MAX};
+use crate::gemini::citations;
 use crate::gemini::{media, reasoning};
 use crate::ir::{Delta, Event, Malformed, PartStart, Signature};
+use crate::limits::{CITATIONS_MAX, CITED_TEXT_BYTES_MAX};
 
 /// The open part, and what is known of those before it.
 #[derive(Debug, Default)]
@@ -99,7 +100,7 @@ impl Parts {
             self.text = Some(String::new());
             out.push(Event::PartStart(PartStart::Text));
         }
-        let is_short = |buffered: &String| buffered.len() + text.len() <= CITED_BYTES_MAX;
+        let is_short = |buffered: &String| buffered.len() + text.len() <= CITED_TEXT_BYTES_MAX;
         self.text = self.text.take().filter(is_short);
         if let Some(buffered) = &mut self.text {
             buffered.push_str(text);
