@@ -5,7 +5,7 @@
 //! (<https://ai.google.dev/api/generate-content>).
 
 mod citations;
-pub(crate) mod embeddings;
+mod embeddings;
 mod error;
 mod media;
 mod models;
