@@ -65,8 +65,7 @@ pub(crate) const STREAM_NAME_BYTES_MAX: usize = 512;
 pub(crate) const TEXT_IN_CALL_BYTES_MAX: usize = 64 << 10;
 
 /// The maximum length of a custom tool's arguments that are held back in a stream to a client of
-/// `openai-chat`, in bytes. They may hold patches of whole files. Longer arguments are sent as they arrive,
-/// as those of a function.
+/// `openai-chat`, in bytes. They may hold patches of whole files; no model writes 4 MiB in one response.
 pub(crate) const CUSTOM_INPUT_BYTES_MAX: usize = 4 << 20;
 
 /// The maximum length of the record of reasoning details of `openai-chat`, in bytes. The largest records hold

@@ -145,10 +145,12 @@ impl ChatWriter {
         match delta {
             Delta::Arguments(text) => match &mut self.open {
                 EncodingPart::Custom(arguments)
-                    if arguments.len() + text.len() <= CUSTOM_INPUT_BYTES_MAX =>
+                    if arguments.len() + text.len() > CUSTOM_INPUT_BYTES_MAX =>
                 {
-                    arguments.push_str(text);
+                    let message = "the arguments of a tool call are too long";
+                    self.fail(&ProviderError::from_message(message), out);
                 }
+                EncodingPart::Custom(arguments) => arguments.push_str(text),
                 _ => self.call_piece("function", "arguments", text, out),
             },
             Delta::Citation(citation) => {
