@@ -27,7 +27,6 @@ pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder
         writer: EventWriter::default(),
         response_context,
         started: false,
-        ended: false,
         output: Vec::new(),
         message: None,
         open: None,
@@ -43,7 +42,6 @@ struct ResponsesWriter {
     writer: EventWriter,
     response_context: ResponseContext,
     started: bool,
-    ended: bool,
     /// The complete items, which the last event repeats.
     output: Vec<Value>,
     /// The open message. It stays open between its texts.
@@ -56,10 +54,11 @@ struct ResponsesWriter {
     usage: Option<Usage>,
 }
 
-/// Numbers the events.
+/// Numbers the events, and writes none after the last one: any event may exceed a limit, which ends the stream.
 #[derive(Debug, Default)]
 struct EventWriter {
     sequence_number: u64,
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -70,7 +69,7 @@ struct OpenMessage {
 
 impl EventEncoder for ResponsesWriter {
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
-        if self.ended {
+        if self.writer.ended {
             return;
         }
         // This comes before `start`: a stream that fails at once is only `response.failed`.
@@ -277,10 +276,6 @@ impl ResponsesWriter {
         let finish = std::mem::take(&mut self.finish);
         let ending = Ending::of(&finish);
         self.close_message(ending.status, out);
-        // `end` fails the stream if the last item exceeds the limit.
-        if self.ended {
-            return;
-        }
         let output = std::mem::take(&mut self.output);
         let response = encode::final_response(&self.response_context, ending, output, self.usage);
         let kind = match ending.reason {
@@ -288,10 +283,13 @@ impl ResponsesWriter {
             Some(_) => "response.incomplete",
         };
         self.writer.send(kind, &object! {"response": response}, out);
-        self.ended = true;
+        self.writer.ended = true;
     }
 
     fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
+        if self.writer.ended {
+            return;
+        }
         let kind = error.kind.as_deref().unwrap_or_default();
         let code = error::code(error.code.as_deref(), kind);
         let response = encode::failed_response(&self.response_context, &code, &error.message);
@@ -306,7 +304,7 @@ impl ResponsesWriter {
             name: Cow::Borrowed(error::FAILED),
             data: serde_json::to_vec(&event).unwrap_or_default(),
         });
-        self.ended = true;
+        self.writer.ended = true;
         self.output.clear();
     }
 
@@ -422,6 +420,9 @@ impl EventWriter {
         members: &Value,
         out: &mut Vec<Frame>,
     ) {
+        if self.ended {
+            return;
+        }
         let data = EventData {
             kind,
             sequence_number: self.sequence_number,
