@@ -1,13 +1,14 @@
 //! Writes a client's stream, in the sequence that the API documents
 //! (<https://platform.openai.com/docs/api-reference/responses-streaming>).
 
+mod event_writer;
 mod part_buffer;
 
 use std::borrow::Cow;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::event_writer::{EventLocation, EventWriter};
 use self::part_buffer::PartBuffer;
 use crate::ir::tool_text;
 use crate::ir::{
@@ -52,13 +53,6 @@ struct ResponsesWriter {
     held_bytes: usize,
     finish: FinishReason,
     usage: Option<Usage>,
-}
-
-/// Numbers the events, and writes none after the last one: any event may exceed a limit, which ends the stream.
-#[derive(Debug, Default)]
-struct EventWriter {
-    sequence_number: u64,
-    ended: bool,
 }
 
 #[derive(Debug)]
@@ -370,69 +364,5 @@ impl ResponsesWriter {
             };
             self.writer.send_at(location, kind, members, out);
         }
-    }
-}
-
-/// Writes an event directly, without a tree: most events are only a few characters long.
-#[derive(Serialize)]
-struct EventData<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    sequence_number: u64,
-    #[serde(flatten)]
-    location: EventLocation<'a>,
-    #[serde(flatten)]
-    members: &'a Value,
-}
-
-/// The position of an event's subject.
-#[derive(Default, Serialize)]
-struct EventLocation<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    item_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_index: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    summary_index: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_index: Option<usize>,
-}
-
-impl<'a> EventLocation<'a> {
-    fn of_item(id: &'a str, index: usize) -> Self {
-        Self {
-            item_id: Some(id),
-            output_index: Some(index),
-            ..Self::default()
-        }
-    }
-}
-
-impl EventWriter {
-    fn send(&mut self, kind: &'static str, members: &Value, out: &mut Vec<Frame>) {
-        self.send_at(EventLocation::default(), kind, members, out);
-    }
-
-    fn send_at(
-        &mut self,
-        location: EventLocation<'_>,
-        kind: &'static str,
-        members: &Value,
-        out: &mut Vec<Frame>,
-    ) {
-        if self.ended {
-            return;
-        }
-        let data = EventData {
-            kind,
-            sequence_number: self.sequence_number,
-            location,
-            members,
-        };
-        self.sequence_number += 1;
-        out.push(Frame {
-            name: Cow::Borrowed(kind),
-            data: serde_json::to_vec(&data).unwrap_or_default(),
-        });
     }
 }
