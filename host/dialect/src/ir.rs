@@ -32,3 +32,4 @@ pub use signature::Signature;
 
 pub(crate) use object_reader::ObjectReader;
 pub(crate) use part::standard_base64;
+pub(crate) use response::split_part;

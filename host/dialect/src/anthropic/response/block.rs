@@ -128,17 +128,17 @@ pub(crate) fn arguments_object(arguments: &str) -> Value {
     }
 }
 
-/// Returns a block that holds a call's signature, for the place before the call: calls have no
-/// signatures in this API. The client sends it back.
-pub(crate) fn call_signature_block(signature: &Signature) -> Value {
+/// Returns the data of a block `redacted_thinking` that holds a call's signature, for the place before the
+/// call: calls have no signatures in this API. The client sends it back.
+pub(crate) fn call_signature_data(signature: &Signature) -> String {
     let carried = Signature {
         origin: signature.origin,
         data: format!("{CALL_PREFIX}{}", signature.data),
     };
-    json!({"type": "redacted_thinking", "data": carried.encode_for(DIALECT)})
+    carried.encode_for(DIALECT)
 }
 
-/// Moves the signatures in blocks of [`call_signature_block`] back to their calls.
+/// Moves the signatures in blocks with [`call_signature_data`] back to their calls.
 pub(crate) fn restore_call_signatures(parts: &mut Vec<Part>) {
     let mut carried: Option<Signature> = None;
     parts.retain_mut(|part| match part {
