@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::ir::Frame;
+use crate::json::to_vec;
 
 /// Numbers the events, and writes none after the last one: any event may exceed a limit, which ends the stream.
 #[derive(Debug, Default)]
@@ -15,15 +16,22 @@ pub(super) struct EventWriter {
 }
 
 impl EventWriter {
-    pub(super) fn send(&mut self, kind: &'static str, members: &Value, out: &mut Vec<Frame>) {
+    /// Writes an event about the response, or with the location among its members.
+    pub(super) fn send(
+        &mut self,
+        kind: &'static str,
+        members: &EventMembers<'_>,
+        out: &mut Vec<Frame>,
+    ) {
         self.send_at(EventLocation::default(), kind, members, out);
     }
 
+    /// Writes an event about an item.
     pub(super) fn send_at(
         &mut self,
         location: EventLocation<'_>,
         kind: &'static str,
-        members: &Value,
+        members: &EventMembers<'_>,
         out: &mut Vec<Frame>,
     ) {
         if self.ended {
@@ -38,7 +46,7 @@ impl EventWriter {
         self.sequence_number += 1;
         out.push(Frame {
             name: Cow::Borrowed(kind),
-            data: serde_json::to_vec(&data).unwrap_or_default(),
+            data: to_vec(&data),
         });
     }
 }
@@ -52,7 +60,62 @@ struct EventData<'a> {
     #[serde(flatten)]
     location: EventLocation<'a>,
     #[serde(flatten)]
-    members: &'a Value,
+    members: &'a EventMembers<'a>,
+}
+
+/// The members of an event, after those that all events have.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum EventMembers<'a> {
+    Annotation {
+        annotation_index: usize,
+        annotation: &'a Value,
+    },
+    Arguments {
+        name: &'a str,
+        arguments: &'a str,
+    },
+    Delta {
+        delta: &'a str,
+    },
+    Input {
+        input: &'a str,
+    },
+    Item {
+        output_index: usize,
+        item: &'a Value,
+    },
+    Part {
+        part: &'a Value,
+    },
+    Refusal {
+        refusal: &'a str,
+    },
+    Response {
+        response: &'a Value,
+    },
+    Summary {
+        text: &'a str,
+    },
+    SummaryPart {
+        part: SummaryPart<'a>,
+    },
+    /// Clients expect the probabilities, though there are none.
+    Text {
+        text: &'a str,
+        logprobs: [(); 0],
+    },
+    TextDelta {
+        delta: &'a str,
+        logprobs: [(); 0],
+    },
+}
+
+/// A summary of reasoning, or its beginning.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "summary_text")]
+pub(super) struct SummaryPart<'a> {
+    pub(super) text: &'a str,
 }
 
 /// The position of an event's subject.
