@@ -43,7 +43,7 @@ pub(crate) struct CandidateList<'a> {
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Candidate<'a> {
     #[serde(borrow)]
-    content: Option<Content<'a>>,
+    content: Option<ContentMembers<'a>>,
     #[serde(borrow)]
     finish_reason: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -61,7 +61,7 @@ pub(crate) struct PromptFeedback<'a> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Content<'a> {
+struct ContentMembers<'a> {
     #[serde(borrow)]
     parts: Option<Vec<Option<PartMembers<'a>>>>,
 }
@@ -73,11 +73,11 @@ pub(crate) struct PartMembers<'a> {
     /// content, because to hold it back would hold back the whole response.
     has_content: bool,
     /// Whether the text is reasoning.
-    pub(crate) is_thought: bool,
+    pub(crate) is_reasoning: bool,
     pub(crate) function_call: Option<&'a RawValue>,
     pub(crate) inline_data: Option<&'a RawValue>,
     pub(crate) text: Option<&'a RawValue>,
-    pub(crate) thought_signature: Option<&'a RawValue>,
+    pub(crate) signature: Option<&'a RawValue>,
 }
 
 impl<'a> ResponseChunk<'a> {
@@ -170,13 +170,13 @@ impl<'de: 'a, 'a> Visitor<'de> for PartMembers<'a> {
             match string(name).as_deref() {
                 // This flag marks the text beside it as reasoning. It is no content itself.
                 Some("thought") => {
-                    self.is_thought = value.get() == "true";
+                    self.is_reasoning = value.get() == "true";
                     continue;
                 }
                 Some("functionCall") => self.function_call = Some(value),
                 Some("inlineData") => self.inline_data = Some(value),
                 Some("text") => self.text = Some(value),
-                Some("thoughtSignature") => self.thought_signature = Some(value),
+                Some("thoughtSignature") => self.signature = Some(value),
                 _ => {}
             }
             self.has_content |= !is_void(value);

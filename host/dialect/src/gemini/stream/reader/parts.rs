@@ -69,16 +69,16 @@ impl Parts {
     }
 
     fn part(&mut self, part: &PartMembers<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        let signature = reasoning::decode(&text(part.thought_signature)?);
+        let signature = reasoning::decode(&text(part.signature)?);
         if let Some(call) = object(part.function_call)? {
             self.push_call(&call, signature, out)?;
         } else if let Some(data) = object(part.inline_data)? {
             // Images inside of reasoning are drafts of the image that follows.
-            if !part.is_thought {
+            if !part.is_reasoning {
                 self.push_media(data, out);
             }
             self.set_signature(signature, out);
-        } else if part.is_thought {
+        } else if part.is_reasoning {
             self.push_reasoning(text(part.text)?, signature, out);
         } else {
             self.push_text(text(part.text)?, out);
