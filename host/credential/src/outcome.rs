@@ -31,6 +31,9 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// True if a refresh of the credential may fix it.
     pub refresh_suggested: bool,
+    /// False if the failure is the transport's and nothing of the request was sent: no connection,
+    /// no tunnel, no TLS.
+    pub sent: bool,
 }
 
 /// What a failure is attributed to.

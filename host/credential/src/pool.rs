@@ -11,6 +11,7 @@ mod health;
 mod index;
 mod name_index;
 mod providers;
+mod query;
 mod replace;
 mod sorted_list;
 mod status;
@@ -28,15 +29,19 @@ use crate::{
 pub use attempt::{Attempt, Effects, HealthChange, HealthRecord};
 pub use entry::Quota;
 use entry::{Listing, Live, Slots, Touched};
+pub use health::Renewal;
 use name_index::{CandidateFilter, NameIndex};
 use providers::Providers;
+pub use query::{CandidateQuery, PriorFailure, Requester};
 pub use replace::{PoolError, Problem};
 pub use sorted_list::Members;
 pub use status::{
     Aggregate, CredentialStatus, HealthStatus, LastFailure, ModelStatus, QuotaState, ServedName,
     Status,
 };
-pub use unavailable::{LeaseError, Reasons, Unavailable};
+pub use unavailable::{
+    CoolingCause, CoolingClass, CoolingCounts, LeaseError, Reasons, Unavailable,
+};
 
 /// Every credential with its health.
 ///
@@ -71,32 +76,6 @@ pub struct PoolOptions {
     pub provider_in_flight_max: BTreeMap<ProviderName, NonZeroU32>,
     /// The seed of the jitter. The same seed and events give the same pool.
     pub seed: u64,
-}
-
-/// A call's query for candidates.
-#[derive(Clone, Copy, Debug)]
-pub struct CandidateQuery<'a> {
-    /// The model's name, as the client sent it. A suffix such as `(high)` is ignored, unless a
-    /// credential serves exactly this name.
-    pub name: &'a str,
-    /// The credentials that were tried already.
-    pub tried: &'a [Slot],
-    /// The round, from 1.
-    pub round: u32,
-    /// The number of rounds for credentials that define none.
-    pub rounds: u32,
-}
-
-impl<'a> CandidateQuery<'a> {
-    /// Creates the query of a call's first attempt.
-    pub fn first_round(name: &'a str) -> Self {
-        Self {
-            name,
-            tried: &[],
-            round: 1,
-            rounds: 1,
-        }
-    }
 }
 
 impl Pool {
@@ -166,14 +145,21 @@ impl Pool {
         name_index.candidates_without(&tried, filter.as_ref())
     }
 
-    /// Begins an attempt with a credential, for a model by the name that clients use. If a probe
-    /// is due, the attempt is the probe.
+    /// Begins an attempt with a credential, for the model of the query by the name that clients
+    /// use. If a probe is due, the attempt is the probe. `trial` is that of the candidates.
     ///
     /// # Errors
     ///
     /// Why the credential is not available, or no longer.
-    pub fn begin(&mut self, slot: Slot, name: &str, now: Timestamp) -> Result<Attempt, LeaseError> {
+    pub fn begin(
+        &mut self,
+        slot: Slot,
+        query: &CandidateQuery<'_>,
+        _trial: bool,
+        now: Timestamp,
+    ) -> Result<Attempt, LeaseError> {
         let now = self.advance(now);
+        let name = query.name;
         let name_index = self.name_index_of(name);
         let live = self.slots.live_mut(slot).ok_or(LeaseError::NotInPool)?;
         let listing = name_index.and_then(|index| live.listing(index));
@@ -227,6 +213,19 @@ impl Pool {
             began: now,
             probe,
         })
+    }
+
+    /// Records that an attempt has reached its first content: the provider serves it. A success
+    /// that follows changes nothing more.
+    pub fn note_content(&mut self, _attempt: &mut Attempt, now: Timestamp) -> Effects {
+        self.advance(now);
+        Effects::default()
+    }
+
+    /// Records that an attempt with a credential waits unusually long for its response head: calls
+    /// prefer other credentials until it answers.
+    pub fn note_slow(&mut self, _slot: Slot, now: Timestamp) {
+        self.advance(now);
     }
 
     /// Ends an attempt with its outcome. `first_byte` is the time to the first byte of the
@@ -361,6 +360,8 @@ pub struct Candidates {
     pub name: Arc<str>,
     /// At least one, ordered by id, all of the same priority.
     pub members: Arc<Members>,
+    /// True if the only member cools, and one attempt may find out whether it still has to.
+    pub trial: bool,
 }
 
 #[cfg(test)]

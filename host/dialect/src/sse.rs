@@ -3,10 +3,12 @@
 
 mod block;
 mod reader;
+mod sniff;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use crate::limits::EVENT_BYTES_MAX;
 pub use reader::{SseError, SseEvent, SseReader};
+pub use sniff::begins_like_stream;
 pub use writer::{KEEP_ALIVE_COMMENT, write_event};

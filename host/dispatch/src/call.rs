@@ -7,9 +7,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderMap, StatusCode};
+use jackfield_credential::Endpoint;
 use jackfield_dialect::Dialect;
 use jackfield_dialect::ir::Warning;
 use tokio::time::Instant;
+
+use crate::error::CallError;
 
 /// One admitted client request.
 #[derive(Debug, Clone)]
@@ -32,8 +35,21 @@ pub struct Call {
     pub principal: Arc<str>,
     /// A hash of the session; see [`Dispatcher::affinity`](crate::Dispatcher::affinity).
     pub affinity: Option<u64>,
-    /// When the call times out, including its stream.
+    /// When the call times out. A stream must have content by then.
     pub deadline: Instant,
+}
+
+impl Call {
+    /// Returns what of the model it uses, for health: one path of the client's API.
+    #[must_use]
+    pub const fn endpoint(&self) -> Endpoint {
+        match self.operation {
+            Operation::CountTokens => Endpoint::new("count-tokens"),
+            Operation::Embed(Embed::Batch) => Endpoint::new("batch-embeddings"),
+            Operation::Embed(Embed::Plain) => Endpoint::new("embeddings"),
+            Operation::Generate => Endpoint::new(self.dialect.name()),
+        }
+    }
 }
 
 /// What a call requests.
@@ -112,8 +128,26 @@ impl fmt::Debug for ResponseBody {
 /// The chunks of a response.
 pub type ResponseStream = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
 
-/// A body failed where its dialect has no way to report it. The server must abort the connection, or
-/// the client would take the partial body for a complete one.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("the response was interrupted: {0}")]
-pub struct BodyError(pub String);
+/// Why a body ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The call failed after the client got the head of its stream, and before any content. The server
+    /// must end the stream with an error event in the client's dialect.
+    #[error("{}", .0.error)]
+    Failed(Box<FailedStream>),
+    /// The body failed where its dialect has no way to report it. The server must abort the connection,
+    /// or the client would take the partial body for a complete one.
+    #[error("the response was interrupted: {0}")]
+    Interrupted(String),
+}
+
+/// A stream that failed after its client got the head, and what its last event needs.
+#[derive(Debug)]
+pub struct FailedStream {
+    /// Why the call failed.
+    pub error: CallError,
+    /// The client's dialect.
+    pub dialect: Dialect,
+    /// The framing of the stream, in which nothing but keep-alives was sent.
+    pub framing: StreamFraming,
+}

@@ -9,6 +9,7 @@ use jackfield_credential::{Failure, Outcome, Scope};
 use crate::call::{Call, Operation};
 use crate::call_log::{AttemptOutcome, AttemptStep, Step, Trace, millis};
 use crate::clock::Clock;
+use crate::head_times::HeadTimes;
 use crate::port::Upstream;
 use crate::snapshot::Snapshot;
 
@@ -22,6 +23,7 @@ pub(crate) struct CallContext {
     pub(crate) clock: Clock,
     pub(crate) upstream: Arc<dyn Upstream>,
     pub(crate) trace: Arc<Trace>,
+    pub(crate) head_times: Arc<HeadTimes>,
 }
 
 impl CallContext {

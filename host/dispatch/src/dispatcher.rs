@@ -12,13 +12,14 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::affinity;
-use crate::attempt::{AttemptError, Prepared, StaleAttempt};
+use crate::attempt::{AttemptError, AttemptTerms, Prepared, StaleAttempt};
 use crate::call::{Call, ClientResponse, Operation, ResponseBody};
 use crate::call_log::{CallLog, CallOutcome, Step, UnavailableCounts, WaitReason, millis};
 use crate::clock::Clock;
 use crate::context::CallContext;
 use crate::error::CallError;
 use crate::fallback::{Fallback, reason_label};
+use crate::head_times::HeadTimes;
 use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, ROUND_JITTER_MAX};
 use crate::pick::{PickError, PickQuery, Picker};
 use crate::port::Upstream;
@@ -37,6 +38,7 @@ pub struct Dispatcher {
     call_log: CallLog,
     /// Permits for token estimates, which need a core each.
     estimates: Arc<Semaphore>,
+    head_times: Arc<HeadTimes>,
 }
 
 /// The parts of a dispatcher.
@@ -68,6 +70,7 @@ impl Dispatcher {
             budgets: Budgets::default(),
             call_log: CallLog::default(),
             estimates: Arc::new(Semaphore::new(ESTIMATES_MAX)),
+            head_times: Arc::default(),
         }
     }
 
@@ -112,12 +115,11 @@ impl Dispatcher {
         affinity::session_hash(&self.snapshot.load().routing.affinity, &hints)
     }
 
-    /// Carries out a call up to its commit; the caller then pulls the response. Dropping the future or
-    /// the response cancels the call.
+    /// Carries out a call up to its commit.
     ///
     /// # Errors
     /// The last error, if no attempt succeeded before the deadline.
-    pub async fn call(&self, call: Call) -> Result<ClientResponse, CallError> {
+    pub(crate) async fn call_to_commit(&self, call: Call) -> Result<ClientResponse, CallError> {
         let deadline = call.deadline;
         let trace = Arc::new(self.call_log.begin(&call, &self.clock));
         let context = Arc::new(CallContext {
@@ -127,6 +129,7 @@ impl Dispatcher {
             clock: self.clock.clone(),
             upstream: Arc::clone(&self.upstream),
             trace,
+            head_times: Arc::clone(&self.head_times),
         });
         let result = match timeout_at(deadline, self.try_models(&context)).await {
             Ok(Err(error)) => self.estimate_tokens(error, &context).await,
@@ -297,8 +300,17 @@ impl Dispatcher {
         let may_refresh = !progress.refreshed.contains(&lease.slot());
         let context = &self.with_current_snapshot(context, &lease);
         let number = progress.attempts;
+        let (excluded, round) = (progress.excluded().into_owned(), progress.round);
+        let limit = context.snapshot.retry.max_credentials as usize;
+        let may_try_others = limit == 0 || progress.tried.len() < limit;
+        let others = || may_try_others && self.picker.has_candidate(context, &excluded, round);
+        let terms = AttemptTerms {
+            number,
+            may_refresh,
+            others: &others,
+        };
         let cache = &mut progress.translations;
-        let prepared = Prepared::negotiate(context, cache, lease, number, may_refresh).await?;
+        let prepared = Prepared::negotiate(context, cache, lease, terms).await?;
         // Only now: an incompatible executor sends no request, so it is no attempt.
         progress.attempts += 1;
         // Boxed, because a refresh runs a second attempt: the large future would be in the caller twice.
@@ -339,7 +351,11 @@ impl Dispatcher {
         let StaleAttempt { lease, failure } = stale;
         // Before the next lease: the old one still occupies the credential's capacity.
         context.end_attempt(lease, Outcome::Inconclusive, None);
-        match self.auth().lease_again(slot, &context.model, now) {
+        let query = CandidateQuery {
+            endpoint: context.call.endpoint(),
+            ..CandidateQuery::first_round(&context.model)
+        };
+        match self.auth().lease_again(slot, &query, now) {
             Ok(lease) => self.attempt(context, lease, progress).await,
             Err(_) => Err(AttemptError::Upstream(Box::new(failure))),
         }
@@ -393,6 +409,7 @@ impl Dispatcher {
             tried: &progress.incompatible,
             round: progress.round + 1,
             rounds: retry.rounds,
+            endpoint: context.call.endpoint(),
             ..CandidateQuery::first_round(&context.model)
         };
         let retry_at = match self.auth().candidates(&query, now) {

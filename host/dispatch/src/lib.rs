@@ -6,12 +6,14 @@ mod attempt;
 mod call;
 pub mod call_log;
 mod classify;
+mod client_head;
 mod clock;
 mod context;
 mod dispatcher;
 mod error;
 mod error_chain;
 mod fallback;
+mod head_times;
 pub mod limits;
 mod negotiation;
 mod pick;
@@ -30,7 +32,8 @@ mod token_estimate;
 
 pub use affinity::AffinityKey;
 pub use call::{
-    BodyError, Call, ClientResponse, Embed, Operation, ResponseBody, ResponseStream, StreamFraming,
+    BodyError, Call, ClientResponse, Embed, FailedStream, Operation, ResponseBody, ResponseStream,
+    StreamFraming,
 };
 pub use classify::or_default_rules;
 pub use clock::Clock;

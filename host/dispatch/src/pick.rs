@@ -108,6 +108,26 @@ impl Picker {
         }
     }
 
+    /// Whether a credential that is not excluded is available now.
+    pub(crate) fn has_candidate(
+        &self,
+        context: &CallContext,
+        excluded: &[Slot],
+        round: u32,
+    ) -> bool {
+        let query = CandidateQuery {
+            name: &context.model,
+            tried: excluded,
+            round,
+            rounds: context.snapshot.retry.rounds,
+            endpoint: context.call.endpoint(),
+            ..CandidateQuery::first_round(&context.model)
+        };
+        let candidates = self.auth.candidates(&query, context.clock.now());
+        // A trial of a cooling credential is no reason to give up one that may still answer.
+        candidates.is_ok_and(|candidates| !candidates.is_trial())
+    }
+
     /// Returns the candidates. If all of them are busy, waits in the queue of the model first.
     async fn candidates(
         &self,
@@ -128,6 +148,8 @@ impl Picker {
                 tried: query.tried,
                 round: query.round,
                 rounds: context.snapshot.retry.rounds,
+                endpoint: context.call.endpoint(),
+                ..CandidateQuery::first_round(&context.model)
             };
             // Calls that wait already come first.
             let behind = queue_slot.is_none() && self.auth.has_queue(&context.model);

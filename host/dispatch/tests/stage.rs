@@ -52,7 +52,11 @@ impl Setting {
             executor: FakeExecutor::relaying(),
             selector: Some(FakeSelector::first()),
             retry: RetryPolicy::default(),
-            timeouts: Timeouts::default(),
+            timeouts: Timeouts {
+                // Most tests are about the result of a call, and some of those take long.
+                client_head: Duration::from_hours(1),
+                ..Timeouts::default()
+            },
             policy: CooldownPolicy::default(),
             registered: |_| {},
         }
@@ -114,12 +118,12 @@ impl Setting {
             timeouts: self.timeouts,
         }));
         let upstream = Arc::new(upstream);
-        let dispatcher = Dispatcher::new(DispatcherParts {
+        let dispatcher = Arc::new(Dispatcher::new(DispatcherParts {
             snapshot: Arc::clone(&snapshot),
             auth,
             upstream: Arc::<FakeUpstream>::clone(&upstream),
             clock,
-        });
+        }));
         Stage {
             dispatcher,
             snapshot,
@@ -154,7 +158,7 @@ pub(crate) const EPOCH: Timestamp = Timestamp::from_millis(1_780_000_000_000);
 
 /// A dispatcher with the fakes around it.
 pub(crate) struct Stage {
-    pub(crate) dispatcher: Dispatcher,
+    pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) upstream: Arc<FakeUpstream>,
     pub(crate) executor: Arc<FakeExecutor>,

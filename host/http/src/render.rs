@@ -1,15 +1,18 @@
 //! Writes responses and errors as HTTP responses in the client's dialect. `errors.rs` chooses the status
 //! of an error.
 
+mod stream_error;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response};
+use bytes::Bytes;
 use jackfield_credential::{Failure, Scope, kind};
 use jackfield_dialect::ir::Warning;
-use jackfield_dialect::{CooldownBody, Dialect, ErrorBody, ProviderError, translate_error};
+use jackfield_dialect::{Codec, CooldownBody, Dialect, ErrorBody, ProviderError, translate_error};
 use jackfield_dispatch::{CallError, ClientResponse, ResponseBody, UpstreamFailure};
 
 use crate::errors::ErrorClass;
@@ -56,6 +59,21 @@ impl<'a> GatewayError<'a> {
         }
     }
 
+    /// The error of a call. `message` is its text.
+    fn of_call(error: &'a CallError, message: &'a str) -> Self {
+        Self {
+            retry_after: retry_after(error),
+            cooldown: cooldown_of(error),
+            param: match error {
+                CallError::Untranslatable(refusal) if !refusal.field.is_empty() => {
+                    Some(&refusal.field)
+                }
+                _ => None,
+            },
+            ..Self::new(ErrorClass::of_call(error), message)
+        }
+    }
+
     /// Returns the wait in seconds, rounded up: a client that repeats the call a moment too early would
     /// have to wait once more.
     fn retry_after_seconds(&self) -> Option<u64> {
@@ -69,7 +87,7 @@ impl<'a> GatewayError<'a> {
 pub(crate) fn call_response(client_response: ClientResponse, id: &Arc<str>) -> Response<Body> {
     let body = match client_response.body {
         ResponseBody::Whole(body) => Body::from(body),
-        ResponseBody::Stream(stream) => Body::from_stream(stream),
+        ResponseBody::Stream(stream) => stream_error::stream_body(stream),
     };
     let mut response = Response::new(body);
     *response.status_mut() = client_response.status;
@@ -121,16 +139,7 @@ pub(crate) fn call_error(error: &CallError, dialect: Dialect, id: &Arc<str>) -> 
         return with_request_id(response, id);
     }
     let message = error.to_string();
-    let gateway = GatewayError {
-        retry_after: retry_after(error),
-        cooldown: cooldown_of(error),
-        param: match error {
-            CallError::Untranslatable(refusal) if !refusal.field.is_empty() => Some(&refusal.field),
-            _ => None,
-        },
-        ..GatewayError::new(ErrorClass::of_call(error), &message)
-    };
-    gateway_error(&gateway, dialect, id)
+    gateway_error(&GatewayError::of_call(error, &message), dialect, id)
 }
 
 fn retry_after(error: &CallError) -> Option<Duration> {
@@ -162,11 +171,26 @@ pub(crate) fn gateway_error(
     dialect: Dialect,
     id: &Arc<str>,
 ) -> Response<Body> {
-    let ErrorClass {
-        status,
-        code,
-        label,
-    } = error.class;
+    let ErrorClass { status, label, .. } = error.class;
+    let body = gateway_body(error, dialect, |codec, error| codec.render_error(error));
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(GATEWAY_ERROR, HeaderValue::from_static(label));
+    if let Some(wait) = error.retry_after_seconds() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait));
+    }
+    with_request_id(response, id)
+}
+
+/// Renders an error of Jackfield in the client's dialect.
+fn gateway_body(
+    error: &GatewayError<'_>,
+    dialect: Dialect,
+    render: impl FnOnce(&dyn Codec, &ErrorBody<'_>) -> Bytes,
+) -> Bytes {
+    let ErrorClass { status, code, .. } = error.class;
     let (kind, default_code) = dialect.codec().error_kind(status.as_u16());
     let wait = error.retry_after_seconds().unwrap_or_default();
     let reset_time = humantime::format_duration(Duration::from_secs(wait)).to_string();
@@ -176,7 +200,7 @@ pub(crate) fn gateway_error(
         reset_time: &reset_time,
         reset_seconds: wait,
     });
-    let body = dialect.codec().render_error(&ErrorBody {
+    let body = ErrorBody {
         message: error.message,
         kind,
         code: match dialect {
@@ -186,16 +210,8 @@ pub(crate) fn gateway_error(
         },
         param: error.param,
         cooldown: cooldown.filter(|_| wait > 0),
-    });
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(GATEWAY_ERROR, HeaderValue::from_static(label));
-    if wait > 0 {
-        headers.insert(RETRY_AFTER, HeaderValue::from(wait));
-    }
-    with_request_id(response, id)
+    };
+    render(dialect.codec(), &body)
 }
 
 pub(crate) fn with_request_id(mut response: Response<Body>, id: &Arc<str>) -> Response<Body> {
@@ -276,7 +292,7 @@ mod tests {
             cooling: 2,
             ..Reasons::default()
         };
-        let (status, wait, body) = rendered(cooling, Some("acme")).await;
+        let (status, wait, body) = rendered(cooling.clone(), Some("acme")).await;
         assert_eq!((status, &*wait), (429, "70"));
         let error = &body["error"];
         assert_eq!(error["code"], "model_cooldown");

@@ -223,6 +223,7 @@ fn failure(status: Option<u16>) -> Failure {
         message: String::new(),
         retry_after: None,
         refresh_suggested: false,
+        sent: true,
     }
 }
 

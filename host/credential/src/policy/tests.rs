@@ -175,6 +175,7 @@ fn failure(kind: &'static str, status: Option<u16>) -> Failure {
         message: String::new(),
         retry_after: None,
         refresh_suggested: false,
+        sent: true,
     }
 }
 

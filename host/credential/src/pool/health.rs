@@ -24,6 +24,13 @@ impl Pool {
         Some(Effects::default())
     }
 
+    /// Drops what speaks of a replaced secret or of an ended pause. `None` if the credential does
+    /// not exist.
+    pub fn renew(&mut self, id: &str, _renewal: Renewal, now: Timestamp) -> Option<Effects> {
+        self.advance(now);
+        self.unbar(id)
+    }
+
     /// Makes the account and all models of a credential ready. `None` if it does not exist.
     pub fn reset(&mut self, id: &str) -> Option<Effects> {
         let live = self.slots.live_mut(self.slot(id)?)?;
@@ -92,4 +99,15 @@ impl Pool {
             changes,
         })
     }
+}
+
+/// Why a credential starts afresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// A new secret of the same account: a refresh, or another login.
+    SameAccount,
+    /// A secret of another account, or a replaced API key, whose account is unknown.
+    NewAccount,
+    /// The operator enabled it after it was disabled.
+    Enabled,
 }

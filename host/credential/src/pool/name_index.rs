@@ -290,6 +290,7 @@ impl NameIndex {
         Candidates {
             name: Arc::clone(&self.name),
             members,
+            trial: false,
         }
     }
 

@@ -24,6 +24,11 @@ impl Pool {
         }
     }
 
+    /// Begins the first attempt of a call of an unnamed endpoint and requester.
+    fn start(&mut self, slot: Slot, name: &str, now: Timestamp) -> Result<Attempt, LeaseError> {
+        self.begin(slot, &CandidateQuery::first_round(name), false, now)
+    }
+
     fn ids(
         &mut self,
         name: &str,
@@ -77,13 +82,14 @@ fn failed(scope: Scope, status: u16) -> Outcome {
         message: format!("status {status}"),
         retry_after: None,
         refresh_suggested: false,
+        sent: true,
     })
 }
 
 /// Begins an attempt with the credential and settles it at once.
 fn run(pool: &mut Pool, id: &str, name: &str, outcome: &Outcome, now: Timestamp) -> Effects {
     let slot = pool.slot(id).expect("it is in the pool");
-    let attempt = pool.begin(slot, name, now).expect("it is available");
+    let attempt = pool.start(slot, name, now).expect("it is available");
     pool.settle(attempt, outcome, None, now)
 }
 

@@ -321,6 +321,7 @@ pub(super) fn snapshot(world: &World, generation: u64, configuration: u64) -> Sn
         timeouts: Timeouts {
             first_byte: FIRST_BYTE,
             total: TOTAL,
+            client_head: TOTAL,
             ..Timeouts::default()
         },
     }

@@ -201,7 +201,7 @@ fn attempt_requires_available_credential() {
     };
     let mut pool = pool(vec![credential("a"), off]);
     let slot = pool.slot("a").expect("it is in the pool");
-    let begin = |pool: &mut Pool, slot, name| pool.begin(slot, name, at(0)).map(|_| ());
+    let begin = |pool: &mut Pool, slot, name| pool.start(slot, name, at(0)).map(|_| ());
     assert_eq!(
         begin(&mut pool, slot, "nope"),
         Err(LeaseError::ModelNotServed)
@@ -232,7 +232,7 @@ fn first_model_of_a_shared_name_is_used() {
         ..credential("a")
     }]);
     let slot = pool.slot("a").expect("it is in the pool");
-    let attempt = pool.begin(slot, "fast", at(0)).expect("it is available");
+    let attempt = pool.start(slot, "fast", at(0)).expect("it is available");
     assert_eq!(attempt.model().as_str(), "one");
     pool.settle(attempt, &failed(Scope::Model, 500), None, at(0));
     assert!(

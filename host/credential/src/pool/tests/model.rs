@@ -98,7 +98,7 @@ impl Run {
                 let members: Vec<Member> = candidates.members.iter().copied().collect();
                 let slot = choice.get(&members).slot();
                 let views = self.pool.status(self.now);
-                let attempt = self.pool.begin(slot, NAMES[name], self.now);
+                let attempt = self.pool.start(slot, NAMES[name], self.now);
                 prop_assert!(
                     attempt.is_ok(),
                     "a candidate must be able to begin: {attempt:?}"

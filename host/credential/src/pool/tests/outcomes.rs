@@ -123,7 +123,7 @@ fn a_success_closes_the_account_and_its_model_only() {
 fn outcome_of_earlier_attempt_changes_no_window() {
     let mut pool = two_models();
     let slot = pool.slot("a").expect("it is in the pool");
-    let begin = |pool: &mut Pool| pool.begin(slot, "one", at(0)).expect("it is available");
+    let begin = |pool: &mut Pool| pool.start(slot, "one", at(0)).expect("it is available");
     let (lost, won) = (begin(&mut pool), begin(&mut pool));
     run(&mut pool, "a", "one", &failed(Scope::Model, 429), at(10));
     let nothing = Effects::default();
@@ -184,10 +184,10 @@ fn columns_reflect_outcomes() -> Result<(), Unavailable> {
         (failed(Scope::Request, 400), None),
         (Outcome::Cancelled, None),
     ] {
-        let attempt = pool.begin(a, "gpt", at(77)).expect("it is available");
+        let attempt = pool.start(a, "gpt", at(77)).expect("it is available");
         pool.settle(attempt, &outcome, first_byte, at(80));
     }
-    let open = pool.begin(a, "gpt", at(99)).expect("it is available");
+    let open = pool.start(a, "gpt", at(99)).expect("it is available");
     assert_eq!(pool.weights(&members), [1, 7]);
     assert_eq!(pool.in_flight(&members), [1, 0]);
     assert_eq!(pool.last_used_ms(&members), [99, 0]);
@@ -213,8 +213,8 @@ fn cliproxyapi_compat_1_4_update_preserves_health_and_in_flight() {
     run(&mut pool, "a", "gpt", &failed(Scope::Model, 429), at(1_000));
     let a = pool.slot("a").expect("it is in the pool");
     let b = pool.slot("b").expect("it is in the pool");
-    let of_a = pool.begin(a, "gpt", at(3_000)).expect("it is available");
-    let of_b = pool.begin(b, "gpt", at(3_000)).expect("it is available");
+    let of_a = pool.start(a, "gpt", at(3_000)).expect("it is available");
+    let of_b = pool.start(b, "gpt", at(3_000)).expect("it is available");
 
     // The model gets another position and name; `b` is removed and added again.
     let serves = vec![served("new", &["new"]), served("upstream", &["renamed"])];

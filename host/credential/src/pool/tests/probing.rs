@@ -25,7 +25,7 @@ fn next_probe(pool: &mut Pool, from: u64) -> u64 {
 
 fn begin(pool: &mut Pool, now: u64) -> Attempt {
     let slot = pool.slot("a").expect("it is there");
-    pool.begin(slot, "gpt", at(now)).expect("it is available")
+    pool.start(slot, "gpt", at(now)).expect("it is available")
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn long_window_is_probed_once_after_five_minutes() {
     );
     let slot = pool.slot("a").expect("it is there");
     assert!(
-        pool.begin(slot, "gpt", at(due)).is_err(),
+        pool.start(slot, "gpt", at(due)).is_err(),
         "one probe at a time"
     );
     pool.settle(probe, &Outcome::Success, None, at(due + 1));
