@@ -2,6 +2,7 @@
 //! their own tokenizers, most of them unpublished, so the count is only approximate for them.
 
 use crate::ir::{Media, MediaSource, Part, Request, Tool, ToolKind};
+use crate::limits::{TOKENIZED_BYTES_MAX, TOKENIZED_PIECE_BYTES_MAX};
 
 /// Returns the approximate number of input tokens of a request. The first call loads the vocabulary: about
 /// 0.2 s and 50 MB. Only the first MiB of text is tokenized. The count for the rest is extrapolated.
@@ -29,7 +30,7 @@ struct TokenCounter {
     tokens: u64,
     /// The size of the tokenized text, in bytes.
     counted: usize,
-    /// The size of the text beyond `COUNTED_BYTES_MAX`, in bytes.
+    /// The size of the text beyond `TOKENIZED_BYTES_MAX`, in bytes.
     uncounted: usize,
 }
 
@@ -78,12 +79,12 @@ impl TokenCounter {
     /// Counts a text in pieces. For a long run of one character, the tokenizer's time grows faster than the
     /// length, and very long runs make it panic.
     fn text(&mut self, text: &str) {
-        let most = COUNTED_BYTES_MAX - self.counted;
+        let most = TOKENIZED_BYTES_MAX - self.counted;
         let mut rest = &text[..text.floor_char_boundary(most)];
         self.counted += rest.len();
         self.uncounted += text.len() - rest.len();
         while !rest.is_empty() {
-            let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES));
+            let (piece, after) = rest.split_at(rest.floor_char_boundary(TOKENIZED_PIECE_BYTES_MAX));
             // `<|endoftext|>` in a client's text is ordinary text, not a special token.
             let tokens = tiktoken_rs::o200k_base_singleton().encode_ordinary(piece);
             self.tokens += u64::try_from(tokens.len()).unwrap_or(u64::MAX);
@@ -98,13 +99,6 @@ impl TokenCounter {
         self.flat + self.tokens + rest
     }
 }
-
-/// The maximum of text that is tokenized, in bytes: more than most context windows hold, and about 0.2 s of
-/// work.
-const COUNTED_BYTES_MAX: usize = 1 << 20;
-
-/// The maximum size of one piece of text for the tokenizer, in bytes.
-const PIECE_BYTES: usize = 8 << 10;
 
 /// The overhead of a turn, in tokens. Source: OpenAI cookbook, "How to count tokens with tiktoken".
 const TURN_TOKENS: u64 = 3;
@@ -151,9 +145,9 @@ mod tests {
     #[test]
     fn handles_long_repetitive_text() {
         for run in ["\n", "=", "a", " ", "é", "word "] {
-            let long = run.repeat(8 * COUNTED_BYTES_MAX / run.len());
+            let long = run.repeat(8 * TOKENIZED_BYTES_MAX / run.len());
             let (counted, all) = (
-                estimate_text(&long[..COUNTED_BYTES_MAX]),
+                estimate_text(&long[..TOKENIZED_BYTES_MAX]),
                 estimate_text(&long),
             );
             let ratio = all as f64 / counted as f64;

@@ -5,16 +5,16 @@
 //! (<https://ai.google.dev/api/generate-content>).
 
 mod citations;
-pub(crate) mod embeddings;
+mod embeddings;
 mod error;
 mod media;
 mod models;
 mod reasoning;
 mod request;
 mod response;
+mod schema_keywords;
 mod stream;
 mod token_count;
-mod tools;
 mod usage;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! another dialect.
 
 pub(crate) mod data_url;
+mod effort;
 mod event;
 mod finish_reason;
 pub(crate) mod loss;
@@ -18,16 +19,17 @@ mod response_context;
 mod signature;
 pub(crate) mod tool_text;
 
+pub use crate::limits::WARNINGS_MAX;
+pub use effort::Effort;
 pub use event::{Delta, Event, EventDecoder, EventEncoder, Frame, Malformed, PartStart};
 pub use finish_reason::FinishReason;
 pub use part::{Citation, Media, MediaSource, Part, ReasoningPart, ToolCall, ToolResult};
-pub use report::{TranslationError, TranslationReport, WARNINGS_MAX, Warning};
-pub use request::{
-    Effort, Format, Reasoning, Request, Role, Sampling, Tool, ToolChoice, ToolKind, Turn,
-};
+pub use report::{TranslationError, TranslationReport, Warning};
+pub use request::{Format, Reasoning, Request, Role, Sampling, Tool, ToolChoice, ToolKind, Turn};
 pub use response::Response;
 pub use response_context::ResponseContext;
 pub use signature::Signature;
 
 pub(crate) use object_reader::ObjectReader;
 pub(crate) use part::standard_base64;
+pub(crate) use response::split_part;

@@ -9,7 +9,8 @@ mod tests;
 
 use std::ops::Range;
 
-pub use patch::{PATCHES_MAX, Patch, PatchError, apply};
+pub use crate::limits::PATCHES_MAX;
+pub use patch::{Patch, PatchError, apply};
 
 pub(crate) use members::{is_void, items, members, string};
 
@@ -68,6 +69,16 @@ pub enum JsonError {
         #[source]
         source: serde_json::Error,
     },
+}
+
+/// Returns the numbers of an array; `None` if an item is not a finite number of 32 bits.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "models compute in 32 bits or fewer; the longer spelling is the JSON writer's"
+)]
+pub(crate) fn finite_numbers(items: &[serde_json::Value]) -> Option<Vec<f32>> {
+    let number = |item: &serde_json::Value| Some(item.as_f64()? as f32).filter(|it| it.is_finite());
+    items.iter().map(number).collect()
 }
 
 /// Writes a value as JSON. Serialization fails only for maps whose keys are not strings and for types

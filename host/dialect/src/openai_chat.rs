@@ -15,7 +15,7 @@ mod stream;
 mod tools;
 mod usage;
 
-pub(crate) use error::{error_kind, render_error, render_stream_error};
+pub(crate) use error::{OpenaiError, error_kind, render_error, render_stream_error};
 pub(crate) use models::{render_model, render_model_list};
 use request::{decode_request, encode_request};
 use response::encode_response;

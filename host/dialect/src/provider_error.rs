@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use crate::json::{is_void, items, members, string};
+use crate::limits::{CODE_BYTES_MAX, ERROR_MESSAGE_BYTES_MAX, ERROR_PATH_STEPS_MAX};
 use crate::truncate;
 
 /// An error that a provider reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProviderError {
-    /// The message for people. At most [`Self::MESSAGE_BYTES_MAX`] bytes; empty if there was none.
+    /// The message for people. A long one is truncated; it is empty if there was none.
     pub message: String,
     /// The kind: the member `type`, or Google's `status`.
     pub kind: Option<String>,
@@ -21,13 +22,6 @@ pub struct ProviderError {
 }
 
 impl ProviderError {
-    /// The maximum length of a message, in bytes. It goes into logs, and some providers put the whole
-    /// request, or a page of HTML, into it.
-    pub const MESSAGE_BYTES_MAX: usize = 1024;
-
-    /// The maximum length of each other field, in bytes.
-    pub const CODE_BYTES_MAX: usize = 128;
-
     /// Reads the body of an error response: `{"error": {..}}` as OpenAI, Anthropic, Google and most
     /// others have it; `{"error": ".."}`; `{"message": ..}` as Mistral, Cohere and Azure's gateway;
     /// `{"detail": ".."}` and `{"detail": [{"msg": .., "loc": [..]}]}` as FastAPI; and any of these as
@@ -70,7 +64,7 @@ impl ProviderError {
     /// An error with nothing but a message.
     pub(crate) fn from_message(message: &str) -> Self {
         Self {
-            message: truncate(message, ProviderError::MESSAGE_BYTES_MAX).to_owned(),
+            message: truncate(message, ERROR_MESSAGE_BYTES_MAX).to_owned(),
             ..Self::default()
         }
     }
@@ -127,7 +121,7 @@ impl ProviderError {
 /// Returns a string as it is, and any other value as JSON; truncated.
 fn message_text(raw: &RawValue) -> String {
     let text = string(raw).unwrap_or(Cow::Borrowed(raw.get()));
-    truncate(&text, ProviderError::MESSAGE_BYTES_MAX).to_owned()
+    truncate(&text, ERROR_MESSAGE_BYTES_MAX).to_owned()
 }
 
 /// Returns a string or a number as text; `None` for other values.
@@ -143,20 +137,17 @@ fn code_text(raw: &RawValue) -> Option<String> {
 }
 
 fn truncate_code(word: &str) -> String {
-    truncate(word, ProviderError::CODE_BYTES_MAX).to_owned()
+    truncate(word, CODE_BYTES_MAX).to_owned()
 }
 
 /// Joins FastAPI's path of a fault, `["body", "model"]`, to `body.model`.
 fn dotted_path(raw: &RawValue) -> String {
-    let steps: Vec<String> = items(raw, LOCATION_STEPS_MAX)
+    let steps: Vec<String> = items(raw, ERROR_PATH_STEPS_MAX)
         .into_iter()
         .filter_map(code_text)
         .collect();
     truncate_code(&steps.join("."))
 }
-
-/// The maximum number of steps of a path: deeper than any request is nested.
-const LOCATION_STEPS_MAX: usize = 16;
 
 /// Returns the HTTP status that an error code of Google, OpenAI or Anthropic stands for.
 pub(crate) fn status_for_code(word: &str) -> Option<u16> {

@@ -5,10 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use crate::json::{members, string};
-
-/// The maximum length of a model's name, in bytes. Names go into logs, metrics and selectors; the
-/// longest in use, those of fine-tuned models, have around a hundred.
-pub const MODEL_BYTES_MAX: usize = 256;
+use crate::limits::MODEL_BYTES_MAX;
 
 /// The members of a request that the host acts on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod sniff;
 mod tests;
 mod writer;
 
-pub use reader::{EVENT_BYTES_MAX, SseError, SseEvent, SseReader};
+pub use crate::limits::EVENT_BYTES_MAX;
+pub use reader::{SseError, SseEvent, SseReader};
 pub use sniff::begins_like_stream;
 pub use writer::{KEEP_ALIVE_COMMENT, write_event};

@@ -1,9 +1,12 @@
 //! The refresh of an access token (RFC 6749, section 6). The provider's settings have the token endpoint.
 
+mod client_authentication;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use self::client_authentication::{ClientAuthentication, with_client_authentication};
 use crate::executor::{Credential, Descriptor, Failure, HttpRequest, Plan, SecretPlace};
 
 /// How long before its end a token is refreshed: 5 minutes. It is a small part of a token's usual hour,
@@ -23,17 +26,6 @@ struct Settings {
     scope: Option<String>,
     /// Further fields of the form, for the provider.
     token_params: BTreeMap<String, String>,
-}
-
-/// The place of `client-id` and `client-secret` in the request (RFC 6749, section 2.3.1).
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ClientAuthentication {
-    /// In the form.
-    #[default]
-    Body,
-    /// In the header `authorization`, form-encoded, as HTTP Basic authentication.
-    Basic,
 }
 
 /// Plans the refresh of a credential. The plugin sees no secret: the host puts the refresh token into the
@@ -73,30 +65,6 @@ pub fn plan(credential: &Credential, settings: &str) -> Result<Plan, Failure> {
             .capture("/refresh_token", "refresh-token")
             .capture("/expires_in", "expires-in"),
     )
-}
-
-fn with_client_authentication(
-    mut request: HttpRequest,
-    credential: &Credential,
-    style: &ClientAuthentication,
-) -> HttpRequest {
-    let places = match style {
-        ClientAuthentication::Basic => [
-            SecretPlace::oauth_client_id(),
-            SecretPlace::oauth_client_secret(),
-        ],
-        ClientAuthentication::Body => [
-            SecretPlace::Form("client_id".to_owned()),
-            SecretPlace::Form("client_secret".to_owned()),
-        ],
-    };
-    for (secret, place) in ["client-id", "client-secret"].into_iter().zip(places) {
-        // A public client has an id but no secret (RFC 6749, section 2.1).
-        if credential.has_secret(secret) {
-            request = request.secret(secret, place);
-        }
-    }
-    request
 }
 
 impl Descriptor {

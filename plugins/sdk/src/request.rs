@@ -135,22 +135,3 @@ impl Plan {
         self
     }
 }
-
-impl SecretPlace {
-    /// The user of HTTP Basic authentication, for the id of an OAuth 2.0 client: the host form-encodes it
-    /// first (RFC 6749, section 2.3.1).
-    pub fn oauth_client_id() -> Self {
-        oauth_client_basic("id")
-    }
-
-    /// The password of HTTP Basic authentication, for the secret of an OAuth 2.0 client; see
-    /// [`Self::oauth_client_id`].
-    pub fn oauth_client_secret() -> Self {
-        oauth_client_basic("secret")
-    }
-}
-
-fn oauth_client_basic(part: &str) -> SecretPlace {
-    let parameters = vec![("part".to_owned(), part.to_owned())];
-    SecretPlace::Scheme(("oauth-client-basic".to_owned(), parameters))
-}

@@ -27,20 +27,16 @@ pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     out.into()
 }
 
-/// Returns the `type` for a status, from the API's page on errors. The API has no codes.
+/// Returns the `type` for a status. The API has no codes.
 #[must_use]
-pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
-    let kind = match status {
-        401 => "authentication_error",
-        402 => "billing_error",
-        403 => "permission_error",
-        404 => "not_found_error",
-        408 | 504 => "timeout_error",
-        413 => "request_too_large",
-        429 => "rate_limit_error",
-        503 | 529 => "overloaded_error",
-        500.. => "api_error",
-        _ => "invalid_request_error",
+pub(crate) fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
+    let known = ERROR_KINDS
+        .iter()
+        .find(|(_, statuses)| statuses.contains(&status));
+    let kind = match known {
+        Some((kind, _)) => kind,
+        None if status >= 500 => API_ERROR,
+        None => "invalid_request_error",
     };
     (kind, None)
 }
@@ -49,7 +45,8 @@ pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static st
 /// or `api_error`: the SDKs decide by the type whether they retry.
 pub(crate) fn encode_provider_error(error: &ProviderError) -> Vec<u8> {
     let reported = error.kind.as_deref().unwrap_or_default();
-    let kind = ERROR_KINDS.into_iter().find(|kind| *kind == reported);
+    let known = ERROR_KINDS.iter().find(|(kind, _)| *kind == reported);
+    let kind = known.map(|(kind, _)| *kind);
     let kind = kind.or_else(|| Some(error_kind(error.status()?).0));
     let message = match error.message.as_str() {
         "" => "the provider reported an error",
@@ -57,26 +54,30 @@ pub(crate) fn encode_provider_error(error: &ProviderError) -> Vec<u8> {
     };
     to_vec(&AnthropicErrorEnvelope::of(&ErrorBody {
         message,
-        kind: kind.unwrap_or("api_error"),
+        kind: kind.unwrap_or(API_ERROR),
         code: None,
         param: None,
         cooldown: None,
     }))
 }
 
-/// The API's error types.
-const ERROR_KINDS: [&str; 10] = [
-    "api_error",
-    "authentication_error",
-    "billing_error",
-    "invalid_request_error",
-    "not_found_error",
-    "overloaded_error",
-    "permission_error",
-    "rate_limit_error",
-    "request_too_large",
-    "timeout_error",
+/// The API's error types with the statuses that they stand for, from its page on errors
+/// (<https://platform.claude.com/docs/en/api/errors>).
+const ERROR_KINDS: [(&str, &[u16]); 10] = [
+    (API_ERROR, &[500]),
+    ("authentication_error", &[401]),
+    ("billing_error", &[402]),
+    ("invalid_request_error", &[400]),
+    ("not_found_error", &[404]),
+    ("overloaded_error", &[503, 529]),
+    ("permission_error", &[403]),
+    ("rate_limit_error", &[429]),
+    ("request_too_large", &[413]),
+    ("timeout_error", &[408, 504]),
 ];
+
+/// The type of errors of the server that have no other type.
+const API_ERROR: &str = "api_error";
 
 #[derive(Serialize)]
 struct AnthropicErrorEnvelope<'a> {

@@ -251,18 +251,13 @@ impl ThinkingPlan {
     }
 }
 
-/// The API's name of an effort.
+/// Returns the API's name of an effort. An effort below the API's minimum becomes the minimum.
 fn effort_name(effort: Effort, report: &mut TranslationReport) -> &'static str {
-    match effort {
-        Effort::None | Effort::Minimal => {
-            report.warn(loss::EFFORT, "changed: to low, the minimum");
-            "low"
-        }
-        Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::High => "high",
-        Effort::Max => "max",
+    if let Some((name, _)) = EFFORTS.iter().find(|(_, known)| *known == effort) {
+        return name;
     }
+    report.warn(loss::EFFORT, "changed: to low, the minimum");
+    "low"
 }
 
 /// Whether the last turn holds tool results, and the thinking before the calls is missing. The API
@@ -283,6 +278,14 @@ fn is_mid_tool_use(request: &Request) -> bool {
     });
     has_tool_results && !reasoning
 }
+
+/// The values of `effort`. Clients may send OpenAI's names too.
+const EFFORTS: [(&str, Effort); 4] = [
+    ("low", Effort::Low),
+    ("medium", Effort::Medium),
+    ("high", Effort::High),
+    ("max", Effort::Max),
+];
 
 /// The minimum budget of the API, in tokens.
 const BUDGET_TOKENS_MIN: u64 = 1_024;

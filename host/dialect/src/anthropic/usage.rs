@@ -1,7 +1,7 @@
 //! Usage. A stream sends it in pieces: a later count replaces an earlier one.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use crate::Usage;
 use crate::json::members;
@@ -64,16 +64,32 @@ fn count(raw: Option<&RawValue>) -> Option<u64> {
     raw?.get().parse().ok()
 }
 
-/// Encodes a `usage` member.
-pub(super) fn encode_usage(usage: Usage) -> Value {
-    let mut written = json!({
-        "input_tokens": usage.input.saturating_sub(usage.cached_input),
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": usage.cached_input,
-        "output_tokens": usage.output,
-    });
-    if usage.reasoning > 0 {
-        written["output_tokens_details"] = json!({"thinking_tokens": usage.reasoning});
+/// A `usage` member for a client.
+#[derive(Serialize)]
+pub(super) struct MessageUsage {
+    input_tokens: u64,
+    cache_creation_input_tokens: u64,
+    cache_read_input_tokens: u64,
+    output_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens_details: Option<OutputTokens>,
+}
+
+#[derive(Serialize)]
+struct OutputTokens {
+    thinking_tokens: u64,
+}
+
+impl From<Usage> for MessageUsage {
+    fn from(usage: Usage) -> Self {
+        let thinking_tokens = usage.reasoning;
+        Self {
+            input_tokens: usage.input.saturating_sub(usage.cached_input),
+            cache_creation_input_tokens: 0,
+            cache_read_input_tokens: usage.cached_input,
+            output_tokens: usage.output,
+            output_tokens_details: (thinking_tokens > 0)
+                .then_some(OutputTokens { thinking_tokens }),
+        }
     }
-    written
 }

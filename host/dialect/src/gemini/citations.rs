@@ -1,18 +1,23 @@
 //! Citations: `groundingMetadata` has the results of Google's search, and `citationMetadata` the sources of
 //! recited text. Both count spans in bytes; the common form counts them in characters.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::ir::Citation;
+use crate::limits::CITATIONS_MAX;
 
-/// Decodes the citations of a candidate. `text` is the whole text that they cite for; without it they have
-/// no spans.
-pub(super) fn decode(candidate: &Map<String, Value>, text: Option<&str>) -> Vec<Citation> {
+/// Decodes the citations of a candidate: its `groundingMetadata` and its `citationMetadata`. `text` is the
+/// whole text that they cite for; without it they have no spans.
+pub(super) fn decode(
+    grounding: Option<&Value>,
+    citation_metadata: Option<&Value>,
+    text: Option<&str>,
+) -> Vec<Citation> {
     let mut found = Vec::new();
-    if let Some(grounding) = candidate.get("groundingMetadata") {
+    if let Some(grounding) = grounding {
         decode_grounding(grounding, text, &mut found);
     }
-    for cited in array(candidate.get("citationMetadata"), "citations") {
+    for cited in array(citation_metadata, "citations") {
         found.push(Citation {
             url: string(cited, "uri"),
             title: string(cited, "title"),
@@ -144,13 +149,6 @@ fn string(value: &Value, name: &str) -> Option<String> {
     Some(value.get(name)?.as_str()?.to_owned())
 }
 
-/// The most citations of one response. A search finds about ten pages, and each is cited a few times.
-pub(super) const CITATIONS_MAX: usize = 256;
-
-/// The longest streamed text that is buffered to compute the spans of its citations, in bytes. Responses with
-/// search results have a few pages. The citations of a longer text have no spans.
-pub(super) const CITED_BYTES_MAX: usize = 256 << 10;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,12 +156,11 @@ mod tests {
     #[test]
     fn converts_byte_spans_to_character_spans() {
         let text = "Zürich ist schön.";
-        let candidate = json!({"groundingMetadata": {
+        let metadata = json!({
             "groundingChunks": [{"web": {"uri": "https://a.example", "title": "A"}}, {"web": {"uri": "https://b.example"}}, {}],
             "groundingSupports": [{"segment": {"endIndex": 7, "text": "Zürich"}, "groundingChunkIndices": [0, 9]}],
-        }});
-        let candidate = candidate.as_object().cloned().unwrap_or_default();
-        let found = decode(&candidate, Some(text));
+        });
+        let found = decode(Some(&metadata), None, Some(text));
         let spans: Vec<_> = found
             .iter()
             .map(|it| (it.url.as_deref(), it.span))
@@ -185,10 +182,10 @@ mod tests {
 
     #[test]
     fn omits_invalid_spans() {
-        let candidate = json!({"citationMetadata": {"citations": [{"startIndex": 1, "endIndex": 2, "uri": "https://a.example"}]}});
-        let candidate = candidate.as_object().cloned().unwrap_or_default();
-        assert_eq!(decode(&candidate, Some("ü"))[0].span, None);
-        assert_eq!(decode(&candidate, None)[0].span, None);
+        let metadata =
+            json!({"citations": [{"startIndex": 1, "endIndex": 2, "uri": "https://a.example"}]});
+        assert_eq!(decode(None, Some(&metadata), Some("ü"))[0].span, None);
+        assert_eq!(decode(None, Some(&metadata), None)[0].span, None);
         assert_eq!(segment((3, 9), "abc"), None);
         assert_eq!(segment((2, 1), "abc"), None);
     }

@@ -8,6 +8,7 @@ use crate::codec::Embeddings;
 use crate::embed::{EmbedRequest, EmbedResponse, Encoding};
 use crate::gemini::request::members::{body as members_of, nested, object};
 use crate::ir::{Malformed, ObjectReader, TranslationError, TranslationReport};
+use crate::json::finite_numbers;
 
 /// The format of embeddings. A request with `requests` is a batch; requests to a provider always are, because
 /// the response is a list then, as in OpenAI's API.
@@ -202,18 +203,8 @@ fn content_text(
 
 fn decode_values(item: &Value) -> Result<Vec<f32>, Malformed> {
     let values = item.get("values").and_then(Value::as_array);
-    decode_numbers(values.ok_or(Malformed("an embedding is no vector"))?)
-}
-
-/// Decodes the numbers of a vector.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "models compute in 32 bits or fewer; the longer spelling is the JSON writer's"
-)]
-pub(crate) fn decode_numbers(numbers: &[Value]) -> Result<Vec<f32>, Malformed> {
-    let number = |number: &Value| Some(number.as_f64()? as f32).filter(|it| it.is_finite());
-    let numbers: Option<_> = numbers.iter().map(number).collect();
-    numbers.ok_or(Malformed("an embedding is no vector"))
+    let vector = values.and_then(|values| finite_numbers(values));
+    vector.ok_or(Malformed("an embedding is not a vector"))
 }
 
 /// The most texts of one batch. The API's error for larger ones names this limit.

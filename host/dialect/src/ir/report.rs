@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The maximum number of warnings of one translation. They go into a header, which must stay small.
-pub const WARNINGS_MAX: usize = 32;
+use crate::limits::WARNINGS_MAX;
 
 /// A part of a request that the provider's dialect cannot express.
 #[derive(Clone, Debug, PartialEq, Eq)]

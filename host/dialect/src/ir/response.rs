@@ -41,7 +41,8 @@ impl Response {
     }
 }
 
-fn split_part(part: &Part) -> (PartStart, Vec<Delta>) {
+/// Splits a part into its beginning and its deltas. A part that is never streamed is all beginning.
+pub(crate) fn split_part(part: &Part) -> (PartStart, Vec<Delta>) {
     let mut deltas = Vec::new();
     let part_start = match part {
         Part::Text { text, citations } => {

@@ -8,10 +8,7 @@ use serde_json::value::RawValue;
 
 use super::locate::{Container, Location, index, locate, root, split_last};
 use super::{JsonError, utf8};
-
-/// The maximum number of patches of one [`apply`]. Each patch reads the whole text, which may be
-/// megabytes long; executors change a handful of members.
-pub const PATCHES_MAX: usize = 32;
+use crate::limits::PATCHES_MAX;
 
 /// One change, as in RFC 6902. Paths are JSON pointers (RFC 6901), values are JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use crate::RequestHead;
 use crate::codec::Embeddings;
 use crate::embed::{EmbedRequest, EmbedResponse, Encoding};
 use crate::ir::{Malformed, ObjectReader, TranslationError, TranslationReport};
-use crate::json::to_vec;
+use crate::json::{finite_numbers, to_vec};
 
 /// A request to a provider.
 #[derive(Serialize)]
@@ -172,7 +172,7 @@ fn decode_texts(items: Vec<Value>) -> Result<Vec<String>, TranslationError> {
 
 fn decode_vector(value: Option<&Value>) -> Result<Vec<f32>, Malformed> {
     match value {
-        Some(Value::Array(numbers)) => crate::gemini::embeddings::decode_numbers(numbers),
+        Some(Value::Array(numbers)) => finite_numbers(numbers).ok_or(INVALID_VECTOR),
         Some(Value::String(text)) => {
             let bytes = STANDARD.decode(text).map_err(|_| INVALID_VECTOR)?;
             let (floats, rest) = bytes.as_chunks::<4>();

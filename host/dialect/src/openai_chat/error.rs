@@ -51,8 +51,9 @@ struct OpenaiErrorEnvelope<'a> {
     error: OpenaiError<'a>,
 }
 
+/// The member `error` of all errors of OpenAI's APIs.
 #[derive(Serialize)]
-struct OpenaiError<'a> {
+pub(crate) struct OpenaiError<'a> {
     message: &'a str,
     #[serde(rename = "type")]
     kind: &'a str,
@@ -73,6 +74,14 @@ struct Cooldown<'a> {
 
 impl<'a> OpenaiErrorEnvelope<'a> {
     fn of(error: &ErrorBody<'a>) -> Self {
+        let error = OpenaiError::of(error);
+        Self { error }
+    }
+}
+
+impl<'a> OpenaiError<'a> {
+    /// Returns the member for an error.
+    pub(crate) fn of(error: &ErrorBody<'a>) -> Self {
         let ErrorBody {
             message,
             kind,
@@ -95,13 +104,11 @@ impl<'a> OpenaiErrorEnvelope<'a> {
             }
         });
         Self {
-            error: OpenaiError {
-                message,
-                kind,
-                param,
-                code,
-                cooldown,
-            },
+            message,
+            kind,
+            param,
+            code,
+            cooldown,
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::DIALECT;
 use crate::ir::{ReasoningPart, Signature, TranslationError, TranslationReport};
+use crate::limits::REASONING_RECORD_BYTES_MAX;
 use crate::thinking::{BodyEdit, Thinking};
 
 /// Edits a client's request so that it asks for `thinking`.
@@ -155,7 +156,7 @@ impl DetailRecord {
     /// Adds a piece. It belongs to the last detail if it has the same type and index.
     pub(super) fn add(&mut self, piece: &Value) {
         self.bytes = self.bytes.saturating_add(piece.to_string().len());
-        if self.bytes > RECORD_BYTES_MAX {
+        if self.bytes > REASONING_RECORD_BYTES_MAX {
             // `bytes` stays above the limit, so the pieces that follow are dropped too.
             self.details = Vec::new();
             return;
@@ -254,10 +255,6 @@ fn split(text: &str, encrypted: &[EncryptedDetail<'_>]) -> Vec<ReasoningPart> {
 const ENCRYPTED: &str = "reasoning.encrypted";
 /// Jackfield's own member of a detail: OpenRouter's details have no member for where the reasoning ends.
 const SPAN: &str = "span";
-/// The maximum size of a record that is kept, in bytes. The largest records hold the whole reasoning,
-/// encrypted, and have some hundred KiB.
-const RECORD_BYTES_MAX: usize = 1024 * 1024;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,8 +350,8 @@ mod tests {
     #[test]
     fn drops_details_over_size_limit() {
         let mut record = DetailRecord::default();
-        let piece =
-            json!({"type": "reasoning.encrypted", "data": "x".repeat(RECORD_BYTES_MAX / 2)});
+        let half = "x".repeat(REASONING_RECORD_BYTES_MAX / 2);
+        let piece = json!({"type": "reasoning.encrypted", "data": half});
         record.add(&piece);
         record.add(&piece);
         record.add(&json!({"type": "reasoning.encrypted", "data": "y"}));

@@ -1,10 +1,14 @@
 //! The errors that Jackfield itself makes.
 
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::ErrorBody;
 use crate::ir::ResponseContext;
+use crate::json::to_vec;
+use crate::openai_chat::OpenaiError;
+use crate::openai_responses::response::encode::failed_response;
 
 /// OpenAI's API has one format of errors for all endpoints.
 pub(crate) use crate::openai_chat::{error_kind, render_error};
@@ -17,29 +21,36 @@ pub(crate) use crate::openai_chat::{error_kind, render_error};
 /// type `error`, and shows the error of the response.
 #[must_use]
 pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
-    let error_member = serde_json::from_slice::<Map<String, Value>>(&render_error(error));
-    let error_member = error_member.ok().and_then(|mut body| body.remove("error"));
     let code = code(error.code, error.kind);
-    let response = crate::openai_responses::response::encode::failed_response(
-        &ResponseContext::default(),
-        &code,
-        error.message,
-    );
-    let event = failed_event(0, &response, &error_member.unwrap_or_default());
-    let data = serde_json::to_vec(&event).unwrap_or_default();
+    let context = ResponseContext::default();
+    let response = failed_response(&context, &code, error.message);
+    let data = failed_event(0, &response, &OpenaiError::of(error));
     let mut out = Vec::with_capacity(data.len() + FRAME_BYTES);
     crate::sse::write_event(FAILED, &data, &mut out);
     out.into()
 }
 
 /// Returns the data of a `response.failed`.
-pub(crate) fn failed_event(sequence_number: u64, response: &Value, error: &Value) -> Value {
-    json!({
-        "type": FAILED,
-        "sequence_number": sequence_number,
-        "response": response,
-        "error": error,
+pub(crate) fn failed_event(
+    sequence_number: u64,
+    response: &Value,
+    error: &OpenaiError<'_>,
+) -> Vec<u8> {
+    to_vec(&FailedEvent {
+        kind: FAILED,
+        sequence_number,
+        response,
+        error,
     })
+}
+
+#[derive(Serialize)]
+struct FailedEvent<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    sequence_number: u64,
+    response: &'a Value,
+    error: &'a OpenaiError<'a>,
 }
 
 /// Returns the `code` of a response's error. The documented codes are a closed list; of other codes,

@@ -1,6 +1,7 @@
 //! Errors in the formats that real providers send.
 
 use super::*;
+use crate::limits::{CODE_BYTES_MAX, ERROR_MESSAGE_BYTES_MAX};
 
 fn read(body: &str) -> Option<[String; 4]> {
     let ProviderError {
@@ -89,14 +90,11 @@ fn ignores_bodies_without_error() {
 
 #[test]
 fn truncates_long_messages_at_char_boundaries() {
-    let message = format!("a{}", "é".repeat(ProviderError::MESSAGE_BYTES_MAX));
+    let message = format!("a{}", "é".repeat(ERROR_MESSAGE_BYTES_MAX));
     let body = format!(r#"{{"error":{{"message":"{message}","code":"{message}"}}}}"#);
     let error = ProviderError::read(body.as_bytes()).unwrap_or_default();
-    assert_eq!(error.message.len(), ProviderError::MESSAGE_BYTES_MAX - 1);
-    assert_eq!(
-        error.code.map(|code| code.len()),
-        Some(ProviderError::CODE_BYTES_MAX - 1)
-    );
+    assert_eq!(error.message.len(), ERROR_MESSAGE_BYTES_MAX - 1);
+    assert_eq!(error.code.map(|code| code.len()), Some(CODE_BYTES_MAX - 1));
 }
 
 #[test]
@@ -108,7 +106,7 @@ fn survives_deep_nesting() {
             "}".repeat(1 << 16)
         );
         let message = ProviderError::read(body.as_bytes()).map(|error| error.message.len());
-        assert!(message.is_some_and(|length| length <= ProviderError::MESSAGE_BYTES_MAX));
+        assert!(message.is_some_and(|length| length <= ERROR_MESSAGE_BYTES_MAX));
     }
 }
 

@@ -4,11 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr2;
 
 use super::block::EventBlock;
-
-/// The default maximum length of an event, in bytes, comments included. A chat event is a few hundred
-/// bytes, but an image is sent as one event in base64: this holds 24 MiB of image, more than image
-/// models return today. A stream needs that much memory only while such an event arrives.
-pub const EVENT_BYTES_MAX: usize = 32 << 20;
+use crate::limits::EVENT_BYTES_MAX;
 
 /// One event, as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]

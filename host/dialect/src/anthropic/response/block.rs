@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::anthropic::{DIALECT, citations};
 use crate::ir::{Part, ReasoningPart, Signature, ToolCall};
 use crate::json::{is_void, items, members};
+use crate::limits::BLOCK_CITATIONS_MAX;
 use crate::stream::Text;
 
 /// A content block of a response, or the beginning of one in a stream. Its texts are not decoded.
@@ -59,7 +60,7 @@ impl<'a> ContentBlock<'a> {
             "text" => Self::Text {
                 text: text.into(),
                 citations: citations
-                    .map(|list| items(list, CITATIONS_MAX))
+                    .map(|list| items(list, BLOCK_CITATIONS_MAX))
                     .unwrap_or_default(),
             },
             "thinking" => Self::Thinking {
@@ -127,17 +128,17 @@ pub(crate) fn arguments_object(arguments: &str) -> Value {
     }
 }
 
-/// Returns a block that holds a call's signature, for the place before the call: calls have no
-/// signatures in this API. The client sends it back.
-pub(crate) fn call_signature_block(signature: &Signature) -> Value {
+/// Returns the data of a block `redacted_thinking` that holds a call's signature, for the place before the
+/// call: calls have no signatures in this API. The client sends it back.
+pub(crate) fn call_signature_data(signature: &Signature) -> String {
     let carried = Signature {
         origin: signature.origin,
         data: format!("{CALL_PREFIX}{}", signature.data),
     };
-    json!({"type": "redacted_thinking", "data": carried.encode_for(DIALECT)})
+    carried.encode_for(DIALECT)
 }
 
-/// Moves the signatures in blocks of [`call_signature_block`] back to their calls.
+/// Moves the signatures in blocks with [`call_signature_data`] back to their calls.
 pub(crate) fn restore_call_signatures(parts: &mut Vec<Part>) {
     let mut carried: Option<Signature> = None;
     parts.retain_mut(|part| match part {
@@ -170,5 +171,3 @@ fn parse_call_signature(reasoning: &ReasoningPart) -> Option<Signature> {
 
 /// The prefix of a call's signature. Signatures of providers are base64, so they have no colon.
 const CALL_PREFIX: &str = "call:";
-/// The maximum number of citations of one block: more than any response has.
-const CITATIONS_MAX: usize = 1_024;

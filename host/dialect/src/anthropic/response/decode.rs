@@ -8,6 +8,7 @@ use super::finish_reason;
 use crate::anthropic::usage::TokenCounts;
 use crate::ir::{FinishReason, Malformed, Part, Response};
 use crate::json::{is_void, items, members, string};
+use crate::limits::BLOCKS_MAX;
 use crate::stream::Text;
 use crate::{BodyCheck, ProviderError};
 
@@ -152,6 +153,3 @@ pub(crate) fn refusal_explanation(details: &RawValue) -> Option<Text<'_>> {
 pub(crate) fn decode_error(text: &str) -> ProviderError {
     ProviderError::read(text.as_bytes()).unwrap_or_else(|| ProviderError::from_message(text))
 }
-
-/// The most blocks that are read of one response: more than any has, and few enough to read quickly.
-const BLOCKS_MAX: usize = 65_536;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::block;
 use super::finish_reason;
-use crate::anthropic::usage;
+use crate::anthropic::usage::MessageUsage;
 use crate::anthropic::{DIALECT, citations};
 use crate::ir::{Part, ReasoningPart, Response, ResponseContext};
 
@@ -28,17 +28,13 @@ pub(crate) fn encode_response(response: &Response, response_context: &ResponseCo
         "content": content,
         "stop_reason": stop_reason,
         "stop_sequence": stop_sequence,
-        "usage": usage::encode_usage(response.usage.unwrap_or_default()),
+        "usage": MessageUsage::from(response.usage.unwrap_or_default()),
     });
     written.to_string().into_bytes()
 }
 
 /// Adds the blocks of a part.
-pub(crate) fn write_part(
-    part: &Part,
-    response_context: &ResponseContext,
-    content: &mut Vec<Value>,
-) {
+fn write_part(part: &Part, response_context: &ResponseContext, content: &mut Vec<Value>) {
     match part {
         Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
             content.push(json!({"type": "text", "text": media_as_text(part)}));
@@ -54,7 +50,10 @@ pub(crate) fn write_part(
             content.push(block);
         }
         Part::ToolCall(call) => {
-            content.extend(call.signature.as_ref().map(block::call_signature_block));
+            if let Some(signature) = &call.signature {
+                let data = block::call_signature_data(signature);
+                content.push(json!({"type": "redacted_thinking", "data": data}));
+            }
             let id = if call.id.is_empty() {
                 fallback_id(&response_context.id, content.len())
             } else {
@@ -88,7 +87,7 @@ fn reasoning_block(reasoning: &ReasoningPart) -> Option<Value> {
 }
 
 /// Returns the text that replaces a part that responses of this API cannot hold.
-fn media_as_text(part: &Part) -> String {
+pub(crate) fn media_as_text(part: &Part) -> String {
     let (kind, media) = match part {
         Part::Audio(media) => ("sound", media),
         Part::Document(media) => ("document", media),

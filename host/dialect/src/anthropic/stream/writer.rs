@@ -1,17 +1,20 @@
 //! Writes a client's stream.
 
+mod message_event;
+
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
-
+use self::message_event::{
+    BlockDelta, BlockStart, EmptyObject, MessageEvent, MessageStart, StopReason,
+};
 use crate::Usage;
 use crate::anthropic::error::encode_provider_error;
-use crate::anthropic::response::encode::{fallback_id, message_id, write_part};
+use crate::anthropic::response::encode::{fallback_id, media_as_text, message_id};
 use crate::anthropic::response::{block, finish_reason};
-use crate::anthropic::usage::encode_usage;
 use crate::anthropic::{DIALECT, citations};
 use crate::ir::{
     Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext, Signature,
+    split_part,
 };
 
 /// Writes one client's stream: `message_start`; for each block a `content_block_start`, deltas and a
@@ -82,19 +85,10 @@ impl AnthropicWriter {
             return;
         }
         self.started = true;
-        // The usage is not known yet; the counts at the end replace these.
-        let message = json!({
-            "id": message_id(&self.response_context),
-            "type": "message",
-            "role": "assistant",
-            "model": self.response_context.model,
-            "content": [],
-            "stop_reason": null,
-            "stop_sequence": null,
-            "usage": encode_usage(self.usage.unwrap_or_default()),
-        });
-        let data = json!({"type": "message_start", "message": message});
-        out.push(frame("message_start", &data));
+        let id = message_id(&self.response_context);
+        let usage = self.usage.unwrap_or_default().into();
+        let message = MessageStart::new(id, &self.response_context.model, usage);
+        out.push(MessageEvent::MessageStart { message }.frame());
     }
 
     fn begin(&mut self, part_start: &PartStart, out: &mut Vec<Frame>) {
@@ -102,15 +96,8 @@ impl AnthropicWriter {
         self.end(out);
         match part_start {
             PartStart::Reasoning { redacted: true } => self.open = BlockState::Redacted,
-            PartStart::Reasoning { redacted: false } => {
-                self.open_block(
-                    &json!({"type": "thinking", "thinking": "", "signature": ""}),
-                    out,
-                );
-            }
-            PartStart::Refusal | PartStart::Text => {
-                self.open_block(&json!({"type": "text", "text": ""}), out)
-            }
+            PartStart::Reasoning { redacted: false } => self.open_block(BlockStart::THINKING, out),
+            PartStart::Refusal | PartStart::Text => self.open_block(BlockStart::TEXT, out),
             PartStart::ToolCall {
                 id,
                 name,
@@ -118,57 +105,47 @@ impl AnthropicWriter {
             } => {
                 self.calls = true;
                 if let Some(signature) = signature {
-                    self.open_block(&block::call_signature_block(signature), out);
+                    let data = block::call_signature_data(signature);
+                    self.open_block(BlockStart::RedactedThinking { data }, out);
                     self.end(out);
                 }
-                let id = if id.is_empty() {
-                    fallback_id(&self.response_context.id, self.index)
-                } else {
-                    id.clone()
+                let id = match id.as_str() {
+                    "" => fallback_id(&self.response_context.id, self.index).into(),
+                    id => Cow::Borrowed(id),
                 };
-                let block = json!({"type": "tool_use", "id": id, "name": name, "input": {}});
-                self.open_block(&block, out);
+                let input = EmptyObject {};
+                self.open_block(BlockStart::ToolUse { id, name, input }, out);
             }
             PartStart::Complete(part) => self.write_complete_part(part, out),
         }
     }
 
-    /// Writes a complete part: its blocks, each with one delta for the members that clients read only
-    /// from deltas.
+    /// Writes a part that no delta follows.
     fn write_complete_part(&mut self, part: &Part, out: &mut Vec<Frame>) {
-        let mut blocks = Vec::new();
-        write_part(part, &self.response_context, &mut blocks);
-        for mut block in blocks {
-            self.end(out);
-            let mut taken = |name: &str, empty: Value| {
-                block.get_mut(name).map(|it| std::mem::replace(it, empty))
-            };
-            let text = taken("text", "".into());
-            let thinking = taken("thinking", "".into());
-            let signature = taken("signature", "".into());
-            let input = taken("input", json!({}));
-            self.calls |= input.is_some();
-            self.open_block(&block, out);
-            let deltas = [
-                text.map(|text| json!({"type": "text_delta", "text": text})),
-                thinking.map(|text| json!({"type": "thinking_delta", "thinking": text})),
-                signature.map(|text| json!({"type": "signature_delta", "signature": text})),
-                input.map(|it| json!({"type": "input_json_delta", "partial_json": it.to_string()})),
-            ];
-            for delta in deltas.into_iter().flatten() {
-                self.write_delta(&delta, out);
+        match part {
+            Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
+                self.open_block(BlockStart::TEXT, out);
+                let text = &media_as_text(part);
+                self.write_delta(BlockDelta::Text { text }, out);
             }
+            Part::Reasoning(_) | Part::Refusal(_) | Part::Text { .. } | Part::ToolCall(_) => {
+                let (part_start, deltas) = split_part(part);
+                self.begin(&part_start, out);
+                deltas.iter().for_each(|delta| self.delta(delta, out));
+            }
+            // Only clients send these.
+            Part::ToolResult(_) => {}
         }
     }
 
-    fn open_block(&mut self, block: &Value, out: &mut Vec<Frame>) {
+    fn open_block(&mut self, content_block: BlockStart<'_>, out: &mut Vec<Frame>) {
         self.open = BlockState::Block;
-        let data = json!({
-            "type": "content_block_start",
-            "index": self.index,
-            "content_block": block,
-        });
-        out.push(frame("content_block_start", &data));
+        let index = self.index;
+        let event = MessageEvent::BlockStart {
+            index,
+            content_block,
+        };
+        out.push(event.frame());
     }
 
     fn delta(&mut self, delta: &Delta, out: &mut Vec<Frame>) {
@@ -179,45 +156,36 @@ impl AnthropicWriter {
             return;
         }
         let delta = match delta {
-            Delta::Arguments(piece) => json!({"type": "input_json_delta", "partial_json": piece}),
-            Delta::Citation(citation) => {
-                let Some(citation) = citations::encode(citation) else {
-                    return;
-                };
-                json!({"type": "citations_delta", "citation": citation})
-            }
-            Delta::Reasoning(piece) => json!({"type": "thinking_delta", "thinking": piece}),
-            Delta::Refusal(piece) | Delta::Text(piece) => {
-                json!({"type": "text_delta", "text": piece})
-            }
-            Delta::Signature(signature) => {
-                json!({"type": "signature_delta", "signature": signature.encode_for(DIALECT)})
-            }
+            Delta::Arguments(partial_json) => BlockDelta::InputJson { partial_json },
+            Delta::Citation(citation) => match citations::encode(citation) {
+                Some(citation) => BlockDelta::Citation { citation },
+                None => return,
+            },
+            Delta::Reasoning(thinking) => BlockDelta::Thinking { thinking },
+            Delta::Refusal(text) | Delta::Text(text) => BlockDelta::Text { text },
+            Delta::Signature(signature) => BlockDelta::Signature {
+                signature: signature.encode_for(DIALECT),
+            },
         };
-        self.write_delta(&delta, out);
+        self.write_delta(delta, out);
     }
 
     fn write_redacted(&mut self, signature: &Signature, out: &mut Vec<Frame>) {
         let data = signature.encode_for(DIALECT);
-        self.open_block(&json!({"type": "redacted_thinking", "data": data}), out);
+        self.open_block(BlockStart::RedactedThinking { data }, out);
     }
 
-    fn write_delta(&self, delta: &Value, out: &mut Vec<Frame>) {
-        if self.open != BlockState::Block {
-            return;
+    fn write_delta(&self, delta: BlockDelta<'_>, out: &mut Vec<Frame>) {
+        if self.open == BlockState::Block {
+            let index = self.index;
+            out.push(MessageEvent::BlockDelta { index, delta }.frame());
         }
-        let data = json!({
-            "type": "content_block_delta",
-            "index": self.index,
-            "delta": delta,
-        });
-        out.push(frame("content_block_delta", &data));
     }
 
     fn end(&mut self, out: &mut Vec<Frame>) {
         if self.open == BlockState::Block {
-            let data = json!({"type": "content_block_stop", "index": self.index});
-            out.push(frame("content_block_stop", &data));
+            let index = self.index;
+            out.push(MessageEvent::BlockStop { index }.frame());
             self.index += 1;
         }
         self.open = BlockState::Nothing;
@@ -227,21 +195,16 @@ impl AnthropicWriter {
         self.start(out);
         self.end(out);
         let (stop_reason, stop_sequence) = finish_reason::encode(&self.finish, self.calls);
-        // The SDKs read the usage without a check, so it is there even if the provider sent none.
-        let data = json!({
-            "type": "message_delta",
-            "delta": {"stop_reason": stop_reason, "stop_sequence": stop_sequence},
-            "usage": encode_usage(self.usage.unwrap_or_default()),
-        });
-        out.push(frame("message_delta", &data));
-        out.push(frame("message_stop", &json!({"type": "message_stop"})));
+        let event = MessageEvent::MessageDelta {
+            delta: StopReason {
+                stop_reason,
+                stop_sequence,
+            },
+            // The SDKs read the usage without a check, so it is there even if the provider sent none.
+            usage: self.usage.unwrap_or_default().into(),
+        };
+        out.push(event.frame());
+        out.push(MessageEvent::MessageStop {}.frame());
         self.ended = true;
-    }
-}
-
-fn frame(name: &'static str, data: &Value) -> Frame {
-    Frame {
-        name: Cow::Borrowed(name),
-        data: serde_json::to_vec(data).unwrap_or_default(),
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
         return Err(Malformed("it is no response object"));
     }
     let (mut reader, mut sink) = (GeminiReader::default(), Events::default());
-    reader.chunk(text, &chunk, &mut sink)?;
+    reader.chunk(&chunk, &mut sink)?;
     reader.end(&mut sink);
     let mut response = Response::default();
     for event in sink.into_events() {

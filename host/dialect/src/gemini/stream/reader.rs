@@ -7,6 +7,7 @@ use crate::gemini::response::chunk::ResponseChunk;
 use crate::gemini::response::finish_reason;
 use crate::gemini::usage;
 use crate::ir::{Event, Malformed};
+use crate::limits::CODE_BYTES_MAX;
 use crate::stream::{self, Sink, Text};
 use crate::{ProviderError, truncate};
 
@@ -38,7 +39,7 @@ impl stream::Reader for GeminiReader {
             sink.error(error);
             return Ok(());
         }
-        self.chunk(text, &chunk, sink)
+        self.chunk(&chunk, sink)
     }
 
     fn finish(&mut self, sink: &mut impl Sink) {
@@ -50,13 +51,12 @@ impl stream::Reader for GeminiReader {
 }
 
 impl GeminiReader {
-    /// Reads a response that is no error. `text` is the text that `chunk` was read from.
+    /// Reads a response that is no error.
     ///
     /// # Errors
-    /// If a tool call has no name.
+    /// If a tool call has no name, or content is not valid JSON.
     pub(crate) fn chunk(
         &mut self,
-        text: &str,
         chunk: &ResponseChunk<'_>,
         sink: &mut impl Sink,
     ) -> Result<(), Malformed> {
@@ -73,10 +73,13 @@ impl GeminiReader {
             sink.usage(usage);
         }
         let parts = &mut self.parts;
-        sink.decode(chunk.has_content(), |out| parts.read(text, out))?;
+        sink.decode(chunk.has_content(), |out| match chunk.first_candidate() {
+            Some(candidate) => parts.read(candidate, out),
+            None => Ok(()),
+        })?;
         if let Some(reason) = chunk.reason() {
             sink.finish_seen();
-            let reason = || truncate(&reason, ProviderError::CODE_BYTES_MAX).to_owned();
+            let reason = || truncate(&reason, CODE_BYTES_MAX).to_owned();
             self.reason = Some(sink.keep(reason));
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::gemini::citations::{CITATIONS_MAX, CITED_BYTES_MAX, Grounding};
+use crate::gemini::citations::Grounding;
 use crate::gemini::error;
 use crate::gemini::response::encode::{EncodedCandidate, ResponseBody, write_part};
 use crate::ir::{
@@ -14,6 +14,7 @@ use crate::ir::{
     ResponseContext, Signature, ToolCall,
 };
 use crate::json::to_vec;
+use crate::limits::{CALL_ARGUMENTS_BYTES_MAX, CITATIONS_MAX, CITED_TEXT_BYTES_MAX};
 use crate::{ProviderError, Usage};
 
 /// Returns the encoder of one stream.
@@ -103,7 +104,7 @@ impl GeminiWriter {
     fn delta(&mut self, delta: &Delta, out: &mut Vec<Frame>) {
         match (&mut self.open, delta) {
             (PartState::Call(call), Delta::Arguments(piece)) => {
-                if call.arguments.len() + piece.len() > ARGUMENTS_BYTES_MAX {
+                if call.arguments.len() + piece.len() > CALL_ARGUMENTS_BYTES_MAX {
                     let error =
                         ProviderError::from_message("the arguments of a tool call are too long");
                     self.fail(&error, out);
@@ -122,7 +123,8 @@ impl GeminiWriter {
             }
             (PartState::Text { text, .. }, Delta::Text(piece) | Delta::Refusal(piece)) => {
                 let buffered = text.take();
-                *text = buffered.filter(|buffered| buffered.len() + piece.len() <= CITED_BYTES_MAX);
+                *text = buffered
+                    .filter(|buffered| buffered.len() + piece.len() <= CITED_TEXT_BYTES_MAX);
                 if let Some(text) = text {
                     text.push_str(piece);
                 }
@@ -188,7 +190,3 @@ fn frame(value: &impl Serialize) -> Frame {
         data: to_vec(value),
     }
 }
-
-/// The longest arguments of a tool call, in bytes. The arguments of a tool that writes a file hold the file;
-/// no model writes 4 MiB in one response.
-const ARGUMENTS_BYTES_MAX: usize = 4 << 20;

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::super::{check_body, decode_response, decoder, encoder, observer};
 use super::{Outcome, events};
 use crate::ir::{
-    Citation, Delta, Event, FinishReason, Frame, Part, PartStart, ResponseContext, Signature,
+    Citation, Delta, Event, FinishReason, Frame, Malformed, Part, PartStart, ResponseContext,
+    Signature,
 };
 use crate::{BodyCheck, Dialect, EventClass, ProviderError, Usage};
 
@@ -88,6 +89,23 @@ fn keeps_parts_after_finish_reason() -> Outcome {
     ];
     assert_eq!(read, expected);
     Ok(())
+}
+
+#[test]
+fn reads_last_of_duplicate_members() -> Outcome {
+    let data = r#"{"candidates": [{"content": {"parts": [{"text": "a", "text": "b"}]}}]}"#;
+    let read = events([data.as_bytes()])?;
+    assert_eq!(read[2], text_delta("b"));
+    Ok(())
+}
+
+#[test]
+fn rejects_invalid_json_only_in_content() {
+    let content = r#"{"candidates": [{"content": {"parts": [{"text": "\ud800"}]}}]}"#;
+    let expected = Malformed("an event is not valid JSON");
+    assert_eq!(events([content.as_bytes()]), Err(expected));
+    let other = r#"{"candidates": [{"content": {"parts": [{"text": "a"}]}, "other": "\ud800"}]}"#;
+    assert!(events([other.as_bytes()]).is_ok());
 }
 
 #[test]

@@ -5,7 +5,8 @@ use serde_json::value::RawValue;
 use super::chunk::ChoiceScan;
 use crate::ir::FinishReason;
 use crate::json::string;
-use crate::{ProviderError, truncate};
+use crate::limits::CODE_BYTES_MAX;
+use crate::truncate;
 
 /// The kinds of parts that a response has, which decide what some of the words mean.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,7 +37,7 @@ impl PartKinds {
             Some((_, FinishReason::Stop)) => self.default_finish(),
             Some((_, reason)) => reason.clone(),
             None => {
-                let word = truncate(&word, ProviderError::CODE_BYTES_MAX);
+                let word = truncate(&word, CODE_BYTES_MAX);
                 FinishReason::Other(word.to_owned())
             }
         }

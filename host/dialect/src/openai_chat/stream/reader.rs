@@ -4,6 +4,7 @@ mod parts;
 
 use self::parts::PartTracker;
 use crate::ir::{Event, Malformed};
+use crate::limits::STREAM_NAME_BYTES_MAX;
 use crate::openai_chat::response::chunk::{Choices, ChunkScan};
 use crate::openai_chat::response::message;
 use crate::stream::{self, Sink};
@@ -75,7 +76,8 @@ impl ChatReader {
             for (text, saved) in members {
                 // Azure's first chunk has neither: it holds only the results of its filters.
                 if saved.is_empty() {
-                    *saved = sink.keep(|| truncate(&text.decode(), NAME_BYTES_MAX).to_owned());
+                    *saved =
+                        sink.keep(|| truncate(&text.decode(), STREAM_NAME_BYTES_MAX).to_owned());
                 }
             }
         }
@@ -153,6 +155,3 @@ impl ChatReader {
 fn decode_error(text: &str) -> ProviderError {
     ProviderError::read(text.as_bytes()).unwrap_or_else(|| ProviderError::from_message(text))
 }
-
-/// The maximum length of an id or a model's name, in bytes.
-const NAME_BYTES_MAX: usize = 512;

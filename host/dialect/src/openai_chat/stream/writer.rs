@@ -10,6 +10,7 @@ use crate::ir::{
     Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext, Signature,
 };
 use crate::json::to_vec;
+use crate::limits::CUSTOM_INPUT_BYTES_MAX;
 use crate::openai_chat::response::encode::{ID, chars};
 use crate::openai_chat::response::finish_reason::PartKinds;
 use crate::openai_chat::usage::UsageObject;
@@ -144,10 +145,12 @@ impl ChatWriter {
         match delta {
             Delta::Arguments(text) => match &mut self.open {
                 EncodingPart::Custom(arguments)
-                    if arguments.len() + text.len() <= INPUT_BYTES_MAX =>
+                    if arguments.len() + text.len() > CUSTOM_INPUT_BYTES_MAX =>
                 {
-                    arguments.push_str(text);
+                    let message = "the arguments of a tool call are too long";
+                    self.fail(&ProviderError::from_message(message), out);
                 }
+                EncodingPart::Custom(arguments) => arguments.push_str(text),
                 _ => self.call_piece("function", "arguments", text, out),
             },
             Delta::Citation(citation) => {
@@ -294,10 +297,6 @@ impl EncodedChoice {
         }
     }
 }
-
-/// The maximum length of a custom tool's arguments that are held back, in bytes. They may hold patches of
-/// whole files. Longer arguments are sent as they arrive, as those of a function.
-const INPUT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use self::items::{ItemEvent, Items};
 use crate::ProviderError;
 use crate::ir::{Event, FinishReason, Malformed};
 use crate::json::{is_void, members, string};
+use crate::limits::CODE_BYTES_MAX;
 use crate::openai_responses::response::decode::{ResponseView, finish};
 use crate::stream::{self, Sink, Text};
 
@@ -184,7 +185,7 @@ fn decode_error(text: &str) -> ProviderError {
     let [message, code, param] = found.values;
     let word = |raw: Option<&RawValue>| {
         let word = raw.and_then(string).filter(|word| !word.is_empty())?;
-        Some(crate::truncate(&word, ProviderError::CODE_BYTES_MAX).to_owned())
+        Some(crate::truncate(&word, CODE_BYTES_MAX).to_owned())
     };
     let message = message.and_then(string).unwrap_or_default();
     ProviderError {

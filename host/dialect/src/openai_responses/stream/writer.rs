@@ -1,19 +1,21 @@
 //! Writes a client's stream, in the sequence that the API documents
 //! (<https://platform.openai.com/docs/api-reference/responses-streaming>).
 
+mod event_writer;
 mod part_buffer;
 
 use std::borrow::Cow;
 
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use self::event_writer::{EventLocation, EventMembers, EventWriter, SummaryPart};
 use self::part_buffer::PartBuffer;
 use crate::ir::tool_text;
 use crate::ir::{
     Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext,
 };
-use crate::json::object;
+use crate::limits::HELD_RESPONSE_BYTES_MAX;
+use crate::openai_chat::{OpenaiError, error_body};
 use crate::openai_responses::error;
 use crate::openai_responses::response::encode::{self, Ending, ItemKind};
 use crate::openai_responses::response::item;
@@ -26,7 +28,6 @@ pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder
         writer: EventWriter::default(),
         response_context,
         started: false,
-        ended: false,
         output: Vec::new(),
         message: None,
         open: None,
@@ -42,7 +43,6 @@ struct ResponsesWriter {
     writer: EventWriter,
     response_context: ResponseContext,
     started: bool,
-    ended: bool,
     /// The complete items, which the last event repeats.
     output: Vec<Value>,
     /// The open message. It stays open between its texts.
@@ -55,12 +55,6 @@ struct ResponsesWriter {
     usage: Option<Usage>,
 }
 
-/// Numbers the events.
-#[derive(Debug, Default)]
-struct EventWriter {
-    sequence_number: u64,
-}
-
 #[derive(Debug)]
 struct OpenMessage {
     id: String,
@@ -69,7 +63,7 @@ struct OpenMessage {
 
 impl EventEncoder for ResponsesWriter {
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
-        if self.ended {
+        if self.writer.ended {
             return;
         }
         // This comes before `start`: a stream that fails at once is only `response.failed`.
@@ -97,8 +91,9 @@ impl ResponsesWriter {
         }
         self.started = true;
         for kind in ["response.created", "response.in_progress"] {
-            let response = encode::initial_response(&self.response_context);
-            self.writer.send(kind, &object! {"response": response}, out);
+            let response = &encode::initial_response(&self.response_context);
+            self.writer
+                .send(kind, &EventMembers::Response { response }, out);
         }
     }
 
@@ -144,8 +139,9 @@ impl ResponsesWriter {
             let content = Vec::new();
             self.message = Some(OpenMessage { id, content });
         }
-        let part = open.content();
-        self.content_event("response.content_part.added", &json!({"part": part}), out);
+        let part = &open.content();
+        let kind = "response.content_part.added";
+        self.content_event(kind, &EventMembers::Part { part }, out);
         self.open = Some(open);
     }
 
@@ -167,34 +163,40 @@ impl ResponsesWriter {
         let first = open.append(delta);
         match (&open, delta) {
             (PartBuffer::Text { .. }, Delta::Text(text)) => {
-                let members = json!({"delta": text, "logprobs": []});
+                let (delta, logprobs) = (text.as_str(), []);
+                let members = EventMembers::TextDelta { delta, logprobs };
                 self.content_event("response.output_text.delta", &members, out);
             }
             (PartBuffer::Text { annotations, .. }, Delta::Citation(_)) if first => {
                 if let Some((annotation, before)) = annotations.split_last() {
-                    let members =
-                        json!({"annotation_index": before.len(), "annotation": annotation});
+                    let annotation_index = before.len();
+                    let members = EventMembers::Annotation {
+                        annotation_index,
+                        annotation,
+                    };
                     self.content_event("response.output_text.annotation.added", &members, out);
                 }
             }
-            (PartBuffer::Refusal { .. }, Delta::Refusal(text)) => {
-                self.content_event("response.refusal.delta", &json!({"delta": text}), out);
+            (PartBuffer::Refusal { .. }, Delta::Refusal(delta)) => {
+                let members = EventMembers::Delta { delta };
+                self.content_event("response.refusal.delta", &members, out);
             }
-            (PartBuffer::Reasoning(_), Delta::Reasoning(text)) => {
+            (PartBuffer::Reasoning(_), Delta::Reasoning(delta)) => {
                 let id = self.next_id(ItemKind::Reasoning);
                 if first {
                     self.add(&item::reasoning(&id, "", None), out);
-                    let members = json!({"part": {"type": "summary_text", "text": ""}});
+                    let part = SummaryPart { text: "" };
+                    let members = EventMembers::SummaryPart { part };
                     let kind = "response.reasoning_summary_part.added";
                     self.summary_event(kind, &id, &members, out);
                 }
                 let kind = "response.reasoning_summary_text.delta";
-                self.summary_event(kind, &id, &json!({"delta": text}), out);
+                self.summary_event(kind, &id, &EventMembers::Delta { delta }, out);
             }
-            (PartBuffer::Call(call), Delta::Arguments(text)) if !call.custom => {
+            (PartBuffer::Call(call), Delta::Arguments(delta)) if !call.custom => {
                 let kind = "response.function_call_arguments.delta";
                 let id = call.item_id.clone();
-                self.item_event(kind, &id, &json!({"delta": text}), out);
+                self.item_event(kind, &id, &EventMembers::Delta { delta }, out);
             }
             _ => {}
         }
@@ -208,9 +210,10 @@ impl ResponsesWriter {
             Some(PartBuffer::Call(call)) => self.end_call(call, out),
             Some(open) => {
                 let part = open.content();
-                let (kind, members) = open.done_event();
-                self.content_event(kind, &members, out);
-                let members = json!({"part": part});
+                if let Some((kind, members)) = open.done_event() {
+                    self.content_event(kind, &members, out);
+                }
+                let members = EventMembers::Part { part: &part };
                 self.content_event("response.content_part.done", &members, out);
                 if let Some(message) = &mut self.message {
                     message.content.push(part);
@@ -231,8 +234,9 @@ impl ResponsesWriter {
         }
         let text = &reasoning.text;
         let kind = "response.reasoning_summary_text.done";
-        self.summary_event(kind, &id, &json!({"text": text}), out);
-        let members = json!({"part": {"type": "summary_text", "text": text}});
+        self.summary_event(kind, &id, &EventMembers::Summary { text }, out);
+        let part = SummaryPart { text };
+        let members = EventMembers::SummaryPart { part };
         let kind = "response.reasoning_summary_part.done";
         self.summary_event(kind, &id, &members, out);
         self.finish_item(item, out);
@@ -241,21 +245,25 @@ impl ResponsesWriter {
     fn end_call(&mut self, mut call: part_buffer::CallBuffer, out: &mut Vec<Frame>) {
         let id = call.item_id.clone();
         if call.custom {
-            let input = tool_text::input_or_arguments(&call.call.arguments);
+            let input = &tool_text::input_or_arguments(&call.call.arguments);
             if !input.is_empty() {
                 let kind = "response.custom_tool_call_input.delta";
-                self.item_event(kind, &id, &json!({"delta": input}), out);
+                self.item_event(kind, &id, &EventMembers::Delta { delta: input }, out);
             }
             let kind = "response.custom_tool_call_input.done";
-            self.item_event(kind, &id, &json!({"input": input}), out);
+            self.item_event(kind, &id, &EventMembers::Input { input }, out);
         } else {
             let arguments = tool_text::arguments_or_empty(&call.call.arguments).to_owned();
             // A client may join the deltas only, so the `{}` for missing arguments is sent as a delta too.
             if arguments != call.call.arguments {
                 let kind = "response.function_call_arguments.delta";
-                self.item_event(kind, &id, &json!({"delta": arguments}), out);
+                let delta = &arguments;
+                self.item_event(kind, &id, &EventMembers::Delta { delta }, out);
             }
-            let members = json!({"name": call.call.name, "arguments": arguments});
+            let members = EventMembers::Arguments {
+                name: &call.call.name,
+                arguments: &arguments,
+            };
             let kind = "response.function_call_arguments.done";
             self.item_event(kind, &id, &members, out);
             call.call.arguments = arguments;
@@ -276,43 +284,37 @@ impl ResponsesWriter {
         let finish = std::mem::take(&mut self.finish);
         let ending = Ending::of(&finish);
         self.close_message(ending.status, out);
-        // `end` fails the stream if the last item exceeds the limit.
-        if self.ended {
-            return;
-        }
         let output = std::mem::take(&mut self.output);
-        let response = encode::final_response(&self.response_context, ending, output, self.usage);
+        let response = &encode::final_response(&self.response_context, ending, output, self.usage);
         let kind = match ending.reason {
             None => "response.completed",
             Some(_) => "response.incomplete",
         };
-        self.writer.send(kind, &object! {"response": response}, out);
-        self.ended = true;
+        self.writer
+            .send(kind, &EventMembers::Response { response }, out);
+        self.writer.ended = true;
     }
 
     fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
+        if self.writer.ended {
+            return;
+        }
         let kind = error.kind.as_deref().unwrap_or_default();
         let code = error::code(error.code.as_deref(), kind);
         let response = encode::failed_response(&self.response_context, &code, &error.message);
-        let error_member = json!({
-            "message": error.message,
-            "type": error.kind.as_deref().unwrap_or("server_error"),
-            "param": error.param,
-            "code": error.code,
-        });
-        let event = error::failed_event(self.writer.sequence_number, &response, &error_member);
+        let error = OpenaiError::of(&error_body(error));
         out.push(Frame {
             name: Cow::Borrowed(error::FAILED),
-            data: serde_json::to_vec(&event).unwrap_or_default(),
+            data: error::failed_event(self.writer.sequence_number, &response, &error),
         });
-        self.ended = true;
+        self.writer.ended = true;
         self.output.clear();
     }
 
     /// Counts bytes that are held. Returns false and fails the stream at the limit.
     fn hold(&mut self, bytes: usize, out: &mut Vec<Frame>) -> bool {
         self.held_bytes = self.held_bytes.saturating_add(bytes);
-        if self.held_bytes <= HELD_BYTES_MAX {
+        if self.held_bytes <= HELD_RESPONSE_BYTES_MAX {
             return true;
         }
         let message = "the answer is too long to be repeated whole at its end";
@@ -321,7 +323,10 @@ impl ResponsesWriter {
     }
 
     fn add(&mut self, item: &Value, out: &mut Vec<Frame>) {
-        let members = json!({"output_index": self.output.len(), "item": item});
+        let members = EventMembers::Item {
+            output_index: self.output.len(),
+            item,
+        };
         self.writer
             .send("response.output_item.added", &members, out);
     }
@@ -335,7 +340,10 @@ impl ResponsesWriter {
     }
 
     fn finish_item(&mut self, item: Value, out: &mut Vec<Frame>) {
-        let members = json!({"output_index": self.output.len(), "item": item});
+        let members = EventMembers::Item {
+            output_index: self.output.len(),
+            item: &item,
+        };
         self.writer.send("response.output_item.done", &members, out);
         self.output.push(item);
     }
@@ -344,7 +352,13 @@ impl ResponsesWriter {
         kind.id(&self.response_context, self.output.len())
     }
 
-    fn item_event(&mut self, kind: &'static str, id: &str, members: &Value, out: &mut Vec<Frame>) {
+    fn item_event(
+        &mut self,
+        kind: &'static str,
+        id: &str,
+        members: &EventMembers<'_>,
+        out: &mut Vec<Frame>,
+    ) {
         let location = EventLocation::of_item(id, self.output.len());
         self.writer.send_at(location, kind, members, out);
     }
@@ -353,7 +367,7 @@ impl ResponsesWriter {
         &mut self,
         kind: &'static str,
         id: &str,
-        members: &Value,
+        members: &EventMembers<'_>,
         out: &mut Vec<Frame>,
     ) {
         let location = EventLocation {
@@ -363,7 +377,12 @@ impl ResponsesWriter {
         self.writer.send_at(location, kind, members, out);
     }
 
-    fn content_event(&mut self, kind: &'static str, members: &Value, out: &mut Vec<Frame>) {
+    fn content_event(
+        &mut self,
+        kind: &'static str,
+        members: &EventMembers<'_>,
+        out: &mut Vec<Frame>,
+    ) {
         if let Some(message) = &self.message {
             let location = EventLocation {
                 content_index: Some(message.content.len()),
@@ -373,68 +392,3 @@ impl ResponsesWriter {
         }
     }
 }
-
-/// Writes an event directly, without a tree: most events are only a few characters long.
-#[derive(Serialize)]
-struct EventData<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    sequence_number: u64,
-    #[serde(flatten)]
-    location: EventLocation<'a>,
-    #[serde(flatten)]
-    members: &'a Value,
-}
-
-/// The position of an event's subject.
-#[derive(Default, Serialize)]
-struct EventLocation<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    item_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_index: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    summary_index: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_index: Option<usize>,
-}
-
-impl<'a> EventLocation<'a> {
-    fn of_item(id: &'a str, index: usize) -> Self {
-        Self {
-            item_id: Some(id),
-            output_index: Some(index),
-            ..Self::default()
-        }
-    }
-}
-
-impl EventWriter {
-    fn send(&mut self, kind: &'static str, members: &Value, out: &mut Vec<Frame>) {
-        self.send_at(EventLocation::default(), kind, members, out);
-    }
-
-    fn send_at(
-        &mut self,
-        location: EventLocation<'_>,
-        kind: &'static str,
-        members: &Value,
-        out: &mut Vec<Frame>,
-    ) {
-        let data = EventData {
-            kind,
-            sequence_number: self.sequence_number,
-            location,
-            members,
-        };
-        self.sequence_number += 1;
-        out.push(Frame {
-            name: Cow::Borrowed(kind),
-            data: serde_json::to_vec(&data).unwrap_or_default(),
-        });
-    }
-}
-
-/// The maximum length of the response that is held for the last event, in bytes: the maximum length of
-/// an event from a provider.
-const HELD_BYTES_MAX: usize = crate::sse::EVENT_BYTES_MAX;

@@ -377,6 +377,40 @@ fn failure_ends_stream_once() -> Outcome {
 }
 
 #[test]
+fn nothing_follows_exceeded_limit() -> Outcome {
+    let signature = Signature {
+        origin: Dialect::Gemini,
+        data: "s".repeat(crate::limits::HELD_RESPONSE_BYTES_MAX / 2 + 1),
+    };
+    let call = PartStart::ToolCall {
+        id: "c".to_owned(),
+        name: "f".to_owned(),
+        signature: Some(signature.clone()),
+    };
+    for next in [PartStart::Text, call] {
+        let events = [
+            Event::PartStart(PartStart::Reasoning { redacted: true }),
+            Event::Delta(Delta::Signature(signature.clone())),
+            // It ends the reasoning, which exceeds the limit as an item.
+            Event::PartStart(next),
+            Event::PartEnd,
+            Event::Done,
+        ];
+        let written = frames(&events, response_context())?;
+        let names: Vec<_> = written.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "response.created",
+                "response.in_progress",
+                "response.failed"
+            ]
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn gateway_error_is_one_event() -> Outcome {
     let error = ErrorBody {
         message: "a \"b\"\nc",

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::gemini::reasoning::LEVELS;
 use crate::gemini::request::members::nested;
-use crate::gemini::tools::to_json_schema;
+use crate::gemini::schema_keywords::to_json_schema;
 use crate::ir::{
     Effort, Format, ObjectReader, Reasoning, Request, Sampling, TranslationError, TranslationReport,
 };

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::gemini::request::members::nested_list;
 use crate::gemini::request::members::{nested, object};
-use crate::gemini::tools::to_json_schema;
+use crate::gemini::schema_keywords::to_json_schema;
 use crate::ir::{
     ObjectReader, Request, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport,
 };

@@ -1,11 +1,18 @@
 //! The parts of a stream. The API sends pieces without marks of where a part begins or ends, so both
 //! follow from the order of the pieces.
 
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::gemini::citations::{self, CITATIONS_MAX, CITED_BYTES_MAX};
+use crate::gemini::citations;
+use crate::gemini::response::chunk::{Candidate, PartMembers};
 use crate::gemini::{media, reasoning};
 use crate::ir::{Delta, Event, Malformed, PartStart, Signature};
+use crate::json;
+use crate::limits::{CITATIONS_MAX, CITED_TEXT_BYTES_MAX};
 
 /// The open part, and what is known of those before it.
 #[derive(Debug, Default)]
@@ -33,25 +40,19 @@ enum OpenKind {
 }
 
 impl Parts {
-    /// Reads the parts and the citations of a response's first candidate. Translated requests never ask
-    /// for another one.
+    /// Reads the parts and the citations of a candidate.
     ///
     /// # Errors
-    /// If the response is not JSON, or a tool call has no name.
-    pub(super) fn read(&mut self, text: &str, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        let response: Value =
-            serde_json::from_str(text).map_err(|_| Malformed("an event is not valid JSON"))?;
-        let candidate = response.pointer("/candidates/0").and_then(Value::as_object);
-        let Some(candidate) = candidate else {
-            return Ok(());
-        };
-        let content = candidate.get("content");
-        let parts = content.and_then(|content| content.get("parts")?.as_array());
-        for part in parts.into_iter().flatten().filter_map(Value::as_object) {
+    /// If one is not valid JSON, or a tool call has no name.
+    pub(super) fn read(
+        &mut self,
+        candidate: &Candidate<'_>,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
+        for part in candidate.parts() {
             self.part(part, out)?;
         }
-        self.push_citations(candidate, out);
-        Ok(())
+        self.push_citations(candidate, out)
     }
 
     /// Ends the open part.
@@ -67,28 +68,26 @@ impl Parts {
         }
     }
 
-    fn part(&mut self, part: &Map<String, Value>, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        let is_reasoning = part.get("thought") == Some(&Value::Bool(true));
-        let signature = string(part, "thoughtSignature").and_then(reasoning::decode);
-        if let Some(call) = part.get("functionCall").and_then(Value::as_object) {
-            self.push_call(call, signature, out)?;
-        } else if let Some(data) = part.get("inlineData").and_then(Value::as_object) {
+    fn part(&mut self, part: &PartMembers<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let signature = reasoning::decode(&text(part.signature)?);
+        if let Some(call) = object(part.function_call)? {
+            self.push_call(&call, signature, out)?;
+        } else if let Some(data) = object(part.inline_data)? {
             // Images inside of reasoning are drafts of the image that follows.
-            if !is_reasoning {
+            if !part.is_reasoning {
                 self.push_media(data, out);
             }
             self.set_signature(signature, out);
-        } else if is_reasoning {
-            self.push_reasoning(string(part, "text").unwrap_or_default(), signature, out);
+        } else if part.is_reasoning {
+            self.push_reasoning(text(part.text)?, signature, out);
         } else {
-            let text = string(part, "text").unwrap_or_default();
-            self.push_text(text, out);
+            self.push_text(text(part.text)?, out);
             self.set_signature(signature, out);
         }
         Ok(())
     }
 
-    fn push_text(&mut self, text: &str, out: &mut Vec<Event>) {
+    fn push_text(&mut self, text: Cow<'_, str>, out: &mut Vec<Event>) {
         if text.is_empty() {
             return;
         }
@@ -99,12 +98,12 @@ impl Parts {
             self.text = Some(String::new());
             out.push(Event::PartStart(PartStart::Text));
         }
-        let is_short = |buffered: &String| buffered.len() + text.len() <= CITED_BYTES_MAX;
+        let is_short = |buffered: &String| buffered.len() + text.len() <= CITED_TEXT_BYTES_MAX;
         self.text = self.text.take().filter(is_short);
         if let Some(buffered) = &mut self.text {
-            buffered.push_str(text);
+            buffered.push_str(&text);
         }
-        out.push(Event::Delta(Delta::Text(text.to_owned())));
+        out.push(Event::Delta(Delta::Text(text.into_owned())));
     }
 
     /// Stores the signature of the piece that was read last.
@@ -119,7 +118,12 @@ impl Parts {
         self.signature = signature;
     }
 
-    fn push_reasoning(&mut self, text: &str, signature: Option<Signature>, out: &mut Vec<Event>) {
+    fn push_reasoning(
+        &mut self,
+        text: Cow<'_, str>,
+        signature: Option<Signature>,
+        out: &mut Vec<Event>,
+    ) {
         if text.is_empty() && signature.is_none() {
             return;
         }
@@ -130,7 +134,7 @@ impl Parts {
             out.push(Event::PartStart(PartStart::Reasoning { redacted }));
         }
         if !text.is_empty() {
-            out.push(Event::Delta(Delta::Reasoning(text.to_owned())));
+            out.push(Event::Delta(Delta::Reasoning(text.into_owned())));
         }
         if let Some(signature) = signature {
             out.push(Event::Delta(Delta::Signature(signature)));
@@ -168,12 +172,15 @@ impl Parts {
         Ok(())
     }
 
-    fn push_media(&mut self, data: &Map<String, Value>, out: &mut Vec<Event>) {
-        let of = |name: &str| string(data, name).map(str::to_owned);
-        let (Some(media_type), Some(bytes)) = (of("mimeType"), of("data")) else {
+    fn push_media(&mut self, mut data: Map<String, Value>, out: &mut Vec<Event>) {
+        let mut take = |name: &str| match data.remove(name) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let (Some(media_type), Some(bytes)) = (take("mimeType"), take("data")) else {
             return;
         };
-        if let Some(part) = media::inline_part(media_type, bytes, of("displayName")) {
+        if let Some(part) = media::inline_part(media_type, bytes, take("displayName")) {
             self.close(out);
             out.push(Event::PartStart(PartStart::Complete(part)));
             out.push(Event::PartEnd);
@@ -181,18 +188,53 @@ impl Parts {
     }
 
     /// Adds the citations of the open text. Without an open text they belong to no part, and are dropped.
-    fn push_citations(&mut self, candidate: &Map<String, Value>, out: &mut Vec<Event>) {
+    ///
+    /// # Errors
+    /// If they are not valid JSON.
+    fn push_citations(
+        &mut self,
+        candidate: &Candidate<'_>,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
         if self.open != Some(OpenKind::Text) {
-            return;
+            return Ok(());
         }
-        for citation in citations::decode(candidate, self.text.as_deref()) {
+        let grounding = candidate.grounding_metadata.map(decode).transpose()?;
+        let cited = candidate.citation_metadata.map(decode).transpose()?;
+        let text = self.text.as_deref();
+        for citation in citations::decode(grounding.as_ref(), cited.as_ref(), text) {
             let key = (citation.url.clone(), citation.span);
             if self.cited.len() < CITATIONS_MAX && !self.cited.contains(&key) {
                 self.cited.push(key);
                 out.push(Event::Delta(Delta::Citation(citation)));
             }
         }
+        Ok(())
     }
+}
+
+/// Decodes a text; empty if it is missing or no string.
+///
+/// # Errors
+/// If it has an escape that stands for no character.
+fn text(raw: Option<&RawValue>) -> Result<Cow<'_, str>, Malformed> {
+    match raw.filter(|raw| raw.get().starts_with('"')) {
+        Some(raw) => json::string(raw).ok_or(NOT_JSON),
+        None => Ok(Cow::Borrowed("")),
+    }
+}
+
+/// Decodes an object; `None` if it is missing or another value.
+///
+/// # Errors
+/// If something in it is not valid.
+fn object(raw: Option<&RawValue>) -> Result<Option<Map<String, Value>>, Malformed> {
+    let raw = raw.filter(|raw| raw.get().starts_with('{'));
+    raw.map(decode).transpose()
+}
+
+fn decode<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Malformed> {
+    serde_json::from_str(raw.get()).map_err(|_| NOT_JSON)
 }
 
 fn string<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
@@ -205,6 +247,10 @@ pub(super) fn call_id_stem(response_id: &str) -> String {
     let letters = response_id.chars().filter(is_id_char);
     letters.take(ID_CHARS_MAX).collect()
 }
+
+/// The error for a value that is valid for `RawValue`, but not for serde_json's tree: a lone surrogate, a
+/// number out of range, or a deep nesting.
+const NOT_JSON: Malformed = Malformed("an event is not valid JSON");
 
 /// The longest part of a response's id in the ids of its calls, in characters. OpenAI's ids have at most
 /// 40, and Google's have 22.

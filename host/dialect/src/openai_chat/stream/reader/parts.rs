@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::ir::tool_text::{INPUT_PREFIX, INPUT_SUFFIX, escape_json};
 use crate::ir::{Delta, Event, Malformed, PartStart, Signature};
+use crate::limits::TEXT_IN_CALL_BYTES_MAX;
 use crate::openai_chat::DIALECT;
 use crate::openai_chat::response::finish_reason::PartKinds;
 use crate::openai_chat::response::message::{self, Piece};
@@ -89,7 +90,7 @@ impl PartTracker {
     /// Reads a piece of text.
     pub(crate) fn text(&mut self, text: &str, out: &mut Vec<Event>) {
         let calling = matches!(self.open, DecodingPart::Call { .. });
-        if calling && self.held_text.len() + text.len() <= HELD_TEXT_BYTES_MAX {
+        if calling && self.held_text.len() + text.len() <= TEXT_IN_CALL_BYTES_MAX {
             self.held_text.push_str(text);
         } else if !text.is_empty() {
             self.open(DecodingPart::Text, PartStart::Text, out);
@@ -260,7 +261,3 @@ fn emit_signature_part(signature: Signature, redacted: bool, out: &mut Vec<Event
 fn arguments(text: &str) -> Event {
     Event::Delta(Delta::Arguments(text.to_owned()))
 }
-
-/// The maximum length of the text that is held back while a call is open, in bytes. A longer text ends the
-/// call.
-const HELD_TEXT_BYTES_MAX: usize = 64 * 1024;

@@ -192,6 +192,22 @@ fn writes_tool_calls_with_index_and_custom_input() {
 }
 
 #[test]
+fn rejects_endless_custom_input() {
+    let mut events = vec![Event::PartStart(PartStart::ToolCall {
+        id: "1".to_owned(),
+        name: "patch".to_owned(),
+        signature: None,
+    })];
+    let piece = Event::Delta(Delta::Arguments("x".repeat(1 << 20)));
+    events.extend(std::iter::repeat_n(piece, 5));
+    events.extend([Event::PartEnd, Event::Done]);
+    let chunks = chunks(&events);
+    assert_eq!(chunks.len(), 2, "the beginning of the call, and the error");
+    let message = "the arguments of a tool call are too long";
+    assert_eq!(chunks[1]["error"]["message"], message);
+}
+
+#[test]
 fn writes_reasoning_details_with_spans() {
     let foreign = Signature {
         origin: Dialect::AnthropicMessages,

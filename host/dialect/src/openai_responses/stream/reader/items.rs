@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::open_item::{self, OpenItem, ReasoningSource};
 use crate::ir::{Event, Malformed};
+use crate::limits::{ITEMS_MAX, WAITING_ITEMS_BYTES_MAX};
 use crate::openai_responses::citations;
 use crate::openai_responses::response::decode::DecodeState;
 use crate::openai_responses::response::item;
@@ -104,7 +105,7 @@ impl Items {
 
     fn queue(&mut self, output_index: u64, item: &RawValue) -> Result<(), Malformed> {
         self.waiting_bytes += item.get().len();
-        if self.waiting_bytes > WAITING_BYTES_MAX {
+        if self.waiting_bytes > WAITING_ITEMS_BYTES_MAX {
             return Err(Malformed("too many items end before an earlier one"));
         }
         self.waiting.push_back((output_index, value(Some(item))));
@@ -204,9 +205,3 @@ pub(super) fn value(raw: Option<&RawValue>) -> Value {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
         .unwrap_or_default()
 }
-
-/// The most that waits for an item to end, in bytes: as much as one event may have.
-const WAITING_BYTES_MAX: usize = crate::sse::EVENT_BYTES_MAX;
-
-/// The most items that a response may have. A model that searches the web makes some hundreds.
-const ITEMS_MAX: usize = 1 << 14;

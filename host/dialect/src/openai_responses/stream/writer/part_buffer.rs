@@ -1,7 +1,8 @@
 //! The open part of a stream that is written, with its content so far.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::event_writer::EventMembers;
 use crate::ir::{Delta, ResponseContext, Signature, ToolCall};
 use crate::openai_responses::citations;
 use crate::openai_responses::reasoning::{self, Mark};
@@ -113,15 +114,20 @@ impl PartBuffer {
         }
     }
 
-    /// Returns the event with the complete part.
-    pub(crate) fn done_event(&self) -> (&'static str, Value) {
+    /// Returns the event with the complete text or refusal; `None` for other parts.
+    pub(super) fn done_event(&self) -> Option<(&'static str, EventMembers<'_>)> {
         match self {
-            Self::Refusal { text } => ("response.refusal.done", json!({"refusal": text})),
-            Self::Text { text, .. } => (
-                "response.output_text.done",
-                json!({"text": text, "logprobs": []}),
-            ),
-            Self::Call(_) | Self::Reasoning(_) => ("", Value::Null),
+            Self::Refusal { text: refusal } => {
+                Some(("response.refusal.done", EventMembers::Refusal { refusal }))
+            }
+            Self::Text { text, .. } => {
+                let logprobs = [];
+                Some((
+                    "response.output_text.done",
+                    EventMembers::Text { text, logprobs },
+                ))
+            }
+            Self::Call(_) | Self::Reasoning(_) => None,
         }
     }
 }

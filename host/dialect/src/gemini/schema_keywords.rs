@@ -1,4 +1,4 @@
-//! Converts Google's `Schema`, a subset of OpenAPI's, to JSON Schema.
+//! Converts the keywords of Google's `Schema`, a subset of OpenAPI's, to those of JSON Schema.
 
 use serde_json::{Map, Value, json};
 

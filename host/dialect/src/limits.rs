@@ -1,0 +1,85 @@
+//! The limits of this crate, each with its unit and its reason. Limits of one provider's API are beside the
+//! code of its dialect.
+
+/// The default maximum length of a server-sent event, in bytes, comments included. A chat event is a few
+/// hundred bytes, but an image is sent as one event in base64: this holds 24 MiB of image, more than image
+/// models return today. A stream needs that much memory only while such an event arrives.
+pub const EVENT_BYTES_MAX: usize = 32 << 20;
+
+/// The maximum length of a model's name in a request, in bytes. Names go into logs, metrics and selectors;
+/// the longest in use, those of fine-tuned models, have around a hundred.
+pub const MODEL_BYTES_MAX: usize = 256;
+
+/// The maximum number of patches of one [`apply`](crate::json::apply). Each patch reads the whole text,
+/// which may be megabytes long; executors change a handful of members.
+pub const PATCHES_MAX: usize = 32;
+
+/// The maximum number of warnings of one translation. They go into a header, which must stay small.
+pub const WARNINGS_MAX: usize = 32;
+
+/// The maximum length of a provider's error message, in bytes. It goes into logs, and some providers put
+/// the whole request, or a page of HTML, into it.
+pub(crate) const ERROR_MESSAGE_BYTES_MAX: usize = 1_024;
+
+/// The maximum length of each other text of a provider's error, and of a finish reason, in bytes. They are
+/// codes for programs, of a few words at most.
+pub(crate) const CODE_BYTES_MAX: usize = 128;
+
+/// The maximum number of steps of the path in a provider's error: deeper than any request is nested.
+pub(crate) const ERROR_PATH_STEPS_MAX: usize = 16;
+
+/// The maximum length of text that is tokenized for an estimate, in bytes: more than most context windows
+/// hold, and about 0.2 s of work.
+pub(crate) const TOKENIZED_BYTES_MAX: usize = 1 << 20;
+
+/// The maximum length of one piece of text for the tokenizer, in bytes. Its time grows faster than the
+/// length of a run of one character, and very long runs make it panic.
+pub(crate) const TOKENIZED_PIECE_BYTES_MAX: usize = 8 << 10;
+
+/// The maximum number of blocks that are read of one response of `anthropic-messages`: more than any has,
+/// and few enough to read quickly.
+pub(crate) const BLOCKS_MAX: usize = 65_536;
+
+/// The maximum number of citations of one block of `anthropic-messages`: more than any response has.
+pub(crate) const BLOCK_CITATIONS_MAX: usize = 1_024;
+
+/// The maximum number of citations of one response of `gemini`. A search finds about ten pages, and each is
+/// cited a few times.
+pub(crate) const CITATIONS_MAX: usize = 256;
+
+/// The maximum length of a streamed text of `gemini` that is buffered to compute the spans of its citations,
+/// in bytes. Responses with search results have a few pages. The citations of a longer text have no spans.
+pub(crate) const CITED_TEXT_BYTES_MAX: usize = 256 << 10;
+
+/// The maximum length of a tool call's arguments in a stream to a client of `gemini`, in bytes: the API has
+/// them whole in one event. The arguments of a tool that writes a file hold the file; no model writes 4 MiB
+/// in one response.
+pub(crate) const CALL_ARGUMENTS_BYTES_MAX: usize = 4 << 20;
+
+/// The maximum length of the id or the model's name in a stream of `openai-chat`, in bytes. It is repeated to
+/// the client; the longest in use have around a hundred.
+pub(crate) const STREAM_NAME_BYTES_MAX: usize = 512;
+
+/// The maximum length of a stream's text that is held back while a call of `openai-chat` is open, in bytes.
+/// Some models write a line break there; a longer text ends the call.
+pub(crate) const TEXT_IN_CALL_BYTES_MAX: usize = 64 << 10;
+
+/// The maximum length of a custom tool's arguments that are held back in a stream to a client of
+/// `openai-chat`, in bytes. They may hold patches of whole files; no model writes 4 MiB in one response.
+pub(crate) const CUSTOM_INPUT_BYTES_MAX: usize = 4 << 20;
+
+/// The maximum length of the record of reasoning details of `openai-chat`, in bytes. The largest records hold
+/// the whole reasoning, encrypted, and have some hundred KiB.
+pub(crate) const REASONING_RECORD_BYTES_MAX: usize = 1 << 20;
+
+/// The maximum length of what waits for an item of an `openai-responses` stream to end, in bytes: as much as
+/// one event may have.
+pub(crate) const WAITING_ITEMS_BYTES_MAX: usize = EVENT_BYTES_MAX;
+
+/// The maximum number of items of one response of `openai-responses`. A model that searches the web makes
+/// some hundreds.
+pub(crate) const ITEMS_MAX: usize = 1 << 14;
+
+/// The maximum length of a response that is held for the last event of a stream to a client of
+/// `openai-responses`, which repeats it, in bytes: the maximum length of an event from a provider.
+pub(crate) const HELD_RESPONSE_BYTES_MAX: usize = EVENT_BYTES_MAX;
