@@ -125,7 +125,7 @@ async fn retries_token_save_until_store_recovers() {
 
 #[tokio::test(start_paused = true)]
 async fn rejected_refresh_bars_credential_until_secrets_change() {
-    let (auth, _, provider) = setup(&["a", "b"], 0 * MINUTE);
+    let (auth, _, provider) = setup(&["a", "b"], Duration::ZERO);
     let rejected = RefreshError::Rejected("invalid_grant".into());
     provider.failures.lock().push_back(rejected.clone());
     let a = id("a");
