@@ -79,7 +79,7 @@ fn origin(origin: &Origin) -> types::Origin {
 fn model(model: &ModelStatus) -> types::Model {
     types::Model {
         model: model.model.to_string(),
-        health: health_status(&model.health),
+        health: health_status(model.worst()),
         error_permille: model.error_permille,
         latency_ms: model.latency_ms,
         quota_left_permille: model.quota.left_permille,

@@ -13,6 +13,7 @@ mod entry;
 mod gate;
 mod health;
 mod index;
+mod index_entry;
 mod lane;
 mod name_index;
 mod providers;

@@ -1,7 +1,7 @@
 //! When a credential may be used for an endpoint: everything that its failures are booked on.
 
 use super::entry::{Live, Slots};
-use super::name_index::{EntryState, IndexEntry};
+use super::index_entry::{EntryState, IndexEntry};
 use super::sites::Sites;
 use crate::evidence::Failing;
 use crate::{Availability, CoolingClass, Endpoint, Health, Timestamp};

@@ -162,7 +162,7 @@ impl Pool {
             observation,
             effects,
         );
-        self.note_answer(attempt, observation, effects);
+        self.note_response(attempt, observation, effects);
         self.end_trial(attempt, true);
         self.forget_failing(attempt);
     }
@@ -206,7 +206,12 @@ impl Pool {
     }
 
     /// Records that the way to the provider works: something was answered.
-    fn note_answer(&mut self, attempt: &Attempt, observation: Observation, effects: &mut Effects) {
+    fn note_response(
+        &mut self,
+        attempt: &Attempt,
+        observation: Observation,
+        effects: &mut Effects,
+    ) {
         let Some(live) = self.slots.live(attempt.slot) else {
             return;
         };
@@ -217,7 +222,7 @@ impl Pool {
         let Some(way) = self.sites.way_mut(route) else {
             return;
         };
-        way.note_answer();
+        way.note_response();
         if way.health == Health::Ready {
             return;
         }

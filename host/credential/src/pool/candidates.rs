@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::availability::HealthReader;
 use super::entry::Live;
 use super::gate::{SITE_TRIALS, trial_interval};
-use super::name_index::{CandidateFilter, Exclusions, IndexEntry};
+use super::index_entry::IndexEntry;
+use super::name_index::{CandidateFilter, Exclusions};
 use super::{CandidateQuery, Candidates, CoolingCause, Members, Pool, Reasons, Slot, Unavailable};
 use crate::{Availability, CoolingClass, ModelKey, Requester, Timestamp};
 
@@ -202,12 +203,12 @@ impl Pool {
                 cause: window.cause.clone(),
             })
         });
-        self.note_asked(index, &gated, query, now);
+        self.note_rival(index, &gated, query, now);
         Err(Unavailable::NoneAvailable(reasons))
     }
 
     /// Records that a client could have had a trial at these credentials, if it were its turn.
-    fn note_asked(
+    fn note_rival(
         &mut self,
         index: u32,
         gated: &[Slot],
@@ -225,7 +226,7 @@ impl Pool {
             };
             let lane = self.sites.lane_mut(live.route, key, query.endpoint);
             if let Some(lane) = lane {
-                lane.gate.note_asked(query.requester.client, now);
+                lane.gate.note_rival(query.requester.client, now);
             }
         }
     }

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::availability::HealthReader;
-use super::{Candidates, Member, Members, Reasons};
+use super::index_entry::{EntryState, IndexEntry};
+use super::{Candidates, Members, Reasons};
 use crate::{Credential, Endpoint, ProviderName, Timestamp};
-pub(super) use view::{EntryState, View};
+use view::View;
 
 /// The credentials that serve one name. An entry keeps its position until its credential is
 /// redefined.
@@ -29,17 +30,6 @@ pub(super) struct NameIndex {
     /// The same by lanes, sites and ways too, for endpoints with one that cools. There are as many
     /// as endpoints at most.
     by_endpoint: Vec<(Endpoint, View)>,
-}
-
-/// One credential in the index of a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct IndexEntry {
-    pub(super) member: Member,
-    pub(super) priority: i32,
-    /// The number of its provider.
-    pub(super) provider: u32,
-    /// The credential's own number of rounds.
-    pub(super) rounds: Option<u32>,
 }
 
 /// Excludes entries that are ready: their provider is at its limit, or the round is too late for
