@@ -223,7 +223,7 @@ impl Account {
             || (self.is_rejected() && self.refresh.running.is_some())
     }
 
-    /// True if the access token is of no use: it has expired, the provider rejected it, or there is none.
+    /// True if the access token is unusable: it has expired, the provider rejected it, or there is none.
     pub(crate) fn is_unusable(&self, now: Timestamp) -> bool {
         self.has_expired(now) || self.lacks_token() || self.is_rejected()
     }

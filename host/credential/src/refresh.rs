@@ -94,15 +94,16 @@ impl RefreshFacts {
 }
 
 /// Returns the backoff after this many consecutive failures, at least one: 5 s, 15 s, 1 min, then
-/// doubling up to 40 min. It is changed by up to a fifth, so that credentials that failed together
-/// spread. `jitter` is a random number.
+/// doubling up to 40 min. It is shortened by up to a fifth, so that credentials that failed together
+/// spread; a call that waits 5 s for the next refresh waits long enough. `jitter` is a random number.
 pub fn refresh_backoff(failures: u32, jitter: u64) -> Duration {
     let position = failures.saturating_sub(1);
     let last = FAILURE_BACKOFFS.len() - 1;
     let step = usize::try_from(position).unwrap_or(last).min(last);
     let doublings = position.saturating_sub(u32::try_from(last).unwrap_or(0));
     let backoff = FAILURE_BACKOFFS[step].saturating_mul(2_u32.saturating_pow(doublings));
-    jittered(backoff.min(FAILURE_BACKOFF_MAX), jitter)
+    let shortened = u32::try_from(jitter % (BACKOFF_JITTER_PERMILLE + 1)).unwrap_or(0);
+    backoff.min(FAILURE_BACKOFF_MAX) * (1000 - shortened) / 1000
 }
 
 /// Limits the refreshes that rejected tokens cause. A provider that rejects every token, for example of
@@ -178,6 +179,9 @@ const FAILURE_BACKOFFS: [Duration; 3] = [
     Duration::from_secs(15),
     Duration::from_mins(1),
 ];
+
+/// How much a backoff is shortened at most: a fifth.
+const BACKOFF_JITTER_PERMILLE: u64 = 200;
 
 /// The longest backoff: by then a token of an hour has expired.
 const FAILURE_BACKOFF_MAX: Duration = Duration::from_mins(40);

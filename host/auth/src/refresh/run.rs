@@ -123,7 +123,7 @@ async fn drive(
     result
 }
 
-/// Bars a credential whose refresh token was rejected, once its access token is of no use either. Until
+/// Bars a credential whose refresh token was rejected, once its access token is unusable too. Until
 /// then it serves on.
 fn bar_if_unusable(inner: &Inner, state: &mut State, id: &CredentialId, now: Timestamp) {
     let Some(account) = state.accounts.get_mut(id) else {

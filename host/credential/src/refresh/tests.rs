@@ -151,15 +151,15 @@ fn cliproxyapi_compat_1_14_lead_counts_back_from_expiry_or_on_from_last_refresh(
 
 #[test]
 fn cliproxyapi_compat_1_2_refresh_backoff_starts_at_5_seconds_and_grows() {
-    let middle = |failures| refresh_backoff(failures, 200);
-    assert_eq!([1, 2, 3, 4].map(middle), [5, 15, 60, 120].map(secs));
+    let longest = |failures| refresh_backoff(failures, 0);
+    assert_eq!([1, 2, 3, 4].map(longest), [5, 15, 60, 120].map(secs));
     assert_eq!(
-        [7, 8, 9, 10, u32::MAX].map(middle),
+        [7, 8, 9, 10, u32::MAX].map(longest),
         [960, 1920, 2400, 2400, 2400].map(secs)
     );
     assert_eq!(
-        (refresh_backoff(1, 0), refresh_backoff(1, 400)),
-        (secs(4), secs(6))
+        (refresh_backoff(1, 200), refresh_backoff(1, 201)),
+        (secs(4), secs(5))
     );
 }
 
