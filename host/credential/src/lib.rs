@@ -27,8 +27,8 @@ pub use outcome::{Failure, Outcome, Scope, kind};
 pub use policy::CooldownPolicy;
 pub use pool::{
     Aggregate, Attempt, CandidateQuery, Candidates, CredentialStatus, Effects, HealthChange,
-    HealthRecord, HealthStatus, LastFailure, LeaseError, Member, Members, ModelStatus, Pool,
-    PoolError, PoolOptions, Problem, Quota, QuotaState, Reasons, ServedName, Slot, Status,
+    HealthRecord, HealthStatus, LastFailure, LeaseError, Member, Members, ModelStatus, NameMatch,
+    Pool, PoolError, PoolOptions, Problem, Quota, QuotaState, Reasons, ServedName, Slot, Status,
     Unavailable,
 };
 pub use refresh::{DueQueue, RefreshFacts, policy_check_interval, refresh_backoff};

@@ -20,12 +20,14 @@ use crate::context::CallContext;
 use crate::error::CallError;
 use crate::fallback::{Fallback, reason_label};
 use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, ROUND_JITTER_MAX};
+use crate::model_name;
 use crate::pick::{PickError, PickQuery, Picker};
 use crate::port::Upstream;
 use crate::progress::Progress;
 use crate::provider_budgets::Budgets;
 use crate::snapshot::Snapshot;
 use crate::token_estimate;
+use crate::unknown_model::UnknownModel;
 
 /// Carries out calls.
 pub struct Dispatcher {
@@ -76,6 +78,14 @@ impl Dispatcher {
         self.picker.auth()
     }
 
+    /// Returns a model's name in the spelling of the configuration.
+    ///
+    /// # Errors
+    /// When no credential serves it and it has no fallback.
+    pub fn resolve_model(&self, requested: &Arc<str>) -> Result<Arc<str>, UnknownModel> {
+        model_name::resolve(requested, self.auth(), &self.snapshot.load())
+    }
+
     /// The snapshot that a call would use now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
@@ -118,20 +128,19 @@ impl Dispatcher {
     /// # Errors
     /// The last error, if no attempt succeeded before the deadline.
     pub async fn call(&self, call: Call) -> Result<ClientResponse, CallError> {
-        let deadline = call.deadline;
         let trace = Arc::new(self.call_log.begin(&call, &self.clock));
+        let resolved = self.resolve_model(&call.model);
         let context = Arc::new(CallContext {
-            model: Arc::clone(&call.model),
+            model: Arc::clone(resolved.as_ref().unwrap_or(&call.model)),
             call: Arc::new(call),
             snapshot: self.snapshot.load_full(),
             clock: self.clock.clone(),
             upstream: Arc::clone(&self.upstream),
             trace,
         });
-        let result = match timeout_at(deadline, self.try_models(&context)).await {
-            Ok(Err(error)) => self.estimate_tokens(error, &context).await,
-            Ok(finished) => finished,
-            Err(_) => Err(CallError::Deadline(context.snapshot.timeouts.total)),
+        let result = match resolved {
+            Err(unknown) => Err(CallError::UnknownModel(unknown)),
+            Ok(_) => self.respond(&context).await,
         };
         match &result {
             Ok(response) if matches!(response.body, ResponseBody::Whole(_)) => {
@@ -145,6 +154,14 @@ impl Dispatcher {
             )),
         }
         result
+    }
+
+    async fn respond(&self, context: &Arc<CallContext>) -> Result<ClientResponse, CallError> {
+        match timeout_at(context.call.deadline, self.try_models(context)).await {
+            Ok(Err(error)) => self.estimate_tokens(error, context).await,
+            Ok(finished) => finished,
+            Err(_) => Err(CallError::Deadline(context.snapshot.timeouts.total)),
+        }
     }
 
     /// Estimates the tokens if no provider counted them. Returns the error if an estimate is not possible,
@@ -421,7 +438,7 @@ impl Dispatcher {
         }
         let model = context.model.as_ref().to_owned();
         match unavailable {
-            None | Some(Unavailable::UnknownModel) => CallError::UnknownModel(model),
+            None | Some(Unavailable::UnknownModel) => CallError::UnknownModel(model.into()),
             Some(unavailable) => {
                 let now = self.clock.now();
                 let retry_after = unavailable.retry_at().map(|at| at.saturating_since(now));
@@ -447,11 +464,11 @@ fn with_jitter(wait: Duration, longest: Duration) -> Duration {
     (wait + jitter).min(longest.max(wait))
 }
 
-/// The fallback models of the call, in order.
+/// The fallback models of the call, in order. The context has the model that the client requested.
 fn fallbacks(context: &CallContext) -> &[Fallback] {
     let all = &context.snapshot.routing.fallbacks;
-    let exact = all.get(&context.call.model);
-    let chain = exact.or_else(|| all.get(split_suffix(&context.call.model).0));
+    let exact = all.get(&context.model);
+    let chain = exact.or_else(|| all.get(split_suffix(&context.model).0));
     chain.map(Vec::as_slice).unwrap_or_default()
 }
 

@@ -9,6 +9,7 @@ use jackfield_dialect::Dialect;
 use jackfield_dialect::ir::TranslationError;
 
 use crate::port::{PluginFault, PluginId};
+use crate::unknown_model::UnknownModel;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -71,8 +72,8 @@ pub enum CallError {
         provider: Option<String>,
     },
     /// No credential serves this model.
-    #[error("no provider serves a model `{0}`")]
-    UnknownModel(String),
+    #[error("{0}")]
+    UnknownModel(UnknownModel),
     /// A provider or the connection to it failed, and no further attempt was possible.
     #[error("{}", .0.failure.message)]
     Upstream(Box<UpstreamFailure>),
@@ -221,7 +222,7 @@ mod tests {
         assert_eq!(executor.code(), Some("executor_not_found"));
         let provider = CallError::ProviderNotFound("p".to_owned());
         assert_eq!(provider.code(), Some("provider_not_found"));
-        let unknown = CallError::UnknownModel("m".to_owned());
+        let unknown = CallError::UnknownModel("m".to_owned().into());
         assert_eq!(unknown.code(), Some("model_not_found"));
     }
 }

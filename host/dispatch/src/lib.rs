@@ -13,6 +13,7 @@ mod error;
 mod error_chain;
 mod fallback;
 pub mod limits;
+mod model_name;
 mod negotiation;
 mod pick;
 pub mod plan;
@@ -27,6 +28,7 @@ mod request;
 mod scrub;
 pub mod snapshot;
 mod token_estimate;
+mod unknown_model;
 
 pub use affinity::AffinityKey;
 pub use call::{
@@ -40,3 +42,4 @@ pub use error_chain::error_chain;
 pub use fallback::{Condition, Fallback};
 pub use raw_request::RawRequest;
 pub use refresher::PlannedRefresher;
+pub use unknown_model::UnknownModel;
