@@ -7,7 +7,7 @@ use jackfield_dialect::RequestError;
 use jackfield_dispatch::{CallError, UpstreamFailure};
 
 use crate::client_keys::ClientKeyError;
-use crate::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT};
+use crate::limits::REQUEST_BODY_TIMEOUT;
 
 /// How a client sees an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +39,12 @@ impl ErrorClass {
     pub(crate) const fn of_request(error: &IngressError) -> Self {
         let (status, label) = match error {
             IngressError::Key(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            IngressError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large"),
+            IngressError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large"),
+            IngressError::Encoding(_) => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-encoding")
+            }
             IngressError::Timeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout"),
-            IngressError::Incomplete(_) | IngressError::Body(_) => {
+            IngressError::Incomplete(_) | IngressError::Undecodable(_) | IngressError::Body(_) => {
                 (StatusCode::BAD_REQUEST, "invalid-request")
             }
         };
@@ -107,8 +110,15 @@ fn upstream_status(failure: &UpstreamFailure) -> StatusCode {
 pub(crate) enum IngressError {
     #[error(transparent)]
     Key(#[from] ClientKeyError),
-    #[error("the request body is larger than {} MiB; send a smaller one", REQUEST_BODY_BYTES_MAX >> 20)]
-    TooLarge,
+    /// It holds the limit in bytes.
+    #[error("the request body is larger than {} MiB; send a smaller one", .0 >> 20)]
+    TooLarge(usize),
+    #[error(
+        "the content encoding {0} is not supported; use {SUPPORTED_ENCODINGS}, or send the body without one"
+    )]
+    Encoding(String),
+    #[error("the request body is not what its header `content-encoding` says: {0}")]
+    Undecodable(String),
     #[error("the request body did not arrive within {} s", REQUEST_BODY_TIMEOUT.as_secs())]
     Timeout,
     #[error("the request body ended early: {0}")]
@@ -116,6 +126,9 @@ pub(crate) enum IngressError {
     #[error(transparent)]
     Body(#[from] RequestError),
 }
+
+/// The content encodings of request bodies; `api/content_encoding.rs` decodes them.
+pub(crate) const SUPPORTED_ENCODINGS: &str = "br, deflate, gzip, zstd";
 
 #[cfg(test)]
 mod tests {
@@ -132,7 +145,14 @@ mod tests {
             class(IngressError::Key(ClientKeyError::Missing)),
             (401, "unauthorized")
         );
-        assert_eq!(class(IngressError::TooLarge), (413, "payload-too-large"));
+        assert_eq!(
+            class(IngressError::TooLarge(1 << 20)),
+            (413, "payload-too-large")
+        );
+        assert_eq!(
+            class(IngressError::Encoding("`compress`".to_owned())),
+            (415, "unsupported-encoding")
+        );
         assert_eq!(class(IngressError::Timeout), (408, "request-timeout"));
         assert_eq!(
             class(IngressError::Incomplete(String::new())),

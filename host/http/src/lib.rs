@@ -2,13 +2,15 @@
 
 mod api;
 mod client_keys;
+mod cors;
 mod errors;
 pub mod limits;
 mod render;
 mod server;
 mod upstream;
 
-pub use api::{Api, api_router};
+pub use api::{Api, ApiOptions, api_router};
 pub use client_keys::{ClientKeys, bearer};
+pub use cors::Cors;
 pub use server::{Drain, serve};
 pub use upstream::{HttpUpstream, install_crypto_provider};
