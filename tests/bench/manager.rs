@@ -240,6 +240,7 @@ fn rate_limited() -> Failure {
         message: "too many requests".to_owned(),
         retry_after: Some(COOLDOWN),
         refresh_suggested: false,
+        sent: true,
     }
 }
 

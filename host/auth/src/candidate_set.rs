@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jackfield_credential::{Candidates, Credential, Member, Members, Pool, Slot};
+use jackfield_credential::{
+    CandidateQuery, Candidates, Credential, Endpoint, Member, Members, Pool, PriorFailure,
+    Requester, Slot,
+};
 
 use crate::inner::Inner;
 
@@ -18,21 +21,49 @@ pub struct CandidateSet {
     candidates: Candidates,
     /// The requested name, if it differs from the indexed one by a suffix.
     requested: Option<Arc<str>>,
+    endpoint: Endpoint,
+    requester: Requester,
+    failed: Arc<[PriorFailure]>,
+    only: Option<Slot>,
 }
 
 impl CandidateSet {
-    pub(crate) fn new(inner: Arc<Inner>, candidates: Candidates, requested: &str) -> Self {
-        let more = *candidates.name != *requested;
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        candidates: Candidates,
+        query: &CandidateQuery<'_>,
+    ) -> Self {
+        let more = *candidates.name != *query.name;
         Self {
-            requested: more.then(|| Arc::from(requested)),
+            requested: more.then(|| Arc::from(query.name)),
+            endpoint: query.endpoint,
+            requester: query.requester,
+            failed: query.failed.into(),
+            only: query.only,
             inner,
             candidates,
         }
     }
 
+    /// Returns the query that a lease on one of them needs.
+    pub(crate) fn query(&self) -> CandidateQuery<'_> {
+        CandidateQuery {
+            endpoint: self.endpoint,
+            requester: self.requester,
+            failed: &self.failed,
+            only: self.only,
+            ..CandidateQuery::first_round(self.requested_name())
+        }
+    }
+
+    /// True if the only candidate cools, and the attempt finds out whether it still has to.
+    pub fn is_trial(&self) -> bool {
+        self.candidates.trial
+    }
+
     /// Returns the model as it was requested, with its suffix: the attempt sends the suffix
     /// upstream.
-    pub(crate) fn requested_name(&self) -> &str {
+    fn requested_name(&self) -> &str {
         self.requested.as_deref().unwrap_or(&self.candidates.name)
     }
 

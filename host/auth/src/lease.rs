@@ -141,6 +141,25 @@ impl Lease {
         }
     }
 
+    /// Records that the response has reached its first content: the provider serves the attempt.
+    pub fn note_content(&mut self, now: Timestamp) {
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
+        let mut state = self.inner.lock();
+        let effects = state.pool.note_content(attempt, now);
+        self.inner.take_effects(&mut state, effects);
+        self.inner.finish(state);
+    }
+
+    /// Records that the response head takes unusually long: other credentials are preferred until
+    /// it arrives.
+    pub fn note_slow(&self, now: Timestamp) {
+        if self.attempt.is_some() {
+            self.inner.lock().pool.note_slow(self.slot, now);
+        }
+    }
+
     /// Ends the attempt with its outcome. `first_byte` is the time to the first byte of the
     /// response, if there was one.
     #[expect(clippy::needless_pass_by_value, reason = "an outcome is settled once")]

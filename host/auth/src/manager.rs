@@ -111,7 +111,7 @@ impl AuthManager {
         Ok(CandidateSet::new(
             Arc::clone(&self.inner),
             candidates,
-            query.name,
+            query,
         ))
     }
 
@@ -128,7 +128,7 @@ impl AuthManager {
         now: Timestamp,
     ) -> Result<Lease, LeaseError> {
         let slot = candidates.slot(index).ok_or(LeaseError::NotInPool)?;
-        self.lease_slot(slot, candidates.requested_name(), now)
+        self.lease_slot(slot, &candidates.query(), candidates.is_trial(), now)
     }
 
     /// Takes another lease on a credential whose tokens were refreshed since the call's last
@@ -137,11 +137,22 @@ impl AuthManager {
     /// # Errors
     ///
     /// Why it is not available.
-    pub fn lease_again(&self, slot: Slot, name: &str, now: Timestamp) -> Result<Lease, LeaseError> {
-        self.lease_slot(slot, name, now)
+    pub fn lease_again(
+        &self,
+        slot: Slot,
+        query: &CandidateQuery<'_>,
+        now: Timestamp,
+    ) -> Result<Lease, LeaseError> {
+        self.lease_slot(slot, query, false, now)
     }
 
-    fn lease_slot(&self, slot: Slot, name: &str, now: Timestamp) -> Result<Lease, LeaseError> {
+    fn lease_slot(
+        &self,
+        slot: Slot,
+        query: &CandidateQuery<'_>,
+        trial: bool,
+        now: Timestamp,
+    ) -> Result<Lease, LeaseError> {
         let mut state = self.inner.lock();
         let credential = Arc::clone(state.pool.credential(slot).ok_or(LeaseError::NotInPool)?);
         let can_refresh = state.refresher.is_some() && credential.kind == CredentialKind::Oauth;
@@ -152,7 +163,7 @@ impl AuthManager {
         let refreshable = can_refresh && account.refresh.rejected.is_none();
         let access = Access::new(credential, account);
         // The last step that can fail, since an attempt without a lease would stay in flight for ever.
-        let attempt = state.pool.begin(slot, name, now)?;
+        let attempt = state.pool.begin(slot, query, trial, now)?;
         state.leases.open += 1;
         let configuration = state.configuration;
         drop(state);

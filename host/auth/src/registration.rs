@@ -54,6 +54,7 @@ impl Registration {
     pub(crate) fn pool_credential(&self) -> Credential {
         Credential {
             secret_fields: self.secrets.keys().cloned().collect(),
+            proxy_digest: self.proxy.as_ref().map(digest_of),
             ..self.credential.clone()
         }
     }
@@ -70,6 +71,13 @@ impl Registration {
         }
         digest.finalize().into()
     }
+}
+
+/// Returns a short digest of a proxy's URL, which tells proxies apart and reveals nothing.
+fn digest_of(proxy: &SecretString) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(proxy.expose_secret()).into();
+    let first = digest.iter().take(size_of::<u64>());
+    first.fold(0, |digest, &byte| (digest << 8) | u64::from(byte))
 }
 
 /// When tokens are refreshed; see [`RefreshFacts`](jackfield_credential::RefreshFacts).

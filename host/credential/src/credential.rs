@@ -42,6 +42,9 @@ pub struct Credential {
     pub in_flight_max: Option<NonZeroU32>,
     /// In how many rounds of a call it may be tried; `None` leaves it to the call.
     pub rounds: Option<u32>,
+    /// A digest of the proxy of its connections; `None` if there is none. Credentials with the same
+    /// proxy and origin share the way to the provider.
+    pub proxy_digest: Option<u64>,
 }
 
 impl Credential {
@@ -67,6 +70,7 @@ impl Credential {
             disable_cooling: None,
             in_flight_max: None,
             rounds: None,
+            proxy_digest: None,
         }
     }
 }

@@ -1,14 +1,15 @@
-//! The health of an account, or of one model of it, as a state machine: `(state, event, now) ->
-//! state`.
+//! The health of an account, a model, a lane, a site lane or a way, as a state machine: `(state,
+//! event, now) -> state`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::jitter::jittered;
-use crate::{CooldownPolicy, Failure, Outcome, Scope, Timestamp};
+use crate::{CooldownPolicy, CoolingClass, Failure, Outcome, Scope, Timestamp};
 
-/// The health of a credential's account, or of one model of it.
+/// The health of a credential's account, of one model of it, or of another thing that failures are
+/// booked on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Health {
     /// No failure since the last success.
@@ -49,8 +50,13 @@ pub struct Window {
     pub since: Timestamp,
     /// The end.
     pub until: Timestamp,
-    /// Consecutive windows whose length was a guess. Each doubles the next guess.
+    /// Consecutive windows of one class whose length was a guess. Each doubles the next guess.
     pub strikes: u32,
+    /// The class of the failure that opened it.
+    pub class: CoolingClass,
+    /// True if its length is the provider's hint, which is obeyed; false if it is a guess, which
+    /// trials may check.
+    pub hint: bool,
     /// The failure that opened it.
     pub cause: Arc<Cause>,
 }
@@ -64,6 +70,8 @@ pub struct Observation {
     pub now: Timestamp,
     /// The number of the probe, if the attempt was one.
     pub probe: Option<u64>,
+    /// True if the attempt was a trial: it began within a window of a guess.
+    pub trial: bool,
     /// A random number, for the jitter of the next probe.
     pub jitter: u64,
 }
@@ -73,9 +81,9 @@ impl Health {
     ///
     /// A window counts as one failure. However many calls fail during it, it becomes no longer and
     /// adds no strike, and results of attempts that began earlier are ignored. A success closes it
-    /// only if its attempt began after the failure. Only the probe is heard within a window: it
-    /// closes the window, or sets its new length. If it ends without a result, another probe may
-    /// start at once.
+    /// only if its attempt began after the failure. Only probes and trials are heard within a
+    /// window. They close it, or set its new length: the failure of a trial counts as the next
+    /// guess. If a probe ends without a result, another one may start at once.
     #[must_use]
     pub fn next(
         self,
@@ -98,7 +106,7 @@ impl Health {
             (health, Outcome::Failed(failure)) => {
                 health.after_failure(failure, observation, policy)
             }
-            (health, Outcome::Success) => health.after_success(observation.began),
+            (health, Outcome::Success) => health.after_success(observation),
             (health, Outcome::Cancelled | Outcome::Inconclusive) => health,
         }
     }
@@ -198,38 +206,100 @@ impl Health {
         observation: Observation,
         policy: &CooldownPolicy,
     ) -> Self {
-        if let Some(window) = self.window()
-            && (observation.began < window.since || observation.now < window.until)
-        {
+        let before = self.window();
+        // A trial finds out about its window alone: a hint that came meanwhile stands.
+        let heard = |window: &Window| match observation.trial && !window.hint {
+            true => observation.began >= window.since,
+            false => observation.began >= window.since && observation.now >= window.until,
+        };
+        if before.is_some_and(|window| !heard(window)) {
             return self;
         }
-        let strikes = self.strikes();
+        let strikes = before.map_or(0, |window| window.strikes_of(failure, policy));
         let Some(cooldown) = policy.cooldown_for(failure, strikes) else {
             return self;
         };
+        let end = observation.now + cooldown.length;
+        let guess = !cooldown.hint;
         let window = Window {
             since: observation.now,
-            until: observation.now + cooldown.length,
-            strikes: strikes.saturating_add(u32::from(cooldown.strike)),
+            // The guess after a trial must not shorten the one before.
+            until: before
+                .filter(|_| guess)
+                .map_or(end, |window| end.max(window.until)),
+            strikes: strikes.saturating_add(u32::from(guess)),
+            class: cooldown.class,
+            hint: cooldown.hint,
             cause: Arc::new(Cause::of(failure)),
         };
-        window.cooling(policy.probe_first, observation, policy)
+        window.cooling(None, observation, policy)
     }
 
-    fn after_success(self, began: Timestamp) -> Self {
+    fn after_success(self, observation: Observation) -> Self {
+        let closes = |window: &Window| match observation.trial {
+            true => observation.began >= window.since,
+            false => observation.began > window.since,
+        };
         match self.window() {
-            Some(window) if began > window.since => Self::Ready,
+            Some(window) if closes(window) => Self::Ready,
             _ => self,
         }
+    }
+
+    /// Returns the health in which one attempt may probe at once whether an open window is still
+    /// needed.
+    #[must_use]
+    pub(crate) fn probed_at_once(self, now: Timestamp) -> Self {
+        match self {
+            Self::Cooling { window, .. } if now < window.until => Self::Cooling {
+                window,
+                probe_at: Some(now),
+            },
+            other => other,
+        }
+    }
+
+    /// True if it speaks of the secret: the provider refused it, or the host barred it.
+    pub(crate) fn is_of_secret(&self) -> bool {
+        match self {
+            Self::Barred { .. } => true,
+            other => other
+                .window()
+                .is_some_and(|window| window.class == CoolingClass::Refused && !window.hint),
+        }
+    }
+
+    /// Returns the window that is open at `now`.
+    pub(crate) fn open_window(&self, now: Timestamp) -> Option<&Window> {
+        self.window().filter(|window| now < window.until)
     }
 }
 
 impl Window {
-    /// Opens the window, with a probe after `pause` if the window is long enough.
-    fn cooling(self, pause: Duration, observation: Observation, policy: &CooldownPolicy) -> Health {
+    /// Returns the strikes that a failure adds to: those of its own class.
+    fn strikes_of(&self, failure: &Failure, policy: &CooldownPolicy) -> u32 {
+        let class = policy.cooldown_for(failure, 0).map(|first| first.class);
+        match class {
+            Some(class) if class.doubles(self.class) => self.strikes,
+            _ => 0,
+        }
+    }
+
+    /// Opens the window, with a probe after `pause`, or after the policy's first pause, if the window
+    /// is long enough.
+    fn cooling(
+        self,
+        pause: Option<Duration>,
+        observation: Observation,
+        policy: &CooldownPolicy,
+    ) -> Health {
         let length = self.until.saturating_since(self.since);
-        let due = observation.now + jittered(pause, observation.jitter);
-        let probe_at = (length > policy.probe_after && due < self.until).then_some(due);
+        let first = policy.first_probe(self.hint, length);
+        let due = first.map(|first| {
+            let pause = pause.filter(|_| !self.hint).unwrap_or(first);
+            observation.now + jittered(pause, observation.jitter)
+        });
+        let probe_at = due.filter(|&due| due < self.until);
         Health::Cooling {
             window: self,
             probe_at,
@@ -250,26 +320,31 @@ impl Window {
         match outcome {
             Outcome::Success => Health::Ready,
             Outcome::Cancelled | Outcome::Inconclusive => again(self),
-            Outcome::Failed(failure) => match policy.cooldown_for(failure, self.strikes) {
-                // The failure says nothing about the credential. The path to it may be down for
-                // longer.
-                None => self.cooling(pause, observation, policy),
-                Some(cooldown) => {
-                    let end = observation.now + cooldown.length;
-                    let until = if cooldown.hint {
-                        end
-                    } else {
-                        // A guess must not shorten the window, which may be the provider's hint.
-                        end.max(self.until)
-                    };
-                    let window = Self {
-                        until,
-                        cause: Arc::new(Cause::of(failure)),
-                        ..self
-                    };
-                    window.cooling(pause.saturating_mul(2), observation, policy)
+            Outcome::Failed(failure) => {
+                match policy.cooldown_for(failure, self.strikes_of(failure, policy)) {
+                    // The failure says nothing about the credential. The path to it may be down for
+                    // longer.
+                    None => self.cooling(Some(pause), observation, policy),
+                    Some(cooldown) => {
+                        let end = observation.now + cooldown.length;
+                        let until = if cooldown.hint {
+                            end
+                        } else {
+                            // A guess must not shorten the window, which may be the provider's hint.
+                            end.max(self.until)
+                        };
+                        let window = Self {
+                            until,
+                            class: cooldown.class,
+                            // Until the end of a hint, a guess only adds to it.
+                            hint: cooldown.hint || (self.hint && end <= self.until),
+                            cause: Arc::new(Cause::of(failure)),
+                            ..self
+                        };
+                        window.cooling(Some(pause.saturating_mul(2)), observation, policy)
+                    }
                 }
-            },
+            }
         }
     }
 }

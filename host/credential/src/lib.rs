@@ -8,6 +8,8 @@
 //! [`Health`] and [`CooldownPolicy`].
 
 mod credential;
+mod endpoint;
+mod evidence;
 mod health;
 mod jitter;
 pub mod model_names;
@@ -21,15 +23,17 @@ mod stats;
 mod timestamp;
 
 pub use credential::{Credential, CredentialKind, Served};
+pub use endpoint::Endpoint;
 pub use health::{Availability, Cause, Health, Observation, Window};
 pub use name::{CredentialId, ModelKey, ProviderName, split_suffix};
 pub use outcome::{Failure, Outcome, Scope, kind};
-pub use policy::CooldownPolicy;
+pub use policy::{Backoff, CooldownPolicy};
 pub use pool::{
-    Aggregate, Attempt, CandidateQuery, Candidates, CredentialStatus, Effects, HealthChange,
-    HealthRecord, HealthStatus, LastFailure, LeaseError, Member, Members, ModelStatus, NameMatch,
-    Pool, PoolError, PoolOptions, Problem, Quota, QuotaState, Reasons, ServedName, Slot, Status,
-    Unavailable,
+    Aggregate, Attempt, CandidateQuery, Candidates, CoolingCause, CoolingClass, CoolingCounts,
+    CredentialStatus, Effects, HealthChange, HealthPlace, HealthRecord, HealthStatus, LaneStatus,
+    LastFailure, LeaseError, Member, Members, ModelStatus, NameMatch, Pool, PoolError, PoolOptions,
+    PriorFailure, Problem, Quota, QuotaState, Reasons, Renewal, Requester, ServedName, Slot,
+    Status, Unavailable,
 };
 pub use refresh::{DueQueue, RefreshFacts, policy_check_interval, refresh_backoff};
 pub use retry_budget::{BudgetPolicy, RetryBudget};

@@ -31,6 +31,9 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// True if a refresh of the credential may fix it.
     pub refresh_suggested: bool,
+    /// False if the failure is the transport's and nothing of the request was sent: no connection,
+    /// no tunnel, no TLS.
+    pub sent: bool,
 }
 
 /// What a failure is attributed to.
@@ -38,14 +41,15 @@ pub struct Failure {
 pub enum Scope {
     /// The client's request, which no credential can serve. It affects no health.
     Request,
-    /// This model, with this credential.
+    /// This model, with this credential. A rate limit or quota counts for all endpoints, anything
+    /// else for the endpoint of the request.
     Model,
     /// This credential, with every model.
     Credential,
-    /// The provider, with every credential. It cools the same as [`Scope::Model`]: each credential
-    /// discovers the outage itself, so that one that still works keeps serving.
+    /// Unattributed: the provider, or nothing in particular. The response does not say whose fault it
+    /// is, so the pool books it by what else it knows.
     Provider,
-    /// The connection: a retry may succeed. It affects no health.
+    /// The connection. If nothing was sent, it counts against the way, otherwise it is unattributed.
     Transport,
 }
 

@@ -5,40 +5,52 @@
 //! [`Pool::candidates`] costs a lookup by name and a shared reference, whatever the pool's size.
 
 mod attempt;
+mod availability;
+mod booking;
+mod candidates;
 mod columns;
 mod entry;
+mod gate;
 mod health;
 mod index;
+mod lane;
 mod name_index;
 mod names;
 mod providers;
+mod query;
 mod replace;
+mod sites;
 mod sorted_list;
 mod status;
 mod unavailable;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::{
-    Availability, CooldownPolicy, Credential, CredentialId, Observation, Outcome, ProviderName,
-    Timestamp, split_suffix,
+    Availability, CooldownPolicy, Credential, CredentialId, ProviderName, Timestamp, split_suffix,
 };
-pub use attempt::{Attempt, Effects, HealthChange, HealthRecord};
+pub use attempt::{Attempt, Effects, HealthChange, HealthPlace, HealthRecord};
+use availability::HealthReader;
+use candidates::trial_time;
 pub use entry::Quota;
 use entry::{Listing, Live, Slots, Touched};
-use name_index::{CandidateFilter, NameIndex};
+pub use health::Renewal;
+use name_index::NameIndex;
 pub use names::NameMatch;
 use providers::Providers;
+pub use query::{CandidateQuery, PriorFailure, Requester};
 pub use replace::{PoolError, Problem};
+use sites::Sites;
 pub use sorted_list::Members;
 pub use status::{
-    Aggregate, CredentialStatus, HealthStatus, LastFailure, ModelStatus, QuotaState, ServedName,
-    Status,
+    Aggregate, CredentialStatus, HealthStatus, LaneStatus, LastFailure, ModelStatus, QuotaState,
+    ServedName, Status,
 };
-pub use unavailable::{LeaseError, Reasons, Unavailable};
+pub use unavailable::{
+    CoolingCause, CoolingClass, CoolingCounts, LeaseError, Reasons, Unavailable,
+};
 
 /// Every credential with its health.
 ///
@@ -55,10 +67,13 @@ pub struct Pool {
     /// Indexes of names that no credential serves any more, for reuse.
     vacant: Vec<u32>,
     providers: Providers,
+    sites: Sites,
+    /// Credentials with an attempt that waits unusually long for its response head.
+    slow: BTreeSet<Slot>,
     /// The rounds that credentials define for themselves, with the number of credentials.
     rounds: BTreeMap<u32, u32>,
-    /// The number of probes so far.
-    probes: u64,
+    /// The number of attempts so far.
+    attempts: u64,
     /// The state of the random number generator for jitter.
     rng_state: u64,
     latest: Timestamp,
@@ -73,32 +88,6 @@ pub struct PoolOptions {
     pub provider_in_flight_max: BTreeMap<ProviderName, NonZeroU32>,
     /// The seed of the jitter. The same seed and events give the same pool.
     pub seed: u64,
-}
-
-/// A call's query for candidates.
-#[derive(Clone, Copy, Debug)]
-pub struct CandidateQuery<'a> {
-    /// The model's name, as the client sent it. A suffix such as `(high)` is ignored, unless a
-    /// credential serves exactly this name.
-    pub name: &'a str,
-    /// The credentials that were tried already.
-    pub tried: &'a [Slot],
-    /// The round, from 1.
-    pub round: u32,
-    /// The number of rounds for credentials that define none.
-    pub rounds: u32,
-}
-
-impl<'a> CandidateQuery<'a> {
-    /// Creates the query of a call's first attempt.
-    pub fn first_round(name: &'a str) -> Self {
-        Self {
-            name,
-            tried: &[],
-            round: 1,
-            rounds: 1,
-        }
-    }
 }
 
 impl Pool {
@@ -117,8 +106,10 @@ impl Pool {
             name_indexes: Vec::new(),
             vacant: Vec::new(),
             providers: Providers::default(),
+            sites: Sites::default(),
+            slow: BTreeSet::new(),
             rounds: BTreeMap::new(),
-            probes: 0,
+            attempts: 0,
             latest: Timestamp::default(),
         };
         pool.replace(credentials)?;
@@ -132,86 +123,61 @@ impl Pool {
         self.rebuild_index();
     }
 
-    /// Returns the credentials that are available for a model, without the tried ones: those of
-    /// the highest priority that has any, ordered by id.
-    ///
-    /// # Errors
-    ///
-    /// Why there is none.
-    pub fn candidates(
-        &mut self,
-        query: &CandidateQuery<'_>,
-        now: Timestamp,
-    ) -> Result<Candidates, Unavailable> {
-        let now = self.advance(now);
-        let index = self
-            .name_index_of(query.name)
-            .ok_or(Unavailable::UnknownModel)?;
-        let Some(name_index) = self.name_indexes.get_mut(index as usize) else {
-            return Err(Unavailable::UnknownModel);
-        };
-        name_index.refresh(&self.slots, now);
-        let filter = CandidateFilter {
-            full: self.providers.full(),
-            round: query.round,
-            rounds: query.rounds,
-        };
-        let filter = name_index.is_affected_by(&filter).then_some(filter);
-        if query.tried.is_empty() && filter.is_none() {
-            return name_index.candidates();
-        }
-        let listings = query
-            .tried
-            .iter()
-            .filter_map(|&slot| self.slots.listing(slot, index));
-        let tried = listings.map(|listing| listing.position).collect();
-        name_index.candidates_without(&tried, filter.as_ref())
-    }
-
-    /// Begins an attempt with a credential, for a model by the name that clients use. If a probe
-    /// is due, the attempt is the probe.
+    /// Begins an attempt with a credential, for the model of the query by the name that clients
+    /// use. If a probe is due, the attempt is the probe. `trial` is that of the candidates.
     ///
     /// # Errors
     ///
     /// Why the credential is not available, or no longer.
-    pub fn begin(&mut self, slot: Slot, name: &str, now: Timestamp) -> Result<Attempt, LeaseError> {
+    pub fn begin(
+        &mut self,
+        slot: Slot,
+        query: &CandidateQuery<'_>,
+        trial: bool,
+        now: Timestamp,
+    ) -> Result<Attempt, LeaseError> {
         let now = self.advance(now);
-        let name_index = self.name_index_of(name);
-        let live = self.slots.live_mut(slot).ok_or(LeaseError::NotInPool)?;
+        let name_index = self.name_index_of(query.name);
+        let live = self.slots.live(slot).ok_or(LeaseError::NotInPool)?;
         let listing = name_index.and_then(|index| live.listing(index));
-        let Listing { model, served, .. } = listing.ok_or(LeaseError::ModelNotServed)?;
+        let listing = listing.ok_or(LeaseError::ModelNotServed)?;
         if !live.credential.enabled {
             return Err(LeaseError::Disabled);
         }
-        match live.availability(model, now) {
-            Availability::Ready | Availability::Probe => {}
-            Availability::Cooling { until } | Availability::Probing { until } => {
-                return Err(LeaseError::Cooling { until });
-            }
-            Availability::Barred => return Err(LeaseError::Barred),
-        }
+        let entry = self.check_entry(live, listing.model, query, trial, now)?;
         if live.is_busy() || self.providers.is_full(live.provider) {
             return Err(LeaseError::Busy);
         }
-        let key = live
-            .model_key(model)
-            .ok_or(LeaseError::ModelNotServed)?
-            .clone();
-        let served = live
-            .credential
-            .serves
-            .get(served as usize)
-            .ok_or(LeaseError::ModelNotServed)?;
-        // An indexed name with a suffix has its own upstream name, to which nothing is appended.
-        let suffix = match split_suffix(name) {
-            (_, Some(_)) if self.by_name.contains_key(name) => None,
-            (_, suffix) => suffix,
+        let key = live.model_key(listing.model);
+        let key = key.ok_or(LeaseError::ModelNotServed)?.clone();
+        let upstream = self.upstream_model(live, listing, query.name)?;
+        let mut attempt = Attempt {
+            slot,
+            model: listing.model,
+            key,
+            upstream,
+            began: now,
+            number: self.attempts + 1,
+            probe: None,
+            trial: entry != Entry::Available,
+            served: false,
+            endpoint: query.endpoint,
+            requester: query.requester,
+            failed: query.failed.into(),
+            base_url: Arc::clone(&live.credential.base_url),
+            proxy_digest: live.credential.proxy_digest,
         };
-        let upstream = served.upstream_with(suffix);
-        let next_probe = self.probes + 1;
+        self.attempts = attempt.number;
+        self.begin_shared(&mut attempt, entry == Entry::Trial);
         let first = self.options.policy.probe_first;
-        let mut touched = live.begin_probe(model, next_probe, first, now);
-        let probe = (touched != Touched::Nothing).then_some(next_probe);
+        let Some(live) = self.slots.live_mut(slot) else {
+            return Err(LeaseError::NotInPool);
+        };
+        let lane = (attempt.model, attempt.endpoint);
+        let mut touched = live.begin_probe(lane, attempt.number, first, now);
+        if touched != Touched::Nothing {
+            attempt.probe = Some(attempt.number);
+        }
         live.in_flight = live.in_flight.saturating_add(1);
         live.last_used = now;
         if live.is_busy() {
@@ -219,50 +185,67 @@ impl Pool {
             touched = Touched::Account;
         }
         self.providers.begin(live.provider);
-        self.probes = probe.unwrap_or(self.probes);
         touch(&mut self.name_indexes, live, touched);
-        Ok(Attempt {
-            slot,
-            model,
-            key,
-            upstream,
-            began: now,
-            probe,
-        })
+        if attempt.probe.is_some() {
+            self.touch_lane(slot, attempt.model, attempt.endpoint, now);
+        }
+        Ok(attempt)
     }
 
-    /// Ends an attempt with its outcome. `first_byte` is the time to the first byte of the
-    /// response, if there was one.
-    ///
-    /// It has no effect if the credential has left the pool.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "an attempt is consumed, so that it is settled once"
-    )]
-    pub fn settle(
-        &mut self,
-        attempt: Attempt,
-        outcome: &Outcome,
-        first_byte: Option<Duration>,
+    /// Returns how an attempt may begin with a credential, as far as health allows it.
+    fn check_entry(
+        &self,
+        live: &Live,
+        model: u32,
+        query: &CandidateQuery<'_>,
+        trial: bool,
         now: Timestamp,
-    ) -> Effects {
-        let now = self.advance(now);
-        let jitter = self.next_random();
-        let Some(live) = self.slots.live_mut(attempt.slot) else {
-            return Effects::default();
-        };
-        let observation = Observation {
-            began: attempt.began,
+    ) -> Result<Entry, LeaseError> {
+        let health = HealthReader {
+            slots: &self.slots,
+            sites: &self.sites,
             now,
-            probe: attempt.probe,
-            jitter,
         };
-        let policy = &self.options.policy;
-        let (mut effects, touched) =
-            live.settle(&attempt, outcome, first_byte, observation, policy);
-        effects.capacity_freed |= self.providers.end(live.provider);
-        touch(&mut self.name_indexes, live, touched);
-        effects
+        let until = match health.availability(live, model, Some(query.endpoint)) {
+            Availability::Ready | Availability::Probe => return Ok(Entry::Available),
+            Availability::Cooling { until } | Availability::Probing { until } => until,
+            Availability::Barred => return Err(LeaseError::Barred),
+        };
+        if query.only.is_some() {
+            return Ok(Entry::Pinned);
+        }
+        let time = trial.then(|| trial_time(live, model, query, &health));
+        match time.flatten().filter(|time| time.at <= now) {
+            Some(time) if time.counts => Ok(Entry::Trial),
+            Some(_) => Ok(Entry::GoesOn),
+            None => Err(LeaseError::Cooling { until }),
+        }
+    }
+
+    /// Returns the provider's name of the model that the client requested.
+    fn upstream_model(
+        &self,
+        live: &Live,
+        listing: Listing,
+        name: &str,
+    ) -> Result<Arc<str>, LeaseError> {
+        let served = live.credential.serves.get(listing.served as usize);
+        let served = served.ok_or(LeaseError::ModelNotServed)?;
+        // An indexed name with a suffix has its own upstream name, to which nothing is appended.
+        let suffix = match split_suffix(name) {
+            (_, Some(_)) if self.by_name.contains_key(name) => None,
+            (_, suffix) => suffix,
+        };
+        Ok(served.upstream_with(suffix))
+    }
+
+    /// Records that an attempt with a credential waits unusually long for its response head: calls
+    /// prefer other credentials until it answers.
+    pub fn note_slow(&mut self, slot: Slot, now: Timestamp) {
+        self.advance(now);
+        if self.slots.live(slot).is_some_and(|live| live.in_flight > 0) {
+            self.slow.insert(slot);
+        }
     }
 
     /// Records the quota that a provider reported during an attempt. Values that it did not report
@@ -327,6 +310,19 @@ fn touch(name_indexes: &mut [NameIndex], live: &Live, touched: Touched) {
     }
 }
 
+/// How health lets an attempt begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    /// The credential is available.
+    Available,
+    /// It cools, and is tried.
+    Trial,
+    /// The site cools because of the same call, which goes on.
+    GoesOn,
+    /// It cools, but the call may use no other one.
+    Pinned,
+}
+
 /// A credential's place in the pool. It stays the same while the credential stays, and is never
 /// reused for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -363,6 +359,8 @@ pub struct Candidates {
     pub name: Arc<str>,
     /// At least one, ordered by id, all of the same priority.
     pub members: Arc<Members>,
+    /// True if the only member cools, and one attempt may find out whether it still has to.
+    pub trial: bool,
 }
 
 #[cfg(test)]

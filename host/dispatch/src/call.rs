@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderMap, StatusCode};
+use jackfield_credential::Endpoint;
 use jackfield_dialect::Dialect;
 use jackfield_dialect::ir::Warning;
 use tokio::time::Instant;
@@ -36,6 +37,19 @@ pub struct Call {
     pub affinity: Option<u64>,
     /// When the call times out, including its stream.
     pub deadline: Instant,
+}
+
+impl Call {
+    /// Returns what of the model it uses, for health: one path of the client's API.
+    #[must_use]
+    pub const fn endpoint(&self) -> Endpoint {
+        match self.operation {
+            Operation::CountTokens => Endpoint::new("count-tokens"),
+            Operation::Embed(Embed::Batch) => Endpoint::new("batch-embeddings"),
+            Operation::Embed(Embed::Plain) => Endpoint::new("embeddings"),
+            Operation::Generate => Endpoint::new(self.dialect.name()),
+        }
+    }
 }
 
 /// What a call requests.

@@ -70,6 +70,7 @@ pub(crate) fn response(
         message,
         retry_after: hint.or(challenge.then_some(CHALLENGE)),
         refresh_suggested: kind == kind::AUTHENTICATION && scope == Scope::Credential,
+        sent: true,
     }
 }
 
@@ -85,6 +86,7 @@ pub(crate) fn stream_error(error: ProviderError) -> Failure {
         retry_after: hints::from_message(&error.message),
         message: error.message,
         refresh_suggested: false,
+        sent: true,
     }
 }
 
@@ -106,6 +108,7 @@ fn new_failure(scope: Scope, kind: &'static str, message: String) -> Failure {
         message,
         retry_after: None,
         refresh_suggested: false,
+        sent: true,
     }
 }
 

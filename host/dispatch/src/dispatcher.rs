@@ -356,7 +356,11 @@ impl Dispatcher {
         let StaleAttempt { lease, failure } = stale;
         // Before the next lease: the old one still occupies the credential's capacity.
         context.end_attempt(lease, Outcome::Inconclusive, None);
-        match self.auth().lease_again(slot, &context.model, now) {
+        let query = CandidateQuery {
+            endpoint: context.call.endpoint(),
+            ..CandidateQuery::first_round(&context.model)
+        };
+        match self.auth().lease_again(slot, &query, now) {
             Ok(lease) => self.attempt(context, lease, progress).await,
             Err(_) => Err(AttemptError::Upstream(Box::new(failure))),
         }
@@ -410,6 +414,7 @@ impl Dispatcher {
             tried: &progress.incompatible,
             round: progress.round + 1,
             rounds: retry.rounds,
+            endpoint: context.call.endpoint(),
             ..CandidateQuery::first_round(&context.model)
         };
         let retry_at = match self.auth().candidates(&query, now) {

@@ -158,7 +158,7 @@ fn all_disabled(unavailable: &Unavailable) -> bool {
     };
     let others = Reasons {
         disabled: 0,
-        ..*reasons
+        ..reasons.clone()
     };
     others == Reasons::default()
 }
@@ -200,14 +200,20 @@ mod tests {
             cooling: 2,
             ..Reasons::default()
         };
-        assert_eq!(unavailable_code(cooling), Some("model_cooldown"));
+        assert_eq!(unavailable_code(cooling.clone()), Some("model_cooldown"));
         let (disabled, busy, barred) = (1, 1, 1);
         let also_disabled = Reasons {
             disabled,
-            ..cooling
+            ..cooling.clone()
         };
         assert_eq!(unavailable_code(also_disabled), Some("model_cooldown"));
-        for other in [Reasons { busy, ..cooling }, Reasons { barred, ..cooling }] {
+        for other in [
+            Reasons {
+                busy,
+                ..cooling.clone()
+            },
+            Reasons { barred, ..cooling },
+        ] {
             assert_eq!(unavailable_code(other), Some("auth_unavailable"));
         }
         let only_disabled = Reasons {

@@ -97,6 +97,7 @@ mod tests {
             message: String::new(),
             retry_after: None,
             refresh_suggested: false,
+            sent: true,
         };
         let response = None;
         CallError::Upstream(Box::new(UpstreamFailure { failure, response }))
@@ -117,7 +118,13 @@ mod tests {
         let (cooling, barred) = (1, 1);
         let of = Reasons::default();
         let cases = [
-            (unavailable(Reasons { cooling, ..of }), vec![Cooling]),
+            (
+                unavailable(Reasons {
+                    cooling,
+                    ..of.clone()
+                }),
+                vec![Cooling],
+            ),
             (
                 unavailable(Reasons {
                     cooling,

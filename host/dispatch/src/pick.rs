@@ -128,6 +128,8 @@ impl Picker {
                 tried: query.tried,
                 round: query.round,
                 rounds: context.snapshot.retry.rounds,
+                endpoint: context.call.endpoint(),
+                ..CandidateQuery::first_round(&context.model)
             };
             // Calls that wait already come first.
             let behind = queue_slot.is_none() && self.auth.has_queue(&context.model);

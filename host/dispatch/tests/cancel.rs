@@ -175,6 +175,7 @@ fn refusal(scope: Scope) -> Refusal {
             message: "as judged".to_owned(),
             retry_after: None,
             refresh_suggested: false,
+            sent: true,
         },
         response: None,
     }

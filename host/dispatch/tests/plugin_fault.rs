@@ -167,6 +167,7 @@ fn rejection(scope: Scope, kind: &'static str, status: Option<u16>) -> Rejection
             message: "as the executor says".to_owned(),
             retry_after: None,
             refresh_suggested: false,
+            sent: true,
         },
         response: Some("{\"mine\":1}".into()),
     }))

@@ -276,7 +276,7 @@ mod tests {
             cooling: 2,
             ..Reasons::default()
         };
-        let (status, wait, body) = rendered(cooling, Some("acme")).await;
+        let (status, wait, body) = rendered(cooling.clone(), Some("acme")).await;
         assert_eq!((status, &*wait), (429, "70"));
         let error = &body["error"];
         assert_eq!(error["code"], "model_cooldown");

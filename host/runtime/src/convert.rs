@@ -292,6 +292,7 @@ pub(crate) fn failure_in(failure: types::Failure) -> Refusal {
             message: truncate(&failure.message, MESSAGE_BYTES_MAX).to_owned(),
             retry_after: failure.retry_after_ms.map(Duration::from_millis),
             refresh_suggested: failure.refresh_suggested,
+            sent: true,
         },
         response: failure.body.map(Bytes::from),
     }

@@ -252,6 +252,7 @@ fn failed(status: u16) -> Outcome {
         message: String::new(),
         retry_after: None,
         refresh_suggested: false,
+        sent: true,
     })
 }
 

@@ -230,5 +230,6 @@ fn rejection(message: &str) -> Cause {
         message: format!("log in again: {message}"),
         retry_after: None,
         refresh_suggested: false,
+        sent: true,
     })
 }

@@ -20,6 +20,7 @@ fn fail_account(auth: &AuthManager, id: &str) {
         message: "no".to_owned(),
         retry_after: None,
         refresh_suggested: false,
+        sent: true,
     };
     lease(auth, id).settle(Outcome::Failed(failure), at(Duration::ZERO), None);
 }

@@ -268,6 +268,7 @@ fn result() -> impl Strategy<Value = Outcome> {
             message: String::new(),
             retry_after: None,
             refresh_suggested: false,
+            sent: true,
         })
     };
     let scopes = prop::sample::select(vec![Scope::Model, Scope::Credential, Scope::Transport]);

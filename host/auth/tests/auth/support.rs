@@ -111,6 +111,7 @@ pub(crate) fn transient_failure() -> Outcome {
         message: "out of order".to_owned(),
         retry_after: None,
         refresh_suggested: false,
+        sent: true,
     })
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::{CredentialId, Health, ModelKey, Slot, Timestamp};
+use super::PriorFailure;
+use crate::{CredentialId, Endpoint, Health, ModelKey, Requester, Slot, Timestamp};
 
 /// One attempt in flight. End it with [`Pool::settle`](crate::Pool::settle): an attempt that is
 /// dropped counts as in flight for ever.
@@ -15,8 +16,21 @@ pub struct Attempt {
     pub(super) key: ModelKey,
     pub(super) upstream: Arc<str>,
     pub(super) began: Timestamp,
-    /// The number of the probe, if the attempt is one.
+    /// The number of the attempt: the later it began, the higher.
+    pub(super) number: u64,
+    /// The same number, if the attempt is a probe.
     pub(super) probe: Option<u64>,
+    /// True if it began within a window, to find out whether that is still needed.
+    pub(super) trial: bool,
+    /// True if its first content has arrived.
+    pub(super) served: bool,
+    pub(super) endpoint: Endpoint,
+    pub(super) requester: Requester,
+    /// The unattributed failures of its call before it began.
+    pub(super) failed: Box<[PriorFailure]>,
+    /// The base URL and the proxy's digest when it began: its site and way.
+    pub(super) base_url: Arc<str>,
+    pub(super) proxy_digest: Option<u64>,
 }
 
 impl Attempt {
@@ -25,9 +39,9 @@ impl Attempt {
         self.slot
     }
 
-    /// True if it probes whether a long window is still needed.
+    /// True if it finds out whether a window is still needed: a probe of a long one, or a trial.
     pub fn is_probe(&self) -> bool {
-        self.probe.is_some()
+        self.probe.is_some() || self.trial
     }
 
     /// Returns the provider's name of the model, with the suffix that the client requested.
@@ -49,7 +63,8 @@ impl Attempt {
 /// What an attempt's end changed, for logs and persistence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
-    /// Changes of health; after an attempt at most two, the account's and the model's.
+    /// Changes of health; after an attempt at most one of each [`HealthPlace`], and those of lanes
+    /// where the same call failed before.
     pub changes: Vec<HealthChange>,
     /// True if capacity became free.
     pub capacity_freed: bool,
@@ -60,12 +75,36 @@ pub struct Effects {
 pub struct HealthChange {
     /// The credential.
     pub credential: CredentialId,
-    /// The model; `None` for the account.
+    /// The model; `None` for the account and the way.
     pub model: Option<ModelKey>,
+    /// Whose health it is.
+    pub place: HealthPlace,
     /// Before.
     pub from: Health,
     /// After.
     pub to: Health,
+}
+
+/// Whose health it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HealthPlace {
+    /// The credential's account.
+    Account,
+    /// A model of the credential, with all endpoints.
+    Model,
+    /// One endpoint of a model of the credential.
+    Lane(Endpoint),
+    /// One endpoint of a model at the site, the provider's base URL, with all its credentials.
+    SiteLane(Endpoint),
+    /// The way to the provider, through the credential's proxy, with all models and credentials.
+    Way,
+}
+
+impl HealthPlace {
+    /// True if it outlasts a restart. The others are found out again.
+    pub fn is_stored(self) -> bool {
+        matches!(self, Self::Account | Self::Model)
+    }
 }
 
 /// One health, as it is stored.

@@ -5,11 +5,13 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Attempt, Effects, HealthChange, LastFailure, Slot};
+use super::lane::Lane;
+use super::sites::Route;
+use super::{Attempt, HealthChange, HealthPlace, LastFailure, Slot};
+use crate::evidence::Failing;
 use crate::stats::ModelStats;
 use crate::{
-    Availability, Cause, CooldownPolicy, Credential, Failure, Health, ModelKey, Observation,
-    Outcome, Scope, Timestamp,
+    Availability, Cause, Credential, Endpoint, Health, ModelKey, Outcome, Scope, Timestamp,
 };
 
 /// All slots, with the credentials in them.
@@ -87,6 +89,8 @@ pub(super) struct Live {
     pub(super) credential: Arc<Credential>,
     /// The health of the account.
     pub(super) account: Health,
+    /// The requests whose failures opened or prolonged the account's window.
+    pub(super) failing: Failing,
     /// Its models, in the credential's order, each once.
     pub(super) models: Vec<Model>,
     /// The names it serves, sorted by index.
@@ -95,6 +99,8 @@ pub(super) struct Live {
     pub(super) rank: u32,
     /// The number of its provider.
     pub(super) provider: u32,
+    /// Its site and way.
+    pub(super) route: Route,
     pub(super) in_flight: u32,
     pub(super) last_used: Timestamp,
     pub(super) last_success: Option<Timestamp>,
@@ -105,7 +111,12 @@ pub(super) struct Live {
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) key: ModelKey,
+    /// The health with respect to rate limits and quotas, for all endpoints.
     pub(super) health: Health,
+    /// The requests whose failures opened or prolonged its window.
+    pub(super) failing: Failing,
+    /// The endpoints that were used: each once.
+    pub(super) lanes: Vec<Lane>,
     pub(super) stats: ModelStats,
     pub(super) quota: Quota,
 }
@@ -152,10 +163,12 @@ impl Live {
         let mut live = Self {
             credential: Arc::new(credential),
             account: Health::Ready,
+            failing: Failing::default(),
             models: Vec::new(),
             listings: Vec::new(),
             rank: 0,
             provider: 0,
+            route: Route::default(),
             in_flight: 0,
             last_used: Timestamp::default(),
             last_success: None,
@@ -165,8 +178,12 @@ impl Live {
         live
     }
 
-    /// Replaces the definition. Health and statistics stay.
+    /// Replaces the definition. Health and statistics stay; with another base URL, the lanes start
+    /// afresh.
     pub(super) fn redefine(&mut self, credential: Credential) {
+        if self.credential.base_url != credential.base_url {
+            self.models.iter_mut().for_each(|model| model.lanes.clear());
+        }
         self.credential = Arc::new(credential);
         self.adopt_models();
     }
@@ -198,44 +215,36 @@ impl Live {
         self.models.get(model as usize).map(|model| &model.key)
     }
 
-    /// Returns whether this credential's health allows an attempt with this model.
-    pub(super) fn availability(&self, model: u32, now: Timestamp) -> Availability {
-        let account = self.account.availability(now);
-        let model = self.models.get(model as usize);
-        account.and(model.map_or(Availability::Ready, |model| model.health.availability(now)))
-    }
-
-    /// Returns when the availability next changes by itself.
-    pub(super) fn wakes_at(&self, model: u32, now: Timestamp) -> Option<Timestamp> {
-        let model = self.models.get(model as usize);
-        let model_wakes_at = model.and_then(|model| model.health.wakes_at(now));
-        [self.account.wakes_at(now), model_wakes_at]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
     /// True if its attempts in flight are at the limit.
     pub(super) fn is_busy(&self) -> bool {
         let most = self.credential.in_flight_max;
         most.is_some_and(|most| self.in_flight >= most.get())
     }
 
-    /// Makes an attempt the probe that is due, of the account or the model, and returns whose
-    /// health changed.
+    /// Makes an attempt the probe that is due, of the account, the model or the lane, and returns
+    /// whose health changed.
     pub(super) fn begin_probe(
         &mut self,
-        model: u32,
+        (model, endpoint): (u32, Endpoint),
         probe: u64,
         first: Duration,
         now: Timestamp,
     ) -> Touched {
         let due = |health: &Health| health.availability(now) == Availability::Probe;
         let mut touched = Touched::Nothing;
-        let of_model = self.models.get_mut(model as usize);
-        if let Some(of_model) = of_model.filter(|of_model| due(&of_model.health)) {
-            of_model.health = mem::take(&mut of_model.health).begin_probe(probe, first);
-            touched = Touched::Model(model);
+        if let Some(of_model) = self.models.get_mut(model as usize) {
+            if due(&of_model.health) {
+                of_model.health = mem::take(&mut of_model.health).begin_probe(probe, first);
+                touched = Touched::Model(model);
+            }
+            let lane = of_model.lanes.iter_mut();
+            let lane = lane.filter(|lane| lane.endpoint == endpoint);
+            for lane in lane.filter(|lane| due(lane.health())) {
+                let opened_by = lane.opened_by().unwrap_or_default();
+                let health = lane.take_health().begin_probe(probe, first);
+                lane.set_health(health, opened_by);
+                touched = Touched::Model(model);
+            }
         }
         if due(&self.account) {
             self.account = mem::take(&mut self.account).begin_probe(probe, first);
@@ -244,50 +253,7 @@ impl Live {
         touched
     }
 
-    pub(super) fn settle(
-        &mut self,
-        attempt: &Attempt,
-        outcome: &Outcome,
-        first_byte: Option<Duration>,
-        observation: Observation,
-        policy: &CooldownPolicy,
-    ) -> (Effects, Touched) {
-        let was_busy = self.is_busy();
-        self.in_flight = self.in_flight.saturating_sub(1);
-        self.record_last(attempt, outcome, observation.now);
-        let position = self.model_position(attempt);
-        if let Some(model) = position.and_then(|index| self.models.get_mut(index)) {
-            model.record(outcome, first_byte);
-        }
-        let (account, model) = affected_scopes(outcome);
-        let policy = policy.with(self.credential.disable_cooling);
-        let step = |health: &mut Health, news: bool| {
-            apply_outcome(health, outcome, news, observation, &policy)
-        };
-        let account = step(&mut self.account, account);
-        let model = position
-            .and_then(|index| self.models.get_mut(index))
-            .and_then(|of_model| step(&mut of_model.health, model));
-        let touched = match (&account, &model, position) {
-            _ if was_busy => Touched::Account,
-            (Some(_), ..) => Touched::Account,
-            (None, Some(_), Some(index)) => {
-                Touched::Model(u32::try_from(index).unwrap_or(u32::MAX))
-            }
-            _ => Touched::Nothing,
-        };
-        let changes = self.changes(Some(&attempt.key), account, model);
-        let capacity_freed = was_busy && !self.is_busy();
-        (
-            Effects {
-                changes,
-                capacity_freed,
-            },
-            touched,
-        )
-    }
-
-    fn record_last(&mut self, attempt: &Attempt, outcome: &Outcome, now: Timestamp) {
+    pub(super) fn record_last(&mut self, attempt: &Attempt, outcome: &Outcome, now: Timestamp) {
         match outcome {
             Outcome::Failed(failure) if failure.scope != Scope::Request => {
                 self.last_failure = Some(LastFailure {
@@ -301,26 +267,49 @@ impl Live {
         }
     }
 
-    /// Sets the account's health, and returns the changes.
-    pub(super) fn set_account(&mut self, to: Health) -> Vec<HealthChange> {
+    /// Sets the account's health, and returns the change.
+    pub(super) fn set_account(&mut self, to: Health) -> Option<HealthChange> {
         let from = mem::replace(&mut self.account, to.clone());
-        let change = (from != to).then_some((from, to));
-        self.changes(None, change, None)
+        if to == Health::Ready {
+            self.failing.clear();
+        }
+        (from != to).then(|| HealthChange {
+            credential: self.credential.id.clone(),
+            model: None,
+            place: HealthPlace::Account,
+            from,
+            to,
+        })
     }
 
-    /// Makes the account and all models ready, and returns the changes.
-    pub(super) fn reset(&mut self) -> Vec<HealthChange> {
-        let mut changes = self.set_account(Health::Ready);
+    /// Replaces the health of the account, the models and the lanes, and returns the changes.
+    pub(super) fn replace_health(
+        &mut self,
+        next: impl Fn(HealthPlace, Health) -> Health,
+    ) -> Vec<HealthChange> {
+        let account = next(HealthPlace::Account, self.account.clone());
+        let mut changes = Vec::from_iter(self.set_account(account));
+        let credential = &self.credential.id;
         for model in &mut self.models {
             let from = mem::take(&mut model.health);
-            if from != Health::Ready {
-                changes.push(HealthChange {
-                    credential: self.credential.id.clone(),
-                    model: Some(model.key.clone()),
-                    from,
-                    to: Health::Ready,
-                });
+            model.health = next(HealthPlace::Model, from.clone());
+            let mut changed = vec![(HealthPlace::Model, from, model.health.clone())];
+            for lane in &mut model.lanes {
+                let place = HealthPlace::Lane(lane.endpoint);
+                let opened_by = lane.opened_by().unwrap_or_default();
+                let from = lane.take_health();
+                lane.set_health(next(place, from.clone()), opened_by);
+                changed.push((place, from, lane.health().clone()));
             }
+            let changed = changed.into_iter().filter(|(_, from, to)| from != to);
+            changes.extend(changed.map(|(place, from, to)| HealthChange {
+                credential: credential.clone(),
+                model: Some(model.key.clone()),
+                place,
+                from,
+                to,
+            }));
+            model.forget_failing();
         }
         changes
     }
@@ -340,18 +329,6 @@ impl Live {
             .iter()
             .position(|model| model.key == attempt.key)
     }
-
-    fn changes(&self, key: Option<&ModelKey>, account: Change, model: Change) -> Vec<HealthChange> {
-        let change = |key: Option<&ModelKey>, (from, to)| HealthChange {
-            credential: self.credential.id.clone(),
-            model: key.cloned(),
-            from,
-            to,
-        };
-        let account = account.map(|states| change(None, states));
-        let model = model.map(|states| change(key, states));
-        account.into_iter().chain(model).collect()
-    }
 }
 
 impl Model {
@@ -359,13 +336,41 @@ impl Model {
         Self {
             key,
             health: Health::Ready,
+            failing: Failing::default(),
+            lanes: Vec::new(),
             stats: ModelStats::default(),
             quota: Quota::default(),
         }
     }
 
+    pub(super) fn lane(&self, endpoint: Endpoint) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| lane.endpoint == endpoint)
+    }
+
+    /// Returns the lane of an endpoint, which is added if there is none yet.
+    pub(super) fn lane_mut(&mut self, endpoint: Endpoint) -> Option<&mut Lane> {
+        let found = self.lanes.iter().position(|lane| lane.endpoint == endpoint);
+        let index = found.unwrap_or_else(|| {
+            self.lanes.push(Lane::new(endpoint));
+            self.lanes.len() - 1
+        });
+        self.lanes.get_mut(index)
+    }
+
+    /// Forgets whose requests failed where the health is ready.
+    pub(super) fn forget_failing(&mut self) {
+        if self.health == Health::Ready {
+            self.failing.clear();
+        }
+        for lane in &mut self.lanes {
+            if *lane.health() == Health::Ready {
+                lane.evidence.failing.clear();
+            }
+        }
+    }
+
     /// Cancelled attempts and client errors do not count in the failure rate.
-    fn record(&mut self, outcome: &Outcome, first_byte: Option<Duration>) {
+    pub(super) fn record(&mut self, outcome: &Outcome, first_byte: Option<Duration>) {
         match outcome {
             Outcome::Failed(failure) if failure.scope == Scope::Request => {}
             Outcome::Failed(_) => self.stats.record_outcome(true),
@@ -376,51 +381,4 @@ impl Model {
             self.stats.record_first_byte(took);
         }
     }
-}
-
-/// Returns whether an outcome affects the account, and whether it affects the model.
-fn affected_scopes(outcome: &Outcome) -> (bool, bool) {
-    match outcome {
-        Outcome::Cancelled | Outcome::Inconclusive => (false, false),
-        Outcome::Success => (true, true),
-        Outcome::Failed(failure) => match failure.scope {
-            Scope::Request | Scope::Transport => (false, false),
-            Scope::Credential => (true, false),
-            Scope::Model | Scope::Provider => (false, true),
-        },
-    }
-}
-
-/// Before and after, if they differ.
-type Change = Option<(Health, Health)>;
-
-/// Applies an outcome to one scope. A probe always completes, even if the outcome does not affect
-/// this scope: a failure then counts as a transport error.
-fn apply_outcome(
-    health: &mut Health,
-    outcome: &Outcome,
-    news: bool,
-    observation: Observation,
-    policy: &CooldownPolicy,
-) -> Change {
-    if !news
-        && !observation
-            .probe
-            .is_some_and(|probe| health.is_probed_by(probe))
-    {
-        return None;
-    }
-    let from = mem::take(health);
-    let next = from.clone();
-    *health = match outcome {
-        Outcome::Failed(failure) if !news => {
-            let blameless = Outcome::Failed(Failure {
-                scope: Scope::Transport,
-                ..failure.clone()
-            });
-            next.next(&blameless, observation, policy)
-        }
-        outcome => next.next(outcome, observation, policy),
-    };
-    (*health != from).then(|| (from, health.clone()))
 }

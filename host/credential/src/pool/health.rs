@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::entry::Touched;
-use super::{Effects, HealthRecord, Pool, touch};
+use super::{Effects, HealthChange, HealthRecord, Pool, Slot, touch};
 use crate::{Cause, Health, Timestamp};
 
 impl Pool {
@@ -24,15 +24,44 @@ impl Pool {
         Some(Effects::default())
     }
 
-    /// Makes the account and all models of a credential ready. `None` if it does not exist.
+    /// Lets a credential start afresh, as far as the reason allows. `None` if it does not exist.
+    ///
+    /// A new secret drops what speaks of the old one: bars, and windows of a refused secret. What
+    /// speaks of the account stays: limits, quotas and billing. A secret of another account, and an
+    /// operator who enables the credential again, get one trial of each of those at once.
+    pub fn renew(&mut self, id: &str, renewal: Renewal, now: Timestamp) -> Option<Effects> {
+        let now = self.advance(now);
+        let slot = self.slot(id)?;
+        let live = self.slots.live_mut(slot)?;
+        let changes = live.replace_health(|_, health| match renewal {
+            Renewal::SameAccount | Renewal::NewAccount if health.is_of_secret() => Health::Ready,
+            Renewal::SameAccount => health,
+            Renewal::NewAccount | Renewal::Enabled => health.probed_at_once(now),
+        });
+        Some(self.replaced(slot, changes))
+    }
+
+    /// Makes the account, all models and lanes of a credential ready, and its site and way. `None`
+    /// if it does not exist.
     pub fn reset(&mut self, id: &str) -> Option<Effects> {
-        let live = self.slots.live_mut(self.slot(id)?)?;
-        let changes = live.reset();
-        touch(&mut self.name_indexes, live, Touched::Account);
-        Some(Effects {
+        let slot = self.slot(id)?;
+        let live = self.slots.live_mut(slot)?;
+        let changes = live.replace_health(|_, _| Health::Ready);
+        self.sites.reset(live.route);
+        Some(self.replaced(slot, changes))
+    }
+
+    /// Updates the index after the health of a credential was replaced.
+    fn replaced(&mut self, slot: Slot, changes: Vec<HealthChange>) -> Effects {
+        if let Some(live) = self.slots.live(slot) {
+            touch(&mut self.name_indexes, live, Touched::Account);
+        }
+        // A bar may have hidden a lane that cools.
+        self.touch_lanes(slot);
+        Effects {
             capacity_freed: !changes.is_empty(),
             changes,
-        })
+        }
     }
 
     /// Returns all health that is not ready.
@@ -84,12 +113,19 @@ impl Pool {
     }
 
     fn set_account(&mut self, id: &str, to: Health) -> Option<Effects> {
-        let live = self.slots.live_mut(self.slot(id)?)?;
-        let changes = live.set_account(to);
-        touch(&mut self.name_indexes, live, Touched::Account);
-        Some(Effects {
-            capacity_freed: !changes.is_empty(),
-            changes,
-        })
+        let slot = self.slot(id)?;
+        let change = self.slots.live_mut(slot)?.set_account(to);
+        Some(self.replaced(slot, Vec::from_iter(change)))
     }
+}
+
+/// Why a credential starts afresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// A new secret of the same account: a refresh, or another login.
+    SameAccount,
+    /// A secret of another account, or a replaced API key, whose account is unknown.
+    NewAccount,
+    /// The operator enabled it after it was disabled.
+    Enabled,
 }

@@ -5,16 +5,22 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::availability::HealthReader;
 use super::entry::{Listing, Live};
-use super::name_index::{IndexEntry, NameIndex, entry_state};
+use super::name_index::{EntryState, IndexEntry, NameIndex};
 use super::providers::Providers;
 use super::{Member, Pool, Slot};
-use crate::{ProviderName, Timestamp};
+use crate::{Endpoint, Health, ProviderName, Timestamp};
 
 impl Pool {
     /// Rebuilds the index in one pass over the pool.
     pub(super) fn rebuild_index(&mut self) {
         self.assign_ranks();
+        let health = HealthReader {
+            slots: &self.slots,
+            sites: &self.sites,
+            now: self.latest,
+        };
         let mut drafts: BTreeMap<Arc<str>, NameIndexDraft> = BTreeMap::new();
         for &slot in self.by_id.values() {
             let Some(live) = self.slots.live(slot) else {
@@ -22,11 +28,8 @@ impl Pool {
             };
             for (name, with) in models_by_name(live) {
                 let draft = drafts.entry(name).or_default();
-                draft.push(
-                    index_entry(slot, live, with, self.latest),
-                    with.served,
-                    live,
-                );
+                let state = health.state(live, with.model, None);
+                draft.push(index_entry(slot, live, with), state, with.served, live);
             }
         }
         self.by_name.clear();
@@ -55,14 +58,19 @@ impl Pool {
                 }
             }
             self.by_name.insert(Arc::clone(&name), name_index);
-            let name_index = NameIndex::of(name, draft.entries, draft.enabled);
+            let name_index = NameIndex::of(name, draft.entries, draft.states, draft.enabled);
             self.name_indexes.push(name_index);
+        }
+        for slot in self.by_id.values().copied().collect::<Vec<_>>() {
+            self.touch_lanes(slot);
         }
     }
 
-    /// Assigns ranks, counts attempts in flight per provider, and collects rounds.
+    /// Assigns ranks, counts attempts in flight per provider, finds sites and ways, and collects
+    /// rounds.
     fn assign_ranks(&mut self) {
         self.providers = Providers::default();
+        let sites_before = self.sites.rebuilt();
         self.rounds.clear();
         let all = u32::try_from(self.by_id.len()).unwrap_or(u32::MAX);
         let apart = RANK_SPREAD / all.saturating_add(1);
@@ -76,10 +84,12 @@ impl Pool {
             let limits = &self.options.provider_in_flight_max;
             let provider = &live.credential.provider;
             live.provider = self.providers.join(provider, live.in_flight, limits);
+            live.route = self.sites.join(&live.credential);
             if let Some(rounds) = live.credential.rounds {
                 *self.rounds.entry(rounds).or_default() += 1;
             }
         }
+        self.sites.inherit(sites_before, self.latest);
     }
 
     /// Returns a rank for a new id between its neighbours; `None` if there is no number between
@@ -108,10 +118,19 @@ impl Pool {
         let limits = &self.options.provider_in_flight_max;
         let provider = &live.credential.provider;
         live.provider = self.providers.join(provider, live.in_flight, limits);
+        live.route = self.sites.join(&live.credential);
         if let Some(rounds) = live.credential.rounds {
             *self.rounds.entry(rounds).or_default() += 1;
         }
         let mut listings = Vec::new();
+        let health = HealthReader {
+            slots: &self.slots,
+            sites: &self.sites,
+            now: self.latest,
+        };
+        let Some(live) = self.slots.live(slot) else {
+            return;
+        };
         for (name, with) in models_by_name(live) {
             let index = match self.by_name.get(&name) {
                 Some(&index) => index,
@@ -127,10 +146,10 @@ impl Pool {
                 }
             };
             if let Some(name_index) = self.name_indexes.get_mut(index as usize) {
-                let entry = index_entry(slot, live, with, self.latest);
+                let entry = index_entry(slot, live, with);
                 listings.push(Listing {
                     name_index: index,
-                    position: name_index.add(entry, &live.credential),
+                    position: name_index.add(entry, &live.credential, &health),
                     model: with.model,
                     served: with.served,
                 });
@@ -138,7 +157,52 @@ impl Pool {
         }
         // `Live::listing` uses binary search, but the loop is in the order of names, not of numbers.
         listings.sort_unstable_by_key(|listing| listing.name_index);
-        live.listings = listings;
+        if let Some(live) = self.slots.live_mut(slot) {
+            live.listings = listings;
+        }
+        self.touch_lanes(slot);
+    }
+
+    /// Marks the lane of a credential as changed in the indexes of its names.
+    pub(super) fn touch_lane(
+        &mut self,
+        slot: Slot,
+        model: u32,
+        endpoint: Endpoint,
+        now: Timestamp,
+    ) {
+        let health = HealthReader {
+            slots: &self.slots,
+            sites: &self.sites,
+            now,
+        };
+        let Some(live) = self.slots.live(slot) else {
+            return;
+        };
+        let of_model = live.models.get(model as usize);
+        let lane = of_model.and_then(|model| model.lane(endpoint));
+        let cools = lane.is_some_and(|lane| !lane.health().availability(now).is_available());
+        let listings = live.listings.iter();
+        for listing in listings.filter(|listing| listing.model == model) {
+            if let Some(index) = self.name_indexes.get_mut(listing.name_index as usize) {
+                index.touch_lane(listing.position, endpoint, cools, &health);
+            }
+        }
+    }
+
+    /// The same for all lanes of a credential that is new in the index.
+    pub(super) fn touch_lanes(&mut self, slot: Slot) {
+        let Some(live) = self.slots.live(slot) else {
+            return;
+        };
+        let lanes = (0..).zip(&live.models).flat_map(|(index, model)| {
+            let failed = model.lanes.iter();
+            let failed = failed.filter(|lane| *lane.health() != Health::Ready);
+            failed.map(move |lane| (index, lane.endpoint))
+        });
+        for (model, endpoint) in lanes.collect::<Vec<_>>() {
+            self.touch_lane(slot, model, endpoint, self.latest);
+        }
     }
 
     /// Removes a credential from the index: before it leaves, or changes in anything but its
@@ -174,15 +238,17 @@ impl Pool {
 #[derive(Default)]
 struct NameIndexDraft {
     entries: Vec<IndexEntry>,
+    states: Vec<EntryState>,
     /// For each entry, the index into the credential's `serves`.
     served: Vec<u32>,
     enabled: BTreeMap<ProviderName, u32>,
 }
 
 impl NameIndexDraft {
-    fn push(&mut self, mut entry: IndexEntry, served: u32, live: &Live) {
+    fn push(&mut self, mut entry: IndexEntry, state: EntryState, served: u32, live: &Live) {
         entry.member.position = narrow(self.entries.len());
         self.entries.push(entry);
+        self.states.push(state);
         self.served.push(served);
         if live.credential.enabled {
             let provider = live.credential.provider.clone();
@@ -199,7 +265,7 @@ struct ServedWith {
 }
 
 /// Creates an index entry; its position is not set yet.
-fn index_entry(slot: Slot, live: &Live, with: ServedWith, now: Timestamp) -> IndexEntry {
+fn index_entry(slot: Slot, live: &Live, with: ServedWith) -> IndexEntry {
     let credential = &live.credential;
     let served = credential.serves.get(with.served as usize);
     let weight = served.map_or(1, |served| served.weight);
@@ -213,7 +279,6 @@ fn index_entry(slot: Slot, live: &Live, with: ServedWith, now: Timestamp) -> Ind
             weight: credential.weight.saturating_mul(weight),
         },
         priority: credential.priority.saturating_add(priority),
-        state: entry_state(live, with.model, now),
         provider: live.provider,
         rounds: credential.rounds,
     }

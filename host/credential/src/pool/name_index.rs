@@ -1,19 +1,17 @@
 //! The credentials that serve one name, by availability: an index derived from health.
 
-use std::cmp::Reverse;
+mod view;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::entry::{Live, Slots};
-use super::{Candidates, Member, Members, Reasons, Unavailable};
-use crate::{Availability, Credential, ProviderName, Timestamp};
+use super::availability::HealthReader;
+use super::{Candidates, Member, Members, Reasons};
+use crate::{Credential, Endpoint, ProviderName, Timestamp};
+pub(super) use view::{EntryState, View};
 
-/// The credentials that serve one name.
-///
-/// An entry keeps its position until its credential is redefined. It is in `ready`, or in
-/// `waiting` and `ends`, or only counted (disabled, barred, busy). This is as of the last
-/// [`NameIndex::refresh`]: later changes are in `dirty`, and entries whose window has ended since
-/// are at the front of `waiting`.
+/// The credentials that serve one name. An entry keeps its position until its credential is
+/// redefined.
 #[derive(Debug)]
 pub(super) struct NameIndex {
     name: Arc<str>,
@@ -24,28 +22,13 @@ pub(super) struct NameIndex {
     entries: Vec<Option<IndexEntry>>,
     /// Free positions.
     vacant: Vec<u32>,
-    /// The available entries by priority, highest first; no list is empty. Shared with running
-    /// selections, and copied on change only if they still hold it.
-    ready: BTreeMap<Reverse<i32>, Arc<Members>>,
-    /// Cooling entries by when they change: a probe is due, or the window ends.
-    waiting: BTreeSet<(Timestamp, u32)>,
-    /// Cooling entries by the end of their window.
-    ends: BTreeSet<(Timestamp, u32)>,
-    /// Slots whose health changed. Each is in it once at most, so it is bounded.
-    dirty: BTreeSet<u32>,
-    /// Numbers of entries that are not ready.
-    counts: Counts,
     /// The number of entries with their own number of rounds.
     own_rounds: u32,
-}
-
-/// Numbers of entries that are not ready, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
-    disabled: u32,
-    barred: u32,
-    busy: u32,
-    probing: u32,
+    /// The entries by the health of accounts and models.
+    base: View,
+    /// The same by lanes, sites and ways too, for endpoints with one that cools. There are as many
+    /// as endpoints at most.
+    by_endpoint: Vec<(Endpoint, View)>,
 }
 
 /// One credential in the index of a name.
@@ -53,29 +36,10 @@ struct Counts {
 pub(super) struct IndexEntry {
     pub(super) member: Member,
     pub(super) priority: i32,
-    pub(super) state: EntryState,
     /// The number of its provider.
     pub(super) provider: u32,
     /// The credential's own number of rounds.
     pub(super) rounds: Option<u32>,
-}
-
-/// The state of an entry, which decides where it is listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EntryState {
-    Disabled,
-    Barred,
-    Ready,
-    Waiting {
-        /// When its availability changes.
-        wake: Timestamp,
-        /// The end of the window.
-        until: Timestamp,
-        /// True if a probe is in flight.
-        probing: bool,
-    },
-    /// Healthy, but at the limit of attempts in flight.
-    Busy,
 }
 
 /// Excludes entries that are ready: their provider is at its limit, or the round is too late for
@@ -95,6 +59,26 @@ enum FilterResult {
     Busy,
     Passed,
     RoundsExhausted,
+}
+
+/// What a query leaves out of the available entries.
+pub(super) struct Exclusions<'a> {
+    /// Positions of the credentials that were tried.
+    pub(super) tried: BTreeSet<u32>,
+    pub(super) filter: Option<CandidateFilter<'a>>,
+}
+
+impl Exclusions<'_> {
+    pub(super) fn are_none(&self) -> bool {
+        self.tried.is_empty() && self.filter.is_none()
+    }
+
+    /// True if the call may not use an entry in this round, even once it has cooled.
+    fn exclude(&self, entry: &IndexEntry) -> bool {
+        let filter = self.filter.as_ref();
+        self.tried.contains(&entry.member.position)
+            || filter.is_some_and(|filter| filter.check(entry) == FilterResult::RoundsExhausted)
+    }
 }
 
 impl CandidateFilter<'_> {
@@ -118,12 +102,9 @@ impl NameIndex {
             enabled: BTreeMap::new(),
             entries: Vec::new(),
             vacant: Vec::new(),
-            ready: BTreeMap::new(),
-            waiting: BTreeSet::new(),
-            ends: BTreeSet::new(),
-            dirty: BTreeSet::new(),
-            counts: Counts::default(),
             own_rounds: 0,
+            base: View::default(),
+            by_endpoint: Vec::new(),
         }
     }
 
@@ -131,35 +112,38 @@ impl NameIndex {
     pub(super) fn of(
         name: Arc<str>,
         entries: Vec<IndexEntry>,
+        states: Vec<EntryState>,
         enabled: BTreeMap<ProviderName, u32>,
     ) -> Self {
-        let mut name_index = Self {
+        let own_rounds = entries.iter().filter(|entry| entry.rounds.is_some());
+        let own_rounds = count(own_rounds.count());
+        let entries: Vec<_> = entries.into_iter().map(Some).collect();
+        Self {
             providers: enabled.keys().cloned().collect(),
             enabled,
-            own_rounds: count(
-                entries
-                    .iter()
-                    .filter(|entry| entry.rounds.is_some())
-                    .count(),
-            ),
+            own_rounds,
+            base: View::of(&entries, states),
+            entries,
             ..Self::new(name)
-        };
-        for entry in &entries {
-            name_index.list(entry, false);
         }
-        name_index.entries = entries.into_iter().map(Some).collect();
-        name_index.rebuild_ready();
-        name_index
     }
 
     /// Adds an entry, and returns its position.
-    pub(super) fn add(&mut self, mut entry: IndexEntry, credential: &Credential) -> u32 {
+    pub(super) fn add(
+        &mut self,
+        mut entry: IndexEntry,
+        credential: &Credential,
+        health: &HealthReader<'_>,
+    ) -> u32 {
         let number = self
             .vacant
             .pop()
             .unwrap_or_else(|| count(self.entries.len()));
         entry.member.position = number;
-        self.list(&entry, true);
+        self.base.add(&entry, health.entry_state(&entry, None));
+        for (endpoint, view) in &mut self.by_endpoint {
+            view.add(&entry, health.entry_state(&entry, Some(*endpoint)));
+        }
         self.own_rounds += u32::from(entry.rounds.is_some());
         match self.entries.get_mut(number as usize) {
             Some(free) => *free = Some(entry),
@@ -182,8 +166,10 @@ impl NameIndex {
             return;
         };
         self.vacant.push(number);
-        self.dirty.remove(&number);
-        self.unlist(&entry, true);
+        self.base.remove(&entry);
+        for (_, view) in &mut self.by_endpoint {
+            view.remove(&entry);
+        }
         self.own_rounds -= u32::from(entry.rounds.is_some());
         if !credential.enabled {
             return;
@@ -210,31 +196,76 @@ impl NameIndex {
         &self.providers
     }
 
-    /// Marks an entry's health as changed.
+    /// Marks the health of an entry's account or model as changed.
     pub(super) fn touch(&mut self, position: u32) {
-        self.dirty.insert(position);
+        self.base.dirty.insert(position);
+        for (_, view) in &mut self.by_endpoint {
+            view.dirty.insert(position);
+        }
     }
 
-    /// Updates the entries that changed or whose time has come.
-    pub(super) fn refresh(&mut self, slots: &Slots, now: Timestamp) {
-        let due = self.waiting.first().is_some_and(|&(until, _)| until <= now);
-        if self.dirty.is_empty() && !due {
+    /// Marks the health of an entry's lane as changed. `cools` is true if the lane may not be used:
+    /// then the endpoint needs its own view.
+    pub(super) fn touch_lane(
+        &mut self,
+        position: u32,
+        endpoint: Endpoint,
+        cools: bool,
+        health: &HealthReader<'_>,
+    ) {
+        let known = self.by_endpoint.iter_mut().find(|(of, _)| *of == endpoint);
+        match known {
+            Some((_, view)) => drop(view.dirty.insert(position)),
+            None if cools => self.add_view(endpoint, health),
+            None => {}
+        }
+    }
+
+    fn add_view(&mut self, endpoint: Endpoint, health: &HealthReader<'_>) {
+        let state = |entry: &Option<IndexEntry>| {
+            let state = entry.as_ref();
+            state.map_or(EntryState::Disabled, |entry| {
+                health.entry_state(entry, Some(endpoint))
+            })
+        };
+        let states = self.entries.iter().map(state).collect();
+        let mut view = View::of(&self.entries, states);
+        view.sites_version = health.sites.version();
+        self.by_endpoint.push((endpoint, view));
+    }
+
+    /// Updates what changed, or whose time has come, for an endpoint.
+    pub(super) fn refresh(&mut self, endpoint: Endpoint, health: &HealthReader<'_>) {
+        let now = health.now;
+        let known = self.by_endpoint.iter().position(|(of, _)| *of == endpoint);
+        if known.is_none() && health.sites.may_be_closed(now) {
+            self.add_view(endpoint, health);
             return;
         }
-        let mut changed = std::mem::take(&mut self.dirty);
-        changed.extend(
-            self.waiting
-                .range(..=(now, u32::MAX))
-                .map(|&(_, position)| position),
-        );
-        let few = self.entries.len() / ONE_BY_ONE_OF;
-        let one_by_one = changed.len() <= few.max(ONE_BY_ONE_MAX);
-        for index in changed {
-            self.update_entry(index, slots, now, one_by_one);
+        let Some(index) = known else {
+            let state = |entry: &IndexEntry| health.entry_state(entry, None);
+            self.base.refresh(&self.entries, false, now, state);
+            return;
+        };
+        let Some((_, view)) = self.by_endpoint.get_mut(index) else {
+            return;
+        };
+        let all = view.sites_version != health.sites.version();
+        view.sites_version = health.sites.version();
+        view.refresh(&self.entries, all, now, |entry| {
+            health.entry_state(entry, Some(endpoint))
+        });
+        if view.waiting.is_empty() && !health.sites.may_be_closed(now) {
+            // Nothing cools, so the base says the same.
+            self.by_endpoint.swap_remove(index);
+            let state = |entry: &IndexEntry| health.entry_state(entry, None);
+            self.base.refresh(&self.entries, false, now, state);
         }
-        if !one_by_one {
-            self.rebuild_ready();
-        }
+    }
+
+    fn view(&self, endpoint: Endpoint) -> &View {
+        let own = self.by_endpoint.iter().find(|(of, _)| *of == endpoint);
+        own.map_or(&self.base, |(_, view)| view)
     }
 
     /// True if the filter could exclude an entry.
@@ -243,224 +274,114 @@ impl NameIndex {
     }
 
     /// Returns the available entries of the highest priority that has any.
-    pub(super) fn candidates(&self) -> Result<Candidates, Unavailable> {
-        match self.ready.first_key_value() {
-            Some((_, ready)) => Ok(self.to_candidates(Arc::clone(ready))),
-            None => Err(self.unavailable(&BTreeSet::new(), None)),
-        }
+    pub(super) fn candidates(&self, endpoint: Endpoint) -> Option<Candidates> {
+        let ready = self.view(endpoint).ready.first_key_value();
+        ready.map(|(_, ready)| self.to_candidates(Arc::clone(ready)))
     }
 
-    /// The same without the tried entries. A list is copied only if it contains one of them, which
-    /// is rare: after a failure they are usually cooling. With a filter it is always copied;
-    /// providers are seldom at their limit.
+    /// The same without the excluded entries, and without those that are only second choice. A list
+    /// is copied only if it contains a tried one, which is rare: after a failure they are usually
+    /// cooling. With a filter it is always copied; providers are seldom at their limit.
     pub(super) fn candidates_without(
         &self,
-        tried: &BTreeSet<u32>,
-        filter: Option<&CandidateFilter<'_>>,
-    ) -> Result<Candidates, Unavailable> {
-        for all in self.ready.values() {
+        endpoint: Endpoint,
+        exclusions: &Exclusions<'_>,
+        second_choice: Option<&dyn Fn(&IndexEntry) -> bool>,
+    ) -> Option<Candidates> {
+        for all in self.view(endpoint).ready.values() {
             let mut ready = Arc::clone(all);
-            for entry in tried.iter().filter_map(|&number| self.entry(number)) {
+            let tried = exclusions.tried.iter();
+            for entry in tried.filter_map(|&number| self.entry(number)) {
                 if all.contains(entry.member.rank) {
                     Arc::make_mut(&mut ready).remove(entry.member.rank);
                 }
             }
-            if let Some(filter) = filter {
-                let passes =
-                    |member: &Member| self.check_member(filter, member) == FilterResult::Passed;
-                ready = Arc::new(ready.filtered(passes));
+            if exclusions.filter.is_some() || second_choice.is_some() {
+                let passes = |entry: &IndexEntry| {
+                    let filter = exclusions.filter.as_ref();
+                    filter.is_none_or(|filter| filter.check(entry) == FilterResult::Passed)
+                        && second_choice.is_none_or(|is_second| !is_second(entry))
+                };
+                ready = Arc::new(
+                    ready.filtered(|member| self.entry(member.position).is_none_or(passes)),
+                );
             }
             if !ready.is_empty() {
-                return Ok(self.to_candidates(ready));
+                return Some(self.to_candidates(ready));
             }
         }
-        Err(self.unavailable(tried, filter))
+        None
     }
 
-    fn check_member(&self, filter: &CandidateFilter<'_>, member: &Member) -> FilterResult {
-        let entry = self.entry(member.position);
-        entry.map_or(FilterResult::Passed, |entry| filter.check(entry))
-    }
-
-    fn entry(&self, number: u32) -> Option<&IndexEntry> {
+    pub(super) fn entry(&self, number: u32) -> Option<&IndexEntry> {
         self.entries.get(number as usize)?.as_ref()
     }
 
-    fn to_candidates(&self, members: Arc<Members>) -> Candidates {
+    /// Returns the cooling entries that are not excluded, with the ends of their windows, the first
+    /// one first.
+    pub(super) fn cooling<'a>(
+        &'a self,
+        endpoint: Endpoint,
+        exclusions: &'a Exclusions<'_>,
+    ) -> impl Iterator<Item = (Timestamp, &'a IndexEntry)> {
+        let ends = self.view(endpoint).ends.iter();
+        let entries = ends.filter_map(|&(until, position)| Some((until, self.entry(position)?)));
+        entries.filter(|(_, entry)| !exclusions.exclude(entry))
+    }
+
+    pub(super) fn to_candidates(&self, members: Arc<Members>) -> Candidates {
         Candidates {
             name: Arc::clone(&self.name),
             members,
+            trial: false,
         }
     }
 
-    fn unavailable(
-        &self,
-        tried: &BTreeSet<u32>,
-        filter: Option<&CandidateFilter<'_>>,
-    ) -> Unavailable {
-        let mut counts = self.counts;
+    /// Returns a cooling entry as a trial.
+    pub(super) fn to_trial(&self, entry: &IndexEntry) -> Candidates {
+        let members = Members::new(&[entry.member]);
+        Candidates {
+            trial: true,
+            ..self.to_candidates(Arc::new(members))
+        }
+    }
+
+    /// Counts the entries by the reason why they are unavailable.
+    pub(super) fn reasons(&self, endpoint: Endpoint, exclusions: &Exclusions<'_>) -> Reasons {
+        let view = self.view(endpoint);
+        let mut counts = view.counts;
         let mut reasons = Reasons {
-            cooling: count(self.ends.len()),
+            cooling: count(view.ends.len()),
             ..Reasons::default()
         };
-        for entry in tried.iter().filter_map(|&number| self.entry(number)) {
-            if entry.state == EntryState::Disabled {
+        let tried = exclusions.tried.iter();
+        for entry in tried.filter_map(|&number| self.entry(number)) {
+            let state = view.state(entry.member.position);
+            if state == EntryState::Disabled {
                 continue;
             }
             reasons.tried += 1;
-            reasons.cooling -= u32::from(matches!(entry.state, EntryState::Waiting { .. }));
-            counts.remove(entry.state);
+            reasons.cooling -= u32::from(matches!(state, EntryState::Waiting { .. }));
+            counts.remove(state);
         }
-        if let Some(filter) = filter {
-            let ready = self.ready.values().flat_map(|ready| ready.iter());
-            for member in ready.filter(|member| !tried.contains(&member.position)) {
-                match self.check_member(filter, member) {
+        if let Some(filter) = &exclusions.filter {
+            let ready = view.ready.values().flat_map(|ready| ready.iter());
+            let untried = ready.filter(|member| !exclusions.tried.contains(&member.position));
+            for entry in untried.filter_map(|member| self.entry(member.position)) {
+                match filter.check(entry) {
                     FilterResult::Busy => reasons.busy += 1,
                     FilterResult::RoundsExhausted => reasons.rounds_exhausted += 1,
                     FilterResult::Passed => {}
                 }
             }
         }
-        let first = self
-            .ends
-            .iter()
-            .find(|(_, position)| !tried.contains(position));
-        Unavailable::NoneAvailable(Reasons {
+        Reasons {
             disabled: counts.disabled,
             barred: counts.barred,
             busy: reasons.busy + counts.busy,
             probing: counts.probing,
-            retry_at: first.map(|&(until, _)| until),
+            classes: counts.classes,
             ..reasons
-        })
-    }
-
-    /// Updates the state of an entry and where it is listed; with `lists`, also in `ready`.
-    fn update_entry(&mut self, number: u32, slots: &Slots, now: Timestamp, lists: bool) {
-        let Some(&before) = self.entry(number) else {
-            return;
-        };
-        let state = before.current_state(slots, now);
-        // A change copies a list that a selection still holds, so an equal state must not cause one.
-        if state == before.state {
-            return;
-        }
-        let after = IndexEntry { state, ..before };
-        self.unlist(&before, lists);
-        self.list(&after, lists);
-        if let Some(entry) = self.entries.get_mut(number as usize) {
-            *entry = Some(after);
-        }
-    }
-
-    fn list(&mut self, entry: &IndexEntry, lists: bool) {
-        let Member {
-            position: number, ..
-        } = entry.member;
-        self.counts.add(entry.state);
-        match entry.state {
-            EntryState::Ready if lists => {
-                let ready = self.ready.entry(Reverse(entry.priority)).or_default();
-                Arc::make_mut(ready).insert(entry.member);
-            }
-            EntryState::Waiting { wake, until, .. } => {
-                self.waiting.insert((wake, number));
-                self.ends.insert((until, number));
-            }
-            EntryState::Ready | EntryState::Disabled | EntryState::Barred | EntryState::Busy => {}
-        }
-    }
-
-    fn unlist(&mut self, entry: &IndexEntry, lists: bool) {
-        let Member {
-            position: number,
-            rank,
-            ..
-        } = entry.member;
-        self.counts.remove(entry.state);
-        match entry.state {
-            EntryState::Ready if lists => {
-                let priority = Reverse(entry.priority);
-                let Some(ready) = self.ready.get_mut(&priority) else {
-                    return;
-                };
-                Arc::make_mut(ready).remove(rank);
-                if ready.is_empty() {
-                    self.ready.remove(&priority);
-                }
-            }
-            EntryState::Waiting { wake, until, .. } => {
-                self.waiting.remove(&(wake, number));
-                self.ends.remove(&(until, number));
-            }
-            EntryState::Ready | EntryState::Disabled | EntryState::Barred | EntryState::Busy => {}
-        }
-    }
-
-    /// Rebuilds all of `ready`.
-    fn rebuild_ready(&mut self) {
-        let mut lists: BTreeMap<Reverse<i32>, Vec<Member>> = BTreeMap::new();
-        let entries = self.entries.iter().flatten();
-        for entry in entries.filter(|entry| entry.state == EntryState::Ready) {
-            let list = lists.entry(Reverse(entry.priority)).or_default();
-            list.push(entry.member);
-        }
-        let lists = lists.into_iter().map(|(priority, mut list)| {
-            // Sorted already, except for entries added since the pool was built.
-            list.sort_by_key(|member| member.rank);
-            (priority, Arc::new(Members::new(&list)))
-        });
-        self.ready = lists.collect();
-    }
-}
-
-impl IndexEntry {
-    fn current_state(&self, slots: &Slots, now: Timestamp) -> EntryState {
-        let live = slots.live(self.member.slot);
-        live.map_or(EntryState::Disabled, |live| {
-            entry_state(live, self.member.model, now)
-        })
-    }
-}
-
-/// Returns the state of a credential with one of its models.
-pub(super) fn entry_state(live: &Live, model: u32, now: Timestamp) -> EntryState {
-    if !live.credential.enabled {
-        return EntryState::Disabled;
-    }
-    let availability = live.availability(model, now);
-    match availability {
-        Availability::Barred => EntryState::Barred,
-        Availability::Cooling { until } | Availability::Probing { until } => EntryState::Waiting {
-            wake: live.wakes_at(model, now).unwrap_or(until),
-            until,
-            probing: matches!(availability, Availability::Probing { .. }),
-        },
-        Availability::Ready | Availability::Probe if live.is_busy() => EntryState::Busy,
-        Availability::Ready | Availability::Probe => EntryState::Ready,
-    }
-}
-
-impl Counts {
-    fn add(&mut self, state: EntryState) {
-        if let Some(count) = self.of(state) {
-            *count += 1;
-        }
-    }
-
-    fn remove(&mut self, state: EntryState) {
-        if let Some(count) = self.of(state) {
-            *count = count.saturating_sub(1);
-        }
-    }
-
-    fn of(&mut self, state: EntryState) -> Option<&mut u32> {
-        match state {
-            EntryState::Disabled => Some(&mut self.disabled),
-            EntryState::Barred => Some(&mut self.barred),
-            EntryState::Busy => Some(&mut self.busy),
-            EntryState::Waiting { probing: true, .. } => Some(&mut self.probing),
-            EntryState::Waiting { .. } | EntryState::Ready => None,
         }
     }
 }
@@ -468,13 +389,6 @@ impl Counts {
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
-
-/// Up to this number of changes, or one entry in this many, each change updates its list. Above,
-/// as when an outage ends, all lists are rebuilt in one pass over the entries.
-const ONE_BY_ONE_MAX: usize = 32;
-
-/// One change costs about as much as a pass over thirty entries.
-const ONE_BY_ONE_OF: usize = 32;
 
 #[cfg(test)]
 mod audit;

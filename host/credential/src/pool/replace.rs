@@ -42,6 +42,7 @@ impl Pool {
                     self.unindex_slot(slot);
                 }
                 self.slots.remove(slot);
+                self.slow.remove(&slot);
                 removed.push(id.clone());
             }
         }
@@ -161,6 +162,7 @@ impl Pool {
         for id in removed {
             if let Some(slot) = self.by_id.remove(&id) {
                 self.slots.remove(slot);
+                self.slow.remove(&slot);
             }
         }
         for credential in credentials {

@@ -3,11 +3,11 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::entry::Live;
+use super::entry::{Live, Model};
 use super::{Pool, Quota};
 use crate::{
-    Availability, Cause, CredentialId, CredentialKind, Health, ModelKey, ProviderName, Timestamp,
-    kind,
+    Availability, Cause, CoolingClass, CredentialId, CredentialKind, Endpoint, Health, ModelKey,
+    ProviderName, Timestamp,
 };
 
 impl Pool {
@@ -94,6 +94,7 @@ impl CredentialStatus {
         let models = live.models.iter().map(|model| ModelStatus {
             model: model.key.clone(),
             health: HealthStatus::of(&model.health, now),
+            lanes: LaneStatus::of(model, now),
             error_permille: model.stats.error_permille(),
             latency_ms: model.stats.latency_ms(),
             quota: model.quota,
@@ -162,11 +163,7 @@ impl CredentialStatus {
 
     fn quota(&self) -> QuotaState {
         let used_up = |health: &&HealthStatus| {
-            let cause = health.cause.as_ref();
-            let of_quota = cause.is_some_and(|cause| {
-                matches!(&*cause.kind, kind::QUOTA | kind::RATE_LIMIT) || cause.status == Some(429)
-            });
-            of_quota && health.availability.until().is_some()
+            health.class == Some(CoolingClass::Limit) && health.availability.until().is_some()
         };
         let used_up: Vec<&HealthStatus> = self.health_statuses().filter(used_up).collect();
         let ends = used_up
@@ -184,14 +181,30 @@ impl CredentialStatus {
         }
     }
 
-    /// Returns the health of the account and of all models.
+    /// True if the provider has refused the secret three times in a row, without a success: it looks
+    /// revoked.
+    pub fn looks_revoked(&self) -> bool {
+        let refused = |health: &HealthStatus| {
+            health.class == Some(CoolingClass::Refused) && health.strikes >= REVOKED_STRIKES
+        };
+        self.health_statuses().any(refused)
+    }
+
+    /// Returns the health of the account, and of all models and lanes.
     fn health_statuses(&self) -> impl Iterator<Item = &HealthStatus> {
-        let models = self.models.iter().map(|model| &model.health);
+        let models = self.models.iter().flat_map(|model| {
+            let lanes = model.lanes.iter().map(|lane| &lane.health);
+            std::iter::once(&model.health).chain(lanes)
+        });
         std::iter::once(&self.account).chain(models)
     }
 
     fn availability(&self, model: &ModelStatus) -> Availability {
-        self.account.availability.and(model.health.availability)
+        let mut availability = self.account.availability.and(model.health.availability);
+        for lane in model.lanes.iter().filter(|lane| lane.only) {
+            availability = availability.and(lane.health.availability);
+        }
+        availability
     }
 }
 
@@ -259,8 +272,10 @@ pub struct QuotaState {
 pub struct ModelStatus {
     /// The provider's name of the model.
     pub model: ModelKey,
-    /// Its health.
+    /// Its health with all endpoints: its limits and quotas.
     pub health: HealthStatus,
+    /// The health of each endpoint that was used and has failed since its last success.
+    pub lanes: Vec<LaneStatus>,
     /// Failed share of the last 32 attempts, in thousandths.
     pub error_permille: u16,
     /// Moving average of the time to the first byte, in milliseconds; 0 if unknown.
@@ -269,13 +284,43 @@ pub struct ModelStatus {
     pub quota: Quota,
 }
 
+/// The status of one endpoint of a model of a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneStatus {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// Its health.
+    pub health: HealthStatus,
+    /// True if no other endpoint of the model was used, as far as is known: then it speaks for the
+    /// model.
+    pub only: bool,
+}
+
+impl LaneStatus {
+    fn of(model: &Model, now: Timestamp) -> Vec<Self> {
+        let failed = model.lanes.iter();
+        let failed = failed.filter(|lane| *lane.health() != Health::Ready);
+        let all = model.lanes.len();
+        let status = failed.map(|lane| Self {
+            endpoint: lane.endpoint,
+            health: HealthStatus::of(lane.health(), now),
+            only: all == 1,
+        });
+        status.collect()
+    }
+}
+
 /// A health at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthStatus {
     /// Whether it may be used.
     pub availability: Availability,
-    /// Consecutive windows whose length was a guess.
+    /// Consecutive windows of one class whose length was a guess.
     pub strikes: u32,
+    /// The class of the last window, unless a success closed it.
+    pub class: Option<CoolingClass>,
+    /// True if the length of the last window is the provider's hint.
+    pub hint: bool,
     /// The failure that opened the last window, unless a success closed it.
     pub cause: Option<Arc<Cause>>,
 }
@@ -285,6 +330,8 @@ impl HealthStatus {
         Self {
             availability: health.availability(now),
             strikes: health.strikes(),
+            class: health.window().map(|window| window.class),
+            hint: health.window().is_some_and(|window| window.hint),
             cause: health.cause().map(Arc::clone),
         }
     }
@@ -309,3 +356,7 @@ pub struct ServedName {
     /// The providers that serve it, sorted; at least one.
     pub providers: Arc<[ProviderName]>,
 }
+
+/// Consecutive windows of a refused secret after which it looks revoked: the third refusal comes
+/// 15 seconds after the first or later, so it is no glitch.
+const REVOKED_STRIKES: u32 = 3;

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::availability::HealthReader;
 use crate::*;
 
 impl Pool {
@@ -18,10 +19,20 @@ impl Pool {
     fn audit(&mut self, now: Timestamp) {
         let now = self.advance(now);
         self.audit_index();
+        let health = HealthReader {
+            slots: &self.slots,
+            sites: &self.sites,
+            now,
+        };
+        self.sites.audit();
         for name_index in &mut self.name_indexes {
-            name_index.refresh(&self.slots, now);
-            name_index.audit(&self.slots, now);
+            name_index.audit(&health);
         }
+    }
+
+    /// Begins the first attempt of a call of an unnamed endpoint and requester.
+    fn start(&mut self, slot: Slot, name: &str, now: Timestamp) -> Result<Attempt, LeaseError> {
+        self.begin(slot, &CandidateQuery::first_round(name), false, now)
     }
 
     fn ids(
@@ -77,13 +88,27 @@ fn failed(scope: Scope, status: u16) -> Outcome {
         message: format!("status {status}"),
         retry_after: None,
         refresh_suggested: false,
+        sent: true,
+    })
+}
+
+/// A failure of the transport before anything was sent.
+fn unsent() -> Outcome {
+    let Outcome::Failed(failure) = failed(Scope::Transport, 0) else {
+        unreachable!("it is a failure");
+    };
+    Outcome::Failed(Failure {
+        kind: kind::TRANSIENT.into(),
+        status: None,
+        sent: false,
+        ..failure
     })
 }
 
 /// Begins an attempt with the credential and settles it at once.
 fn run(pool: &mut Pool, id: &str, name: &str, outcome: &Outcome, now: Timestamp) -> Effects {
     let slot = pool.slot(id).expect("it is in the pool");
-    let attempt = pool.begin(slot, name, now).expect("it is available");
+    let attempt = pool.start(slot, name, now).expect("it is available");
     pool.settle(attempt, outcome, None, now)
 }
 

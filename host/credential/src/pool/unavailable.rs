@@ -1,8 +1,9 @@
 //! Reasons why no credential, or not this one, can be chosen.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::Timestamp;
+use crate::{Cause, Timestamp};
 
 /// Why no credential is available for a model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +18,7 @@ pub enum Unavailable {
 
 /// How many credentials are unavailable, by reason. Each is counted once, under the first reason that
 /// holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reasons {
     /// Disabled by the operator.
     pub disabled: u32,
@@ -33,8 +34,80 @@ pub struct Reasons {
     pub busy: u32,
     /// With a limit of rounds that this round exceeds.
     pub rounds_exhausted: u32,
-    /// When the first of the cooling ones becomes available.
+    /// The cooling ones by the class of their window.
+    pub classes: CoolingCounts,
+    /// When the first of the cooling ones becomes available, or may be tried.
     pub retry_at: Option<Timestamp>,
+    /// Why that one cools.
+    pub first: Option<CoolingCause>,
+}
+
+/// Why a credential cools.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoolingCause {
+    /// The class of its window.
+    pub class: CoolingClass,
+    /// The failure that opened the window.
+    pub cause: Arc<Cause>,
+}
+
+/// A class of cooling windows: what the provider, or its silence, means for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CoolingClass {
+    /// A rate limit or a quota.
+    Limit,
+    /// The provider is overloaded.
+    Overload,
+    /// The provider, or the way to it, fails.
+    Outage,
+    /// The provider refuses the credential.
+    Refused,
+    /// The account has no credit.
+    Billing,
+    /// The provider does not serve the model, or not this endpoint of it.
+    Missing,
+}
+
+/// The number of cooling credentials by class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CoolingCounts {
+    /// [`CoolingClass::Limit`].
+    pub limit: u32,
+    /// [`CoolingClass::Overload`].
+    pub overload: u32,
+    /// [`CoolingClass::Outage`].
+    pub outage: u32,
+    /// [`CoolingClass::Refused`].
+    pub refused: u32,
+    /// [`CoolingClass::Billing`].
+    pub billing: u32,
+    /// [`CoolingClass::Missing`].
+    pub missing: u32,
+}
+
+impl CoolingCounts {
+    /// Returns the number of a class.
+    pub fn of(&self, class: CoolingClass) -> u32 {
+        match class {
+            CoolingClass::Limit => self.limit,
+            CoolingClass::Overload => self.overload,
+            CoolingClass::Outage => self.outage,
+            CoolingClass::Refused => self.refused,
+            CoolingClass::Billing => self.billing,
+            CoolingClass::Missing => self.missing,
+        }
+    }
+
+    pub(super) fn of_mut(&mut self, class: CoolingClass) -> &mut u32 {
+        match class {
+            CoolingClass::Limit => &mut self.limit,
+            CoolingClass::Overload => &mut self.overload,
+            CoolingClass::Outage => &mut self.outage,
+            CoolingClass::Refused => &mut self.refused,
+            CoolingClass::Billing => &mut self.billing,
+            CoolingClass::Missing => &mut self.missing,
+        }
+    }
 }
 
 impl fmt::Display for Reasons {
@@ -67,7 +140,7 @@ impl Unavailable {
         let others = Reasons {
             tried: 0,
             disabled: 0,
-            ..*reasons
+            ..reasons.clone()
         };
         others == Reasons::default()
     }
@@ -90,9 +163,9 @@ impl Unavailable {
 
     /// The counts by reason; `None` if no credential serves the model.
     pub fn reasons(&self) -> Option<Reasons> {
-        match *self {
+        match self {
             Self::UnknownModel => None,
-            Self::NoneAvailable(reasons) => Some(reasons),
+            Self::NoneAvailable(reasons) => Some(reasons.clone()),
         }
     }
 
@@ -103,7 +176,7 @@ impl Unavailable {
 
     /// When the first of the cooling credentials becomes available.
     pub fn retry_at(&self) -> Option<Timestamp> {
-        match *self {
+        match self {
             Self::UnknownModel => None,
             Self::NoneAvailable(reasons) => reasons.retry_at,
         }

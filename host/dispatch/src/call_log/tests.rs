@@ -64,6 +64,7 @@ fn record_lists_decisions_with_their_times() {
         message: "é".repeat(300),
         retry_after: Some(Duration::from_secs(2)),
         refresh_suggested: false,
+        sent: true,
     };
     trace.step(Step::Attempt(AttemptStep {
         credential: Arc::from("a"),

@@ -153,6 +153,7 @@ async fn refuses_by_the_body(executor: &dyn Executor) {
         message: "refused: {\"why\" : [1, \"é\"]}".to_owned(),
         retry_after: None,
         refresh_suggested: false,
+        sent: true,
     };
     assert_eq!(refusal.failure, expected);
     assert_eq!(refusal.response, None);
@@ -171,6 +172,7 @@ async fn refuses_other_operations(executor: &dyn Executor) {
         message: "this executor only generates".to_owned(),
         retry_after: None,
         refresh_suggested: false,
+        sent: true,
     };
     assert_eq!(refusal.failure, expected);
 }
@@ -189,6 +191,7 @@ async fn classifies_errors(executor: &dyn Executor) {
             head(401, &retry(b"7")),
             Failure {
                 refresh_suggested: true,
+                sent: true,
                 ..expected(Scope::Credential, "authentication", 401, None)
             },
         ),
@@ -229,6 +232,7 @@ fn expected(
         message: format!("the provider returned {status}"),
         retry_after,
         refresh_suggested: false,
+        sent: true,
     }
 }
 

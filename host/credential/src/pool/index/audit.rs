@@ -30,10 +30,9 @@ impl Pool {
                 let name_index = self.by_name[&name];
                 let listing = live.listing(name_index).expect("it is found by its name");
                 assert_eq!((listing.served, listing.model), (with.served, with.model));
-                let mut expected = index_entry(slot, live, with, self.latest);
+                let mut expected = index_entry(slot, live, with);
                 expected.member.position = listing.position;
                 let entry = self.name_indexes[name_index as usize].audit_entry(listing.position);
-                expected.state = entry.state;
                 assert_eq!(*entry, expected, "under `{name}`");
                 let entries = entries.entry(Arc::clone(&name)).or_default();
                 assert!(

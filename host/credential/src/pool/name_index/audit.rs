@@ -1,12 +1,30 @@
 //! Compares a name's index with one computed from health alone, for tests.
 
+use std::cmp::Reverse;
+
+use super::view::Counts;
 use super::*;
 
 impl NameIndex {
-    /// Panics unless the index equals what health says at `now`. It must be fresh: see
-    /// [`NameIndex::refresh`].
-    pub(in crate::pool) fn audit(&self, slots: &Slots, now: Timestamp) {
-        assert!(self.dirty.is_empty(), "a refresh leaves nothing stale");
+    /// Updates all views, and panics unless they equal what health says.
+    pub(in crate::pool) fn audit(&mut self, health: &HealthReader<'_>) {
+        let endpoints: Vec<Endpoint> = self.by_endpoint.iter().map(|(of, _)| *of).collect();
+        for endpoint in endpoints {
+            self.refresh(endpoint, health);
+        }
+        let state = |entry: &IndexEntry| health.entry_state(entry, None);
+        self.base.refresh(&self.entries, false, health.now, state);
+        self.audit_view(&self.base, None, health);
+        for (endpoint, view) in &self.by_endpoint {
+            self.audit_view(view, Some(*endpoint), health);
+        }
+        for position in &self.vacant {
+            assert!(self.entry(*position).is_none(), "it is in use");
+        }
+    }
+
+    fn audit_view(&self, view: &View, endpoint: Option<Endpoint>, health: &HealthReader<'_>) {
+        assert!(view.dirty.is_empty(), "a refresh leaves nothing stale");
         let mut ready: BTreeMap<Reverse<i32>, Vec<Member>> = BTreeMap::new();
         let (mut waiting, mut ends) = (BTreeSet::new(), BTreeSet::new());
         let mut counts = Counts::default();
@@ -19,7 +37,8 @@ impl NameIndex {
                 continue;
             };
             assert_eq!(entry.member.position, number, "it is found by its number");
-            let state = entry.current_state(slots, now);
+            let state = health.entry_state(entry, endpoint);
+            assert_eq!(view.state(number), state, "under `{}`", self.name);
             counts.add(state);
             match state {
                 EntryState::Ready => ready
@@ -27,7 +46,7 @@ impl NameIndex {
                     .or_default()
                     .push(entry.member),
                 EntryState::Waiting { wake, until, .. } => {
-                    assert!(wake > now, "it would be updated for ever");
+                    assert!(wake > health.now, "it would be updated for ever");
                     waiting.insert((wake, number));
                     ends.insert((until, number));
                 }
@@ -37,10 +56,10 @@ impl NameIndex {
         for list in ready.values_mut() {
             list.sort_by_key(|member| member.rank);
         }
-        assert_eq!(self.waiting, waiting, "waiting, under `{}`", self.name);
-        assert_eq!(self.ends, ends, "ends of windows, under `{}`", self.name);
-        assert_eq!(self.counts, counts, "not ready, under `{}`", self.name);
-        let indexed: BTreeMap<Reverse<i32>, Vec<Member>> = self
+        assert_eq!(view.waiting, waiting, "waiting, under `{}`", self.name);
+        assert_eq!(view.ends, ends, "ends of windows, under `{}`", self.name);
+        assert_eq!(view.counts, counts, "not ready, under `{}`", self.name);
+        let indexed: BTreeMap<Reverse<i32>, Vec<Member>> = view
             .ready
             .iter()
             .map(|(&priority, ready)| (priority, ready.iter().copied().collect()))
@@ -48,8 +67,8 @@ impl NameIndex {
         assert_eq!(indexed, ready, "ready by tier, under `{}`", self.name);
     }
 
-    pub(in crate::pool) fn audit_entry(&self, number: u32) -> &IndexEntry {
-        self.entry(number).expect("the position has an entry")
+    pub(in crate::pool) fn audit_entry(&self, position: u32) -> &IndexEntry {
+        self.entry(position).expect("the position has an entry")
     }
 
     /// Panics unless this many entries are in use, and these providers serve the name with this

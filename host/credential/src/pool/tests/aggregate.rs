@@ -154,7 +154,7 @@ proptest! {
             };
             let name = if second { "two" } else { "one" };
             let slot = pool.slot("a").expect("it is there");
-            if let Ok(attempt) = pool.begin(slot, name, at(now)) {
+            if let Ok(attempt) = pool.start(slot, name, at(now)) {
                 pool.settle(attempt, &outcome, None, at(now));
             }
             let reported = aggregate(&pool, at(now));

@@ -17,9 +17,9 @@ fn cliproxyapi_compat_1_10_candidates_are_highest_available_priority_by_id()
     assert_eq!(pool.ids("gpt", &[], at(0))?, ["c"]);
     run(&mut pool, "c", "gpt", &failed(Scope::Model, 500), at(1));
     assert_eq!(pool.ids("gpt", &[], at(1))?, ["a", "d"]);
-    assert_eq!(pool.ids("gpt", &[], at(59_999))?, ["a", "d"]);
-    assert_eq!(pool.ids("gpt", &[], at(60_000))?, ["b"]);
-    assert_eq!(pool.ids("gpt", &[], at(60_001))?, ["b", "c"]);
+    assert_eq!(pool.ids("gpt", &[], at(999))?, ["a", "d"]);
+    assert_eq!(pool.ids("gpt", &[], at(1_000))?, ["b"]);
+    assert_eq!(pool.ids("gpt", &[], at(1_001))?, ["b", "c"]);
     Ok(())
 }
 
@@ -114,20 +114,31 @@ fn cliproxyapi_compat_1_10_reports_who_is_blocked_why_and_until_when() {
         at(0),
     );
     run(&mut pool, "b", "gpt", &failed(Scope::Model, 500), at(5));
-    let retry_at = Some(at(60_005));
+    let retry_at = Some(at(1_005));
     let unavailable = pool
         .candidates(&CandidateQuery::first_round("gpt"), at(10))
         .expect_err("all cool");
+    let reasons = unavailable.reasons().expect("credentials serve it");
+    let first = reasons.first.clone().expect("one is the first");
     assert_eq!(
-        unavailable,
-        Unavailable::NoneAvailable(Reasons {
-            disabled: 1,
-            tried: 0,
-            cooling: 2,
-            retry_at,
-            ..Reasons::default()
-        })
+        (first.class, first.cause.status),
+        (CoolingClass::Outage, Some(500))
     );
+    let classes = CoolingCounts {
+        refused: 1,
+        outage: 1,
+        ..CoolingCounts::default()
+    };
+    let expected = Reasons {
+        disabled: 1,
+        tried: 0,
+        cooling: 2,
+        classes,
+        retry_at,
+        first: Some(first),
+        ..Reasons::default()
+    };
+    assert_eq!(reasons, expected);
     assert!(unavailable.all_cooling());
     assert_eq!(unavailable.retry_at(), retry_at);
 
@@ -144,17 +155,26 @@ fn cliproxyapi_compat_1_10_reports_who_is_blocked_why_and_until_when() {
             at(10),
         )
         .expect_err("the rest cools");
-    let retry_at = Some(at(30 * 60_000));
+    let reasons = unavailable.reasons().expect("credentials serve it");
+    let first = reasons.first.clone().expect("one is the first");
     assert_eq!(
-        unavailable,
-        Unavailable::NoneAvailable(Reasons {
-            disabled: 1,
-            tried: 1,
-            cooling: 1,
-            retry_at,
-            ..Reasons::default()
-        })
+        (first.class, first.cause.status),
+        (CoolingClass::Refused, Some(401))
     );
+    let classes = CoolingCounts {
+        refused: 1,
+        ..CoolingCounts::default()
+    };
+    let expected = Reasons {
+        disabled: 1,
+        tried: 1,
+        cooling: 1,
+        classes,
+        retry_at: Some(at(5_000)),
+        first: Some(first),
+        ..Reasons::default()
+    };
+    assert_eq!(reasons, expected);
     assert!(!unavailable.all_cooling());
 }
 
@@ -201,7 +221,7 @@ fn attempt_requires_available_credential() {
     };
     let mut pool = pool(vec![credential("a"), off]);
     let slot = pool.slot("a").expect("it is in the pool");
-    let begin = |pool: &mut Pool, slot, name| pool.begin(slot, name, at(0)).map(|_| ());
+    let begin = |pool: &mut Pool, slot, name| pool.start(slot, name, at(0)).map(|_| ());
     assert_eq!(
         begin(&mut pool, slot, "nope"),
         Err(LeaseError::ModelNotServed)
@@ -211,7 +231,7 @@ fn attempt_requires_available_credential() {
     run(&mut pool, "a", "gpt", &failed(Scope::Model, 500), at(0));
     assert_eq!(
         begin(&mut pool, slot, "gpt"),
-        Err(LeaseError::Cooling { until: at(60_000) })
+        Err(LeaseError::Cooling { until: at(1_000) })
     );
     pool.replace(vec![credential("b")]).expect("a pool");
     assert_eq!(
@@ -232,7 +252,7 @@ fn first_model_of_a_shared_name_is_used() {
         ..credential("a")
     }]);
     let slot = pool.slot("a").expect("it is in the pool");
-    let attempt = pool.begin(slot, "fast", at(0)).expect("it is available");
+    let attempt = pool.start(slot, "fast", at(0)).expect("it is available");
     assert_eq!(attempt.model().as_str(), "one");
     pool.settle(attempt, &failed(Scope::Model, 500), None, at(0));
     assert!(
@@ -284,21 +304,21 @@ fn a_mass_recovery_is_found_by_the_next_call() -> Result<(), Unavailable> {
         );
     }
     let unavailable = pool
-        .candidates(&CandidateQuery::first_round("gpt"), at(1000))
+        .candidates(&CandidateQuery::first_round("gpt"), at(999))
         .expect_err("all cool");
-    assert_eq!(unavailable.retry_at(), Some(at(60_000)));
+    assert_eq!(unavailable.retry_at(), Some(at(1_000)));
     assert_eq!(
-        pool.candidates(&CandidateQuery::first_round("gpt"), at(60_009))?
+        pool.candidates(&CandidateQuery::first_round("gpt"), at(1_009))?
             .members
             .len(),
         10
     );
     assert_eq!(
-        pool.candidates(&CandidateQuery::first_round("gpt"), at(60_999))?
+        pool.candidates(&CandidateQuery::first_round("gpt"), at(1_999))?
             .members
             .len(),
         1000
     );
-    pool.audit(at(60_999));
+    pool.audit(at(1_999));
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use proptest::prelude::*;
 
 use super::*;
+use crate::pool::candidates::trial_time;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
@@ -24,14 +25,18 @@ proptest! {
         run.end()?;
     }
 
-    /// While one credential has only outcomes that do not count against it, every call finds a
-    /// candidate.
+    /// While one credential at a site of its own has only outcomes that do not count against it,
+    /// every call finds a candidate.
     #[test]
     fn one_healthy_credential_is_enough(
         credentials in credentials(),
         events in prop::collection::vec(event(), 1..60),
     ) {
-        let healthy = Credential { priority: -5, ..credential("healthy") };
+        let healthy = Credential {
+            priority: -5,
+            base_url: "http://127.0.0.1:9".into(),
+            ..credential("healthy")
+        };
         let mut run = Run::new([credentials, vec![healthy]].concat());
         for event in events {
             if matches!(event, Event::Replace(_) | Event::Begin { .. }) && run.open.len() > 20 {
@@ -41,7 +46,11 @@ proptest! {
                 continue;
             }
             run.step(event)?;
-            prop_assert!(run.pool.candidates(&CandidateQuery::first_round("gpt"), run.now).is_ok());
+            for endpoint in ENDPOINTS {
+                let query = CandidateQuery { endpoint, ..CandidateQuery::first_round("gpt") };
+                let candidates = run.pool.candidates(&query, run.now);
+                prop_assert!(candidates.is_ok_and(|candidates| !candidates.trial));
+            }
         }
     }
 }
@@ -52,7 +61,13 @@ enum Event {
     Begin {
         name: usize,
         choice: prop::sample::Index,
+        endpoint: Endpoint,
+        requester: Requester,
+        /// True if the call goes on after the last failure.
+        goes_on: bool,
     },
+    Content(prop::sample::Index),
+    Slow(prop::sample::Index),
     Settle {
         open: prop::sample::Index,
         outcome: Outcome,
@@ -64,6 +79,7 @@ enum Event {
     Bar(&'static str),
     Unbar(&'static str),
     Reset(&'static str),
+    Renew(&'static str, Renewal),
     Restart,
 }
 
@@ -71,6 +87,8 @@ struct Run {
     pool: Pool,
     credentials: Vec<Credential>,
     open: Vec<Attempt>,
+    /// The failures that a call goes on after, at most three.
+    failed: Vec<PriorFailure>,
     now: Timestamp,
 }
 
@@ -81,6 +99,7 @@ impl Run {
             pool,
             credentials,
             open: Vec::new(),
+            failed: Vec::new(),
             now: at(1),
         }
     }
@@ -88,32 +107,34 @@ impl Run {
     fn step(&mut self, event: Event) -> Result<(), TestCaseError> {
         match event {
             Event::Advance(millis) => self.now = self.now + Duration::from_millis(millis),
-            Event::Begin { name, choice } => {
-                let Ok(candidates) = self
-                    .pool
-                    .candidates(&CandidateQuery::first_round(NAMES[name]), self.now)
-                else {
-                    return Ok(());
+            Event::Begin {
+                name,
+                choice,
+                endpoint,
+                requester,
+                goes_on,
+            } => {
+                let failed = self.failed.clone();
+                let query = CandidateQuery {
+                    endpoint,
+                    requester,
+                    failed: if goes_on { &failed } else { &[] },
+                    ..CandidateQuery::first_round(NAMES[name])
                 };
-                let members: Vec<Member> = candidates.members.iter().copied().collect();
-                let slot = choice.get(&members).slot();
-                let views = self.pool.status(self.now);
-                let attempt = self.pool.begin(slot, NAMES[name], self.now);
-                prop_assert!(
-                    attempt.is_ok(),
-                    "a candidate must be able to begin: {attempt:?}"
-                );
-                let attempt = attempt.expect("it began");
-                self.never_blocked(&views, &attempt)?;
-                self.open.push(attempt);
+                self.begin(&query, choice)?;
+            }
+            Event::Content(open) if !self.open.is_empty() => {
+                let open = open.index(self.open.len());
+                self.pool.note_content(&mut self.open[open], self.now);
+            }
+            Event::Slow(open) if !self.open.is_empty() => {
+                let slot = self.open[open.index(self.open.len())].slot();
+                self.pool.note_slow(slot, self.now);
             }
             Event::Settle { open, outcome } if !self.open.is_empty() => {
-                let attempt = self.open.swap_remove(open.index(self.open.len()));
-                let healthy = self.pool.slot("healthy") == Some(attempt.slot());
-                let outcome = if healthy { Outcome::Success } else { outcome };
-                self.pool.settle(attempt, &outcome, None, self.now);
+                self.settle(open.index(self.open.len()), outcome);
             }
-            Event::Settle { .. } => {}
+            Event::Content(_) | Event::Slow(_) | Event::Settle { .. } => {}
             Event::Replace(credentials) => {
                 self.pool.replace(credentials.clone()).expect("a pool");
                 self.credentials = credentials;
@@ -146,17 +167,68 @@ impl Run {
             }
             Event::Unbar(id) => drop(self.pool.unbar(id)),
             Event::Reset(id) => drop(self.pool.reset(id)),
+            Event::Renew(id, renewal) => drop(self.pool.renew(id, renewal, self.now)),
             Event::Restart => self.restart()?,
         }
         Ok(())
     }
 
-    /// Health survives a restart; attempts in flight do not.
+    fn begin(
+        &mut self,
+        query: &CandidateQuery<'_>,
+        choice: prop::sample::Index,
+    ) -> Result<(), TestCaseError> {
+        let Ok(candidates) = self.pool.candidates(query, self.now) else {
+            return Ok(());
+        };
+        let members: Vec<Member> = candidates.members.iter().copied().collect();
+        prop_assert!(!candidates.trial || members.len() == 1);
+        let member = choice.get(&members);
+        let state = self.state(member.slot(), member.model, query.endpoint);
+        let attempt = self
+            .pool
+            .begin(member.slot(), query, candidates.trial, self.now);
+        prop_assert!(
+            attempt.is_ok(),
+            "a candidate must be able to begin: {attempt:?}"
+        );
+        let attempt = attempt.expect("it began");
+        // No blocked credential is a candidate, except for a probe or a trial.
+        match state {
+            Availability::Ready => prop_assert!(!attempt.is_probe()),
+            Availability::Probe => prop_assert!(attempt.is_probe() && !attempt.trial),
+            Availability::Cooling { .. } | Availability::Probing { .. } => {
+                prop_assert!(attempt.trial);
+            }
+            Availability::Barred => return Err(TestCaseError::fail("called while barred")),
+        }
+        self.open.push(attempt);
+        Ok(())
+    }
+
+    fn settle(&mut self, open: usize, outcome: Outcome) {
+        let attempt = self.open.swap_remove(open);
+        let healthy = self.pool.slot("healthy") == Some(attempt.slot());
+        let outcome = if healthy { Outcome::Success } else { outcome };
+        if let Outcome::Failed(failure) = &outcome {
+            self.failed.push(PriorFailure {
+                slot: attempt.slot(),
+                status: failure.status,
+            });
+        }
+        if self.failed.len() > 3 {
+            self.failed.clear();
+        }
+        self.pool.settle(attempt, &outcome, None, self.now);
+    }
+
+    /// Health of accounts and models survives a restart; attempts in flight do not.
     fn restart(&mut self) -> Result<(), TestCaseError> {
         let records = self.pool.health();
         self.pool = pool(self.credentials.clone());
         self.pool.restore(records.clone());
         self.open.clear();
+        self.failed.clear();
         let probe = |record: &HealthRecord| matches!(record.health, Health::Probing { .. });
         if !records.iter().any(probe) {
             prop_assert_eq!(self.pool.health(), records);
@@ -164,30 +236,21 @@ impl Run {
         Ok(())
     }
 
-    /// No blocked credential is a candidate, except for one probe.
-    fn never_blocked(
-        &self,
-        views: &[CredentialStatus],
-        attempt: &Attempt,
-    ) -> Result<(), TestCaseError> {
-        let credential = self.pool.credential(attempt.slot()).expect("it is there");
-        let view = views.iter().find(|view| view.id == credential.id);
-        let view = view.expect("in the status");
-        let model = view
-            .models
-            .iter()
-            .find(|model| model.model == *attempt.model());
-        let model = model.expect("in the status").health.availability;
-        let expected = match view.account.availability.and(model) {
-            Availability::Ready => false,
-            Availability::Probe => true,
-            blocked => return Err(TestCaseError::fail(format!("called while {blocked:?}"))),
-        };
-        prop_assert_eq!(attempt.is_probe(), expected);
-        Ok(())
+    fn health(&self) -> HealthReader<'_> {
+        HealthReader {
+            slots: &self.pool.slots,
+            sites: &self.pool.sites,
+            now: self.now,
+        }
+    }
+
+    fn state(&self, slot: Slot, model: u32, endpoint: Endpoint) -> Availability {
+        let live = self.pool.slots.live(slot).expect("it is in the pool");
+        self.health().availability(live, model, Some(endpoint))
     }
 
     fn compare(&mut self) -> Result<(), TestCaseError> {
+        self.pool.advance(self.now);
         let ids: Vec<_> = self
             .credentials
             .iter()
@@ -198,67 +261,121 @@ impl Run {
             .filter_map(|id| self.pool.slot(id.as_str()))
             .collect();
         prop_assert_eq!(slots.len(), ids.len());
+        let failed = self.failed.clone();
         for name in NAMES {
             for tried in [&[], &slots[..1], &slots[..slots.len() / 2], &slots[..]] {
-                let tried_ids = &self.credentials[..tried.len()];
-                let expected = self.scan(name, tried_ids);
-                prop_assert_eq!(self.pool.ids(name, tried, self.now), expected);
+                for (endpoint, failed) in ENDPOINTS.into_iter().zip([&[], &*failed]) {
+                    let query = CandidateQuery {
+                        tried,
+                        endpoint,
+                        failed,
+                        requester: Requester {
+                            client: 1,
+                            digest: 1,
+                        },
+                        ..CandidateQuery::first_round(name)
+                    };
+                    self.compare_query(&query)?;
+                }
             }
         }
         self.pool.audit(self.now);
         Ok(())
     }
 
-    /// Computes the candidates from the rules, status and credentials, without an index.
-    fn scan(&self, name: &str, tried: &[Credential]) -> Result<Vec<String>, Unavailable> {
-        let status = self.pool.status(self.now);
-        let mut available = Vec::new();
-        let mut ends = Vec::new();
+    fn compare_query(&mut self, query: &CandidateQuery<'_>) -> Result<(), TestCaseError> {
+        let expected = self.scan(query);
+        let found = self.pool.candidates(query, self.now);
+        let found = found.map(|candidates| {
+            let ids = self.pool.credentials(&candidates.members);
+            let ids: Vec<String> = ids.iter().flatten().map(|one| one.id.to_string()).collect();
+            (ids, candidates.trial)
+        });
+        match (found, expected) {
+            (Ok((ids, false)), Scan::Available(expected)) => prop_assert_eq!(ids, expected),
+            (Ok((ids, true)), Scan::Trial(allowed)) => {
+                prop_assert_eq!(ids.len(), 1);
+                prop_assert!(allowed.contains(&ids[0]), "{:?} in {:?}", ids, allowed);
+            }
+            (Err(Unavailable::UnknownModel), Scan::Unknown) => {}
+            (Err(Unavailable::NoneAvailable(mut reasons)), Scan::None(expected)) => {
+                prop_assert_eq!(reasons.first.is_some(), reasons.retry_at.is_some());
+                reasons.first = None;
+                prop_assert_eq!(reasons, expected);
+            }
+            (found, expected) => {
+                return Err(TestCaseError::fail(format!("{found:?}, not {expected:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Computes the candidates from health and credentials, without an index.
+    fn scan(&mut self, query: &CandidateQuery<'_>) -> Scan {
+        self.pool.sites.has_finders(self.now);
         let (mut serving, mut reasons) = (0, Reasons::default());
+        let (mut available, mut trials) = (Vec::new(), Vec::new());
         for credential in &self.credentials {
-            let named = |served: &&Served| served.names.iter().any(|other| &**other == name);
+            let named = |served: &&Served| served.names.iter().any(|other| &**other == query.name);
             let Some(served) = credential.serves.iter().find(named) else {
                 continue;
             };
             serving += 1;
-            let view = status.iter().find(|view| view.id == credential.id);
-            let view = view.expect("in the status");
-            let model = view.models.iter().find(|model| model.model == served.model);
-            let model = &model.expect("in the status").health;
-            let availability = view.account.availability.and(model.availability);
+            let slot = self.pool.slot(credential.id.as_str()).expect("in the pool");
+            let live = self.pool.slots.live(slot).expect("in the pool");
+            let models = live.models.iter();
+            let model = models.zip(0..).find(|(of, _)| of.key == served.model);
+            let model = model.expect("it is served").1;
+            let health = self.health();
+            let availability = health.availability(live, model, Some(query.endpoint));
+            let provider_is_full = credential.provider.as_str() == "capped"
+                && self.in_flight(&credential.provider) >= PROVIDER_IN_FLIGHT_MAX;
+            let busy = live.is_busy() || provider_is_full;
             if !credential.enabled {
                 reasons.disabled += 1;
-            } else if tried.iter().any(|tried| tried.id == credential.id) {
+            } else if query.tried.contains(&slot) {
                 reasons.tried += 1;
             } else if availability == Availability::Barred {
                 reasons.barred += 1;
             } else if let Some(until) = availability.until() {
+                reasons.cooling += 1;
                 reasons.probing += u32::from(matches!(availability, Availability::Probing { .. }));
-                ends.push(until);
-            } else if view
-                .in_flight_max
-                .is_some_and(|most| view.in_flight >= most)
-                || (credential.provider.as_str() == "capped"
-                    && self.in_flight(&credential.provider) >= PROVIDER_IN_FLIGHT_MAX)
-            {
+                let last = health.last_window(live, model, Some(query.endpoint));
+                let window = last.and_then(Health::window).expect("it cools");
+                *reasons.classes.of_mut(window.class) += 1;
+                let trial = trial_time(live, model, query, &health).map(|trial| trial.at);
+                if trial.is_some_and(|trial| trial <= self.now) && !busy {
+                    trials.push(credential.id.to_string());
+                }
+                let at = trial.map_or(until, |trial| until.min(trial));
+                reasons.retry_at = Some(reasons.retry_at.map_or(at, |first| first.min(at)));
+            } else if busy {
                 reasons.busy += 1;
             } else {
                 let priority = credential.priority + served.priority;
-                available.push((-priority, credential.id.to_string()));
+                let failed = query.failed.iter();
+                let failed = failed.filter(|prior| {
+                    let live = self.pool.slots.live(prior.slot);
+                    live.is_some_and(|live| live.credential.provider == credential.provider)
+                });
+                let second = failed.count() >= 2
+                    || self.pool.slow.contains(&slot)
+                    || (self.pool.sites).is_being_found(live.route, &served.model, query.endpoint);
+                available.push((second, -priority, credential.id.to_string()));
             }
         }
         available.sort();
         match available.first() {
-            Some(&(tier, _)) => {
-                let tier = available.iter().filter(|&&(other, _)| other == tier);
-                Ok(tier.map(|(_, id)| id.clone()).collect())
+            Some(&(second, tier, _)) => {
+                // Without a first choice, second choice and priority do not compete.
+                let in_tier = available.iter().filter(|&&(of, other, _)| {
+                    (of, other) == (second, tier) || (second && other == tier)
+                });
+                Scan::Available(in_tier.map(|(.., id)| id.clone()).collect())
             }
-            None if serving == 0 => Err(Unavailable::UnknownModel),
-            None => Err(Unavailable::NoneAvailable(Reasons {
-                cooling: u32::try_from(ends.len()).expect("few"),
-                retry_at: ends.iter().min().copied(),
-                ..reasons
-            })),
+            None if serving == 0 => Scan::Unknown,
+            None if !trials.is_empty() => Scan::Trial(trials),
+            None => Scan::None(reasons),
         }
     }
 
@@ -279,19 +396,37 @@ impl Run {
         for view in self.pool.status(self.now) {
             prop_assert_eq!(view.in_flight, 0, "{}", view.id);
         }
+        prop_assert!(self.pool.slow.is_empty());
         Ok(())
     }
+}
+
+/// What a scan finds.
+#[derive(Debug)]
+enum Scan {
+    Unknown,
+    Available(Vec<String>),
+    /// Any of these may be tried.
+    Trial(Vec<String>),
+    None(Reasons),
 }
 
 fn event() -> impl Strategy<Value = Event> {
     let gap = prop::sample::select(vec![
         1_u64, 500, 1_000, 5_000, 60_000, 300_000, 1_800_000, 43_200_000,
     ]);
+    let renewal = prop::sample::select(vec![
+        Renewal::SameAccount,
+        Renewal::NewAccount,
+        Renewal::Enabled,
+    ]);
+    let open = any::<prop::sample::Index>;
     prop_oneof![
         3 => gap.prop_map(Event::Advance),
-        6 => (0..NAMES.len(), any::<prop::sample::Index>())
-            .prop_map(|(name, choice)| Event::Begin { name, choice }),
-        6 => (any::<prop::sample::Index>(), outcome())
+        6 => begin(),
+        2 => open().prop_map(Event::Content),
+        1 => open().prop_map(Event::Slow),
+        6 => (open(), outcome())
             .prop_map(|(open, outcome)| Event::Settle { open, outcome }),
         1 => credentials().prop_map(Event::Replace),
         1 => credentials().prop_map(Event::Upsert),
@@ -301,8 +436,23 @@ fn event() -> impl Strategy<Value = Event> {
         1 => id().prop_map(Event::Bar),
         1 => id().prop_map(Event::Unbar),
         1 => id().prop_map(Event::Reset),
+        1 => (id(), renewal).prop_map(|(id, renewal)| Event::Renew(id, renewal)),
         1 => Just(Event::Restart),
     ]
+}
+
+fn begin() -> impl Strategy<Value = Event> {
+    let requester = (0..3_u64, 0..2_u64);
+    let call = (0..NAMES.len(), prop::sample::select(ENDPOINTS.to_vec()));
+    (call, any::<prop::sample::Index>(), requester, any::<bool>()).prop_map(
+        |((name, endpoint), choice, (client, digest), goes_on)| Event::Begin {
+            name,
+            choice,
+            endpoint,
+            requester: Requester { client, digest },
+            goes_on,
+        },
+    )
 }
 
 fn id() -> impl Strategy<Value = &'static str> {
@@ -321,10 +471,12 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         prop::sample::select(scopes.to_vec()),
         prop::sample::select(vec![400_u16, 401, 404, 429, 500]),
         prop::option::of(0_u64..100),
+        any::<bool>(),
     );
-    let failure = failure.prop_map(|(scope, status, hint)| match failed(scope, status) {
+    let failure = failure.prop_map(|(scope, status, hint, sent)| match failed(scope, status) {
         Outcome::Failed(failure) => Outcome::Failed(Failure {
             retry_after: hint.map(secs),
+            sent: sent || scope != Scope::Transport,
             ..failure
         }),
         other => other,
@@ -353,6 +505,10 @@ fn any_credential(id: &'static str) -> impl Strategy<Value = Credential> {
     );
     let cap = prop::option::of((1..=2_u32).prop_map(|most| NonZeroU32::new(most).expect("one")));
     let provider = prop::sample::select(vec!["acme", "capped"]);
+    let way = (
+        prop::sample::select(vec!["http://127.0.0.1:1", "http://127.0.0.1:2/v1"]),
+        prop::option::weighted(0.3, 1..=2_u64),
+    );
     let rounds = prop::option::weighted(0.3, 1..=3_u32);
     let shares = (1..=3_u32, -1..=1_i32);
     (
@@ -360,10 +516,16 @@ fn any_credential(id: &'static str) -> impl Strategy<Value = Credential> {
         shares,
         serves,
         (cap, rounds),
-        provider,
+        (provider, way),
     )
         .prop_map(
-            move |(enabled, (weight, priority), serves, (in_flight_max, rounds), provider)| {
+            move |(
+                enabled,
+                (weight, priority),
+                serves,
+                (in_flight_max, rounds),
+                (provider, way),
+            )| {
                 Credential {
                     enabled,
                     weight,
@@ -372,6 +534,8 @@ fn any_credential(id: &'static str) -> impl Strategy<Value = Credential> {
                     in_flight_max,
                     rounds,
                     provider: provider.into(),
+                    base_url: way.0.into(),
+                    proxy_digest: way.1,
                     ..credential(id)
                 }
             },
@@ -379,6 +543,8 @@ fn any_credential(id: &'static str) -> impl Strategy<Value = Credential> {
 }
 
 const NAMES: [&str; 4] = ["gpt", "fast", "slow", "nope"];
+
+const ENDPOINTS: [Endpoint; 2] = [Endpoint::new("chat"), Endpoint::new("embeddings")];
 
 /// The limit of the provider `capped`; other providers have none.
 const PROVIDER_IN_FLIGHT_MAX: u32 = 3;

@@ -14,7 +14,7 @@ fn cliproxyapi_compat_1_8_model_failure_does_not_affect_other_models() {
         assert_eq!(change.model.as_ref().map(ModelKey::as_str), Some("m1"));
         assert_eq!(
             change.to.availability(at(0)),
-            Availability::Cooling { until: at(60_000) }
+            Availability::Cooling { until: at(1_000) }
         );
         assert!(
             pool.candidates(&CandidateQuery::first_round("one"), at(1))
@@ -44,21 +44,21 @@ fn cliproxyapi_compat_1_19_account_failure_blocks_every_model() {
         let unavailable = pool
             .candidates(&CandidateQuery::first_round(name), at(1))
             .expect_err("the account cools");
-        assert_eq!(unavailable.retry_at(), Some(at(30 * 60_000)));
+        assert_eq!(unavailable.retry_at(), Some(at(5_000)));
     }
 }
 
 #[test]
 fn cliproxyapi_compat_1_8_failure_without_model_cools_the_account() {
     for (status, seconds) in [
-        (401, Some(30 * 60)),
+        (401, Some(5)),
         (402, Some(30 * 60)),
-        (403, Some(30 * 60)),
+        (403, Some(5)),
         (404, Some(12 * 3600)),
         (429, Some(1)),
-        (408, Some(60)),
-        (500, Some(60)),
-        (503, Some(60)),
+        (408, Some(1)),
+        (500, Some(1)),
+        (503, Some(1)),
         (400, None),
     ] {
         let mut pool = two_models();
@@ -123,7 +123,7 @@ fn a_success_closes_the_account_and_its_model_only() {
 fn outcome_of_earlier_attempt_changes_no_window() {
     let mut pool = two_models();
     let slot = pool.slot("a").expect("it is in the pool");
-    let begin = |pool: &mut Pool| pool.begin(slot, "one", at(0)).expect("it is available");
+    let begin = |pool: &mut Pool| pool.start(slot, "one", at(0)).expect("it is available");
     let (lost, won) = (begin(&mut pool), begin(&mut pool));
     run(&mut pool, "a", "one", &failed(Scope::Model, 429), at(10));
     let nothing = Effects::default();
@@ -134,7 +134,7 @@ fn outcome_of_earlier_attempt_changes_no_window() {
         "still cooling"
     );
     assert_eq!(
-        pool.settle(lost, &failed(Scope::Model, 404), None, at(5_000)),
+        pool.settle(lost, &failed(Scope::Model, 429), None, at(5_000)),
         nothing
     );
     assert!(
@@ -151,7 +151,7 @@ fn unattributable_outcomes_blame_no_credential() {
         Outcome::Cancelled,
         Outcome::Inconclusive,
         failed(Scope::Request, 400),
-        failed(Scope::Transport, 500),
+        unsent(),
     ] {
         assert_eq!(
             run(&mut pool, "a", "one", &outcome, at(0)),
@@ -184,10 +184,10 @@ fn columns_reflect_outcomes() -> Result<(), Unavailable> {
         (failed(Scope::Request, 400), None),
         (Outcome::Cancelled, None),
     ] {
-        let attempt = pool.begin(a, "gpt", at(77)).expect("it is available");
+        let attempt = pool.start(a, "gpt", at(77)).expect("it is available");
         pool.settle(attempt, &outcome, first_byte, at(80));
     }
-    let open = pool.begin(a, "gpt", at(99)).expect("it is available");
+    let open = pool.start(a, "gpt", at(99)).expect("it is available");
     assert_eq!(pool.weights(&members), [1, 7]);
     assert_eq!(pool.in_flight(&members), [1, 0]);
     assert_eq!(pool.last_used_ms(&members), [99, 0]);
@@ -213,8 +213,8 @@ fn cliproxyapi_compat_1_4_update_preserves_health_and_in_flight() {
     run(&mut pool, "a", "gpt", &failed(Scope::Model, 429), at(1_000));
     let a = pool.slot("a").expect("it is in the pool");
     let b = pool.slot("b").expect("it is in the pool");
-    let of_a = pool.begin(a, "gpt", at(3_000)).expect("it is available");
-    let of_b = pool.begin(b, "gpt", at(3_000)).expect("it is available");
+    let of_a = pool.start(a, "gpt", at(3_000)).expect("it is available");
+    let of_b = pool.start(b, "gpt", at(3_000)).expect("it is available");
 
     // The model gets another position and name; `b` is removed and added again.
     let serves = vec![served("new", &["new"]), served("upstream", &["renamed"])];
@@ -269,11 +269,12 @@ fn status_reports_windows_and_last_failure() {
     run(&mut pool, "a", "one", &failed(Scope::Model, 500), at(5));
     run(&mut pool, "a", "two", &failed(Scope::Request, 400), at(6));
     let status = &pool.status(at(10))[0];
-    let (one, two) = (&status.models[0].health, &status.models[1].health);
-    assert_eq!(
-        one.availability,
-        Availability::Cooling { until: at(60_005) }
-    );
+    let lanes = &status.models[0].lanes;
+    let (one, two) = (&lanes[0].health, &status.models[1].health);
+    assert_eq!(lanes.len(), 1);
+    let of_model = status.models[0].health.availability;
+    assert_eq!(of_model, Availability::Ready, "only the lane cools");
+    assert_eq!(one.availability, Availability::Cooling { until: at(1_005) });
     assert_eq!(one.cause.as_ref().and_then(|cause| cause.status), Some(500));
     assert_eq!((two.availability, &two.cause), (Availability::Ready, &None));
     assert_eq!(status.account.availability, Availability::Ready);

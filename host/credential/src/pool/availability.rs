@@ -1,0 +1,137 @@
+//! When a credential may be used for an endpoint: everything that its failures are booked on.
+
+use super::entry::{Live, Slots};
+use super::name_index::{EntryState, IndexEntry};
+use super::sites::Sites;
+use crate::evidence::Failing;
+use crate::{Availability, CoolingClass, Endpoint, Health, Timestamp};
+
+/// Reads the health behind the entries of an index at one moment.
+#[derive(Clone, Copy)]
+pub(super) struct HealthReader<'a> {
+    pub(super) slots: &'a Slots,
+    pub(super) sites: &'a Sites,
+    pub(super) now: Timestamp,
+}
+
+/// A health, with the requests whose failures opened or prolonged its window.
+#[derive(Clone, Copy)]
+pub(super) struct Layer<'a> {
+    pub(super) health: &'a Health,
+    pub(super) failing: &'a Failing,
+}
+
+impl<'a> HealthReader<'a> {
+    /// Returns the health of a credential's account and model, and for an endpoint also of the lane,
+    /// the site lane and the way.
+    pub(super) fn layers(
+        &self,
+        live: &'a Live,
+        model: u32,
+        endpoint: Option<Endpoint>,
+    ) -> impl Iterator<Item = Layer<'a>> {
+        let account = Layer {
+            health: &live.account,
+            failing: &live.failing,
+        };
+        let of_model = live.models.get(model as usize);
+        let model_layer = of_model.map(|model| Layer {
+            health: &model.health,
+            failing: &model.failing,
+        });
+        let lane = of_model.zip(endpoint).and_then(|(model, endpoint)| {
+            let lane = model.lane(endpoint)?;
+            Some(Layer {
+                health: lane.health(),
+                failing: &lane.evidence.failing,
+            })
+        });
+        let sites = self.sites;
+        let shared = endpoint.filter(|_| !sites.are_ready());
+        let site_lane = of_model.zip(shared).and_then(|(model, endpoint)| {
+            let lane = sites.lane(live.route, &model.key, endpoint)?;
+            Some(Layer {
+                health: &lane.health,
+                failing: &lane.evidence.failing,
+            })
+        });
+        let way = shared.and_then(|_| sites.way(live.route)).map(|way| Layer {
+            health: &way.health,
+            failing: &way.failing,
+        });
+        [Some(account), model_layer, lane, site_lane, way]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Returns whether an attempt may start.
+    pub(super) fn availability(
+        &self,
+        live: &Live,
+        model: u32,
+        endpoint: Option<Endpoint>,
+    ) -> Availability {
+        let layers = self.layers(live, model, endpoint);
+        layers.fold(Availability::Ready, |all, layer| {
+            all.and(layer.health.availability(self.now))
+        })
+    }
+
+    /// Returns the state of an entry.
+    pub(super) fn entry_state(&self, entry: &IndexEntry, endpoint: Option<Endpoint>) -> EntryState {
+        let live = self.slots.live(entry.member.slot());
+        live.map_or(EntryState::Disabled, |live| {
+            self.state(live, entry.member.model, endpoint)
+        })
+    }
+
+    /// Returns the state of a credential with one of its models.
+    pub(super) fn state(&self, live: &Live, model: u32, endpoint: Option<Endpoint>) -> EntryState {
+        if !live.credential.enabled {
+            return EntryState::Disabled;
+        }
+        let availability = self.availability(live, model, endpoint);
+        match availability {
+            Availability::Barred => EntryState::Barred,
+            Availability::Cooling { until } | Availability::Probing { until } => {
+                let layers = self.layers(live, model, endpoint);
+                let wakes = layers.filter_map(|layer| layer.health.wakes_at(self.now));
+                EntryState::Waiting {
+                    wake: wakes.min().unwrap_or(until),
+                    until,
+                    class: self.class(live, model, endpoint),
+                    probing: matches!(availability, Availability::Probing { .. }),
+                }
+            }
+            Availability::Ready | Availability::Probe if live.is_busy() => EntryState::Busy,
+            Availability::Ready | Availability::Probe => EntryState::Ready,
+        }
+    }
+
+    /// Returns the class of the window that ends last.
+    fn class(&self, live: &Live, model: u32, endpoint: Option<Endpoint>) -> CoolingClass {
+        let last = self.last_window(live, model, endpoint);
+        last.map_or(CoolingClass::Outage, |health| {
+            health
+                .window()
+                .map_or(CoolingClass::Outage, |window| window.class)
+        })
+    }
+
+    /// Returns the health whose window is open and ends last, of several the first one.
+    pub(super) fn last_window(
+        &self,
+        live: &'a Live,
+        model: u32,
+        endpoint: Option<Endpoint>,
+    ) -> Option<&'a Health> {
+        let mut last: Option<&Health> = None;
+        for layer in self.layers(live, model, endpoint) {
+            let until = |health: &Health| health.open_window(self.now).map(|open| open.until);
+            if until(layer.health) > last.and_then(until) {
+                last = Some(layer.health);
+            }
+        }
+        last
+    }
+}

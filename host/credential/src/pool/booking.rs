@@ -1,0 +1,571 @@
+//! What the end of an attempt changes: where its failure is booked, and what its success closes.
+//!
+//! | failure | booked on |
+//! |---|---|
+//! | the request's | nothing |
+//! | the credential's | the account |
+//! | the model's: a rate limit or quota | the model, with all endpoints |
+//! | the model's: another kind | the lane |
+//! | nothing was sent | the way, from the third one in a row on |
+//! | unattributed (the provider's, or of the transport) | the lane or site lane, or nothing |
+//!
+//! An unattributed failure is booked on nothing if the lane's [`Evidence`] excuses it. If an earlier
+//! attempt of the same call failed with the same status at another credential of the site, it is
+//! booked once on the site lane, and the window of the earlier one is dropped. Otherwise it is
+//! booked on the lane.
+//!
+//! [`Evidence`]: crate::evidence::Evidence
+
+use std::mem;
+use std::time::Duration;
+
+use super::entry::Live;
+use super::sites::Change;
+use super::{Attempt, Effects, HealthChange, HealthPlace, Pool, Slot, touch};
+use crate::policy::class_of;
+use crate::pool::entry::Touched;
+use crate::{
+    CooldownPolicy, CoolingClass, Failure, Health, Observation, Outcome, Requester, Scope,
+    Timestamp,
+};
+
+/// What an outcome speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Nothing,
+    /// Of everything that the attempt used: it was served.
+    Everything,
+    Account,
+    Model,
+    Lane,
+    SiteLane,
+    Way,
+}
+
+impl Target {
+    fn includes(self, place: HealthPlace) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Everything => true,
+            Self::Account => place == HealthPlace::Account,
+            Self::Model => place == HealthPlace::Model,
+            Self::Lane => matches!(place, HealthPlace::Lane(_)),
+            Self::SiteLane => matches!(place, HealthPlace::SiteLane(_)),
+            Self::Way => place == HealthPlace::Way,
+        }
+    }
+}
+
+impl Pool {
+    /// Ends an attempt with its outcome. `first_byte` is the time to the first byte of the
+    /// response, if there was one.
+    ///
+    /// It has no effect if the credential has left the pool.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an attempt is consumed, so that it is settled once"
+    )]
+    pub fn settle(
+        &mut self,
+        attempt: Attempt,
+        outcome: &Outcome,
+        first_byte: Option<Duration>,
+        now: Timestamp,
+    ) -> Effects {
+        let now = self.advance(now);
+        let observation = self.observation(&attempt, now);
+        self.sites.end_finding(attempt.number);
+        self.slow.remove(&attempt.slot);
+        let Some(live) = self.slots.live_mut(attempt.slot) else {
+            return Effects::default();
+        };
+        let was_busy = live.is_busy();
+        live.in_flight = live.in_flight.saturating_sub(1);
+        live.record_last(&attempt, outcome, now);
+        let position = live.model_position(&attempt);
+        if let Some(model) = position.and_then(|index| live.models.get_mut(index)) {
+            model.record(outcome, first_byte);
+        }
+        let mut effects = Effects::default();
+        if was_busy {
+            effects.capacity_freed = !live.is_busy();
+            touch(&mut self.name_indexes, live, Touched::Account);
+        }
+        effects.capacity_freed |= self.providers.end(live.provider);
+        match outcome {
+            Outcome::Success if attempt.served => {}
+            Outcome::Success => self.serve(&attempt, observation, &mut effects),
+            Outcome::Failed(_) | Outcome::Cancelled | Outcome::Inconclusive => {
+                let target = self.target(&attempt, outcome, observation, &mut effects);
+                self.apply(&attempt, outcome, target, observation, &mut effects);
+                self.end_trial(&attempt, false);
+            }
+        }
+        effects
+    }
+
+    /// Records that an attempt has reached its first content: the provider serves it. That closes
+    /// windows and decides a trial. A success that follows changes nothing more.
+    pub fn note_content(&mut self, attempt: &mut Attempt, now: Timestamp) -> Effects {
+        let now = self.advance(now);
+        let mut effects = Effects::default();
+        if mem::replace(&mut attempt.served, true) {
+            return effects;
+        }
+        self.sites.end_finding(attempt.number);
+        self.slow.remove(&attempt.slot);
+        let observation = self.observation(attempt, now);
+        self.serve(attempt, observation, &mut effects);
+        effects
+    }
+
+    /// Makes an attempt that begins the probe, trial or finder of what it shares with others.
+    pub(super) fn begin_shared(&mut self, attempt: &mut Attempt, trial: bool) {
+        let Some(live) = self.slots.live(attempt.slot) else {
+            return;
+        };
+        let (route, now) = (live.route, attempt.began);
+        let lane = (route, &attempt.key, attempt.endpoint);
+        if trial {
+            if let Some(lane) = self.sites.lane_mut(route, &attempt.key, attempt.endpoint) {
+                lane.gate.begin(attempt.number, attempt.requester, now);
+            }
+            self.sites.begin_trial(route, attempt.number, now);
+        }
+        if self.sites.are_ready() {
+            return;
+        }
+        self.sites.begin_finding(lane, attempt.number, now);
+        let (number, first) = (attempt.number, self.options.policy.probe_first);
+        let probed = self.sites.apply_to_lane(lane, |health| {
+            let from = mem::take(health);
+            let due = from.availability(now) == crate::Availability::Probe;
+            *health = match due {
+                true => from.clone().begin_probe(number, first),
+                false => from.clone(),
+            };
+            due.then(|| (from, health.clone()))
+        });
+        if probed.is_some() {
+            attempt.probe = Some(number);
+        }
+    }
+
+    fn observation(&mut self, attempt: &Attempt, now: Timestamp) -> Observation {
+        Observation {
+            began: attempt.began,
+            now,
+            probe: attempt.probe,
+            trial: attempt.trial,
+            jitter: self.next_random(),
+        }
+    }
+
+    /// Records a success on everything that the attempt used.
+    fn serve(&mut self, attempt: &Attempt, observation: Observation, effects: &mut Effects) {
+        let Requester { client, .. } = attempt.requester;
+        let (number, now) = (attempt.number, observation.now);
+        if let Some(live) = self.slots.live_mut(attempt.slot) {
+            let position = live.model_position(attempt);
+            let model = position.and_then(|index| live.models.get_mut(index));
+            if let Some(lane) = model.and_then(|model| model.lane_mut(attempt.endpoint)) {
+                lane.evidence.note_served(number, client, now);
+            }
+            if is_of_same_site(attempt, live) {
+                let lane = self
+                    .sites
+                    .lane_mut(live.route, &attempt.key, attempt.endpoint);
+                if let Some(lane) = lane {
+                    lane.evidence.note_served(number, client, now);
+                }
+            }
+        }
+        self.apply(
+            attempt,
+            &Outcome::Success,
+            Target::Everything,
+            observation,
+            effects,
+        );
+        self.note_answer(attempt, observation, effects);
+        self.end_trial(attempt, true);
+        self.forget_failing(attempt);
+    }
+
+    /// Forgets whose requests failed where the health is ready again.
+    fn forget_failing(&mut self, attempt: &Attempt) {
+        let Some(live) = self.slots.live_mut(attempt.slot) else {
+            return;
+        };
+        if live.account == Health::Ready {
+            live.failing.clear();
+        }
+        let position = live.model_position(attempt);
+        if let Some(model) = position.and_then(|index| live.models.get_mut(index)) {
+            model.forget_failing();
+        }
+        let lane = self
+            .sites
+            .lane_mut(live.route, &attempt.key, attempt.endpoint);
+        if let Some(lane) = lane.filter(|lane| lane.health == Health::Ready) {
+            lane.evidence.failing.clear();
+        }
+    }
+
+    fn end_trial(&mut self, attempt: &Attempt, succeeded: bool) {
+        if !attempt.trial {
+            return;
+        }
+        let Some(live) = self.slots.live(attempt.slot) else {
+            return;
+        };
+        let lane = self
+            .sites
+            .lane_mut(live.route, &attempt.key, attempt.endpoint);
+        if let Some(lane) = lane {
+            lane.gate.end(attempt.number, succeeded);
+        }
+        if succeeded {
+            self.sites.end_trial(live.route, attempt.number);
+        }
+    }
+
+    /// Decides where a failure is booked, and records it as evidence.
+    fn target(
+        &mut self,
+        attempt: &Attempt,
+        outcome: &Outcome,
+        observation: Observation,
+        effects: &mut Effects,
+    ) -> Target {
+        let Outcome::Failed(failure) = outcome else {
+            return Target::Nothing;
+        };
+        if failure.scope != Scope::Transport {
+            self.note_answer(attempt, observation, effects);
+        }
+        let (requester, now) = (attempt.requester, observation.now);
+        let Some(live) = self.slots.live_mut(attempt.slot) else {
+            return Target::Nothing;
+        };
+        match failure.scope {
+            Scope::Request => Target::Nothing,
+            Scope::Credential => {
+                live.failing.note(requester, now);
+                Target::Account
+            }
+            Scope::Model => {
+                let position = live.model_position(attempt);
+                let Some(model) = position.and_then(|index| live.models.get_mut(index)) else {
+                    return Target::Nothing;
+                };
+                if class_of(&failure.kind, failure.status) == Some(CoolingClass::Limit) {
+                    model.failing.note(requester, now);
+                    return Target::Model;
+                }
+                if let Some(lane) = model.lane_mut(attempt.endpoint) {
+                    lane.evidence.failing.note(requester, now);
+                }
+                Target::Lane
+            }
+            Scope::Transport if !failure.sent => {
+                let way = is_of_same_site(attempt, live).then_some(live.route);
+                let way = way.and_then(|route| self.sites.way_mut(route));
+                match way.is_some_and(|way| way.note_unsent(requester, now)) {
+                    true => Target::Way,
+                    false => Target::Nothing,
+                }
+            }
+            Scope::Provider | Scope::Transport => self.unattributed(attempt, failure, now, effects),
+        }
+    }
+
+    /// Decides where a failure is booked that the provider attributed to nothing.
+    fn unattributed(
+        &mut self,
+        attempt: &Attempt,
+        failure: &Failure,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Target {
+        let (number, requester) = (attempt.number, attempt.requester);
+        let Some(live) = self.slots.live_mut(attempt.slot) else {
+            return Target::Nothing;
+        };
+        let position = live.model_position(attempt);
+        let model = position.and_then(|index| live.models.get_mut(index));
+        let lane = model.and_then(|model| model.lane_mut(attempt.endpoint));
+        let lane_excuses = lane.is_some_and(|lane| lane.evidence.excuses(number, requester, now));
+        let route = is_of_same_site(attempt, live).then_some(live.route);
+        let site_lane =
+            route.and_then(|route| self.sites.lane_mut(route, &attempt.key, attempt.endpoint));
+        let Some(site_lane) = site_lane else {
+            return if lane_excuses {
+                Target::Nothing
+            } else {
+                Target::Lane
+            };
+        };
+        let site_excuses = site_lane.evidence.excuses(number, requester, now);
+        let is_booked =
+            site_lane.opened_by == requester && site_lane.health.open_window(now).is_some();
+        let others = self.others_with_same_failure(attempt, failure);
+        if others.is_empty() {
+            return if lane_excuses {
+                Target::Nothing
+            } else {
+                Target::Lane
+            };
+        }
+        for slot in others {
+            self.drop_window_of_call(slot, attempt, now, effects);
+        }
+        match lane_excuses || site_excuses || is_booked {
+            true => Target::Nothing,
+            false => Target::SiteLane,
+        }
+    }
+
+    /// Returns the other credentials of the site at which the call failed with the model; none
+    /// unless all failed with this status.
+    fn others_with_same_failure(&self, attempt: &Attempt, failure: &Failure) -> Vec<Slot> {
+        let Some(live) = self.slots.live(attempt.slot) else {
+            return Vec::new();
+        };
+        let site = live.route.site;
+        let of_site = attempt.failed.iter().filter(|prior| {
+            let other = self.slots.live(prior.slot);
+            other.is_some_and(|other| {
+                let mut models = other.models.iter();
+                other.route.site == site && models.any(|model| model.key == attempt.key)
+            })
+        });
+        if of_site.clone().any(|prior| prior.status != failure.status) {
+            return Vec::new();
+        }
+        let slots = of_site.map(|prior| prior.slot);
+        slots.filter(|&slot| slot != attempt.slot).collect()
+    }
+
+    /// Drops the window that the same call opened on another credential's lane.
+    fn drop_window_of_call(
+        &mut self,
+        slot: Slot,
+        attempt: &Attempt,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        let Some(live) = self.slots.live_mut(slot) else {
+            return;
+        };
+        let models = live.models.iter_mut().zip(0_u32..);
+        let mut models = models.filter(|(model, _)| model.key == attempt.key);
+        let Some((model, index)) = models.next() else {
+            return;
+        };
+        let Some(lane) = model.lane_mut(attempt.endpoint) else {
+            return;
+        };
+        let is_of_call = lane.opened_by() == Some(attempt.requester);
+        if !is_of_call || lane.health().open_window(now).is_none() {
+            return;
+        }
+        let from = lane.take_health();
+        effects.changes.push(HealthChange {
+            credential: live.credential.id.clone(),
+            model: Some(attempt.key.clone()),
+            place: HealthPlace::Lane(attempt.endpoint),
+            from,
+            to: Health::Ready,
+        });
+        effects.capacity_freed = true;
+        self.touch_lane(slot, index, attempt.endpoint, now);
+    }
+
+    /// Records that the way to the provider works: something was answered.
+    fn note_answer(&mut self, attempt: &Attempt, observation: Observation, effects: &mut Effects) {
+        let Some(live) = self.slots.live(attempt.slot) else {
+            return;
+        };
+        if !is_of_same_site(attempt, live) {
+            return;
+        }
+        let route = live.route;
+        let Some(way) = self.sites.way_mut(route) else {
+            return;
+        };
+        way.note_answer();
+        if way.health == Health::Ready {
+            return;
+        }
+        let policy = self.options.policy;
+        let change = self.sites.apply_to_way(route, |health| {
+            apply_outcome(health, &Outcome::Success, true, observation, &policy)
+        });
+        self.note_change(attempt, HealthPlace::Way, change, effects);
+    }
+
+    /// Applies an outcome to the health of what it speaks of, and completes the probes of the rest.
+    fn apply(
+        &mut self,
+        attempt: &Attempt,
+        outcome: &Outcome,
+        target: Target,
+        observation: Observation,
+        effects: &mut Effects,
+    ) {
+        let Some(live) = self.slots.live_mut(attempt.slot) else {
+            return;
+        };
+        let policy = self.options.policy.with(live.credential.disable_cooling);
+        let step = |place: HealthPlace, health: &mut Health| {
+            apply_outcome(
+                health,
+                outcome,
+                target.includes(place),
+                observation,
+                &policy,
+            )
+        };
+        let account = step(HealthPlace::Account, &mut live.account);
+        let position = live.model_position(attempt);
+        let (mut model, mut lane) = (None, None);
+        let lane_place = HealthPlace::Lane(attempt.endpoint);
+        if let Some(of_model) = position.and_then(|index| live.models.get_mut(index)) {
+            model = step(HealthPlace::Model, &mut of_model.health);
+            if let Some(of_lane) = of_model.lane_mut(attempt.endpoint)
+                && (*of_lane.health() != Health::Ready || target.includes(lane_place))
+            {
+                let opened_by = of_lane.opened_by().unwrap_or(attempt.requester);
+                let mut health = of_lane.take_health();
+                lane = step(lane_place, &mut health);
+                let opened_by = opened_by_after(lane.as_ref(), opened_by, attempt.requester);
+                of_lane.set_health(health, opened_by);
+            }
+        }
+        let index = position.and_then(|index| u32::try_from(index).ok());
+        match (&account, &model, index) {
+            (Some(_), ..) => touch(&mut self.name_indexes, live, Touched::Account),
+            (None, Some(_), Some(index)) => {
+                touch(&mut self.name_indexes, live, Touched::Model(index));
+            }
+            _ => {}
+        }
+        let is_of_same_site = is_of_same_site(attempt, live);
+        if let Some(index) = index.filter(|_| lane.is_some()) {
+            self.touch_lane(attempt.slot, index, attempt.endpoint, observation.now);
+        }
+        self.note_change(attempt, HealthPlace::Account, account, effects);
+        self.note_change(attempt, HealthPlace::Model, model, effects);
+        self.note_change(attempt, lane_place, lane, effects);
+        if is_of_same_site {
+            self.apply_shared(attempt, outcome, target, (observation, &policy), effects);
+        }
+    }
+
+    /// Applies an outcome to the health of the site lane and the way.
+    fn apply_shared(
+        &mut self,
+        attempt: &Attempt,
+        outcome: &Outcome,
+        target: Target,
+        (observation, policy): (Observation, &CooldownPolicy),
+        effects: &mut Effects,
+    ) {
+        let place = HealthPlace::SiteLane(attempt.endpoint);
+        let speaks = matches!(target, Target::SiteLane | Target::Way);
+        if !speaks && self.sites.are_ready() {
+            return;
+        }
+        let Some(route) = self.slots.live(attempt.slot).map(|live| live.route) else {
+            return;
+        };
+        let lane = (route, &attempt.key, attempt.endpoint);
+        let site_lane = self.sites.apply_to_lane(lane, |health| {
+            apply_outcome(health, outcome, target.includes(place), observation, policy)
+        });
+        if site_lane.is_some()
+            && let Some(lane) = self.sites.lane_mut(route, &attempt.key, attempt.endpoint)
+        {
+            lane.opened_by = opened_by_after(site_lane.as_ref(), lane.opened_by, attempt.requester);
+        }
+        self.note_change(attempt, place, site_lane, effects);
+        if target == Target::Way {
+            let way = self.sites.apply_to_way(route, |health| {
+                apply_outcome(health, outcome, true, observation, policy)
+            });
+            self.note_change(attempt, HealthPlace::Way, way, effects);
+        }
+    }
+
+    /// Adds a change to the effects. Waiting calls may go on if something is ready again.
+    fn note_change(
+        &self,
+        attempt: &Attempt,
+        place: HealthPlace,
+        change: Change,
+        effects: &mut Effects,
+    ) {
+        let live = self.slots.live(attempt.slot);
+        let (Some((from, to)), Some(live)) = (change, live) else {
+            return;
+        };
+        let without_model = matches!(place, HealthPlace::Account | HealthPlace::Way);
+        effects.changes.push(HealthChange {
+            credential: live.credential.id.clone(),
+            model: (!without_model).then(|| attempt.key.clone()),
+            place,
+            from,
+            to,
+        });
+    }
+}
+
+/// True if the credential's site and way are still those of the attempt.
+fn is_of_same_site(attempt: &Attempt, live: &Live) -> bool {
+    attempt.base_url == live.credential.base_url
+        && attempt.proxy_digest == live.credential.proxy_digest
+}
+
+/// Returns whose failure opened the window after a change: the attempt's if it is a new one.
+fn opened_by_after(
+    change: Option<&(Health, Health)>,
+    before: Requester,
+    requester: Requester,
+) -> Requester {
+    let since = |health: &Health| health.window().map(|window| window.since);
+    match change {
+        Some((from, to)) if since(from) != since(to) => requester,
+        _ => before,
+    }
+}
+
+/// Applies an outcome to one health. A probe always completes, even if the outcome does not speak
+/// of this health: a failure then counts as one of the way, which may be down for longer.
+fn apply_outcome(
+    health: &mut Health,
+    outcome: &Outcome,
+    speaks: bool,
+    observation: Observation,
+    policy: &CooldownPolicy,
+) -> Change {
+    let is_probe = observation
+        .probe
+        .is_some_and(|probe| health.is_probed_by(probe));
+    if !speaks && !is_probe {
+        return None;
+    }
+    let from = mem::take(health);
+    let next = from.clone();
+    *health = match outcome {
+        Outcome::Failed(failure) if !speaks => {
+            let blameless = Outcome::Failed(Failure {
+                scope: Scope::Request,
+                ..failure.clone()
+            });
+            next.next(&blameless, observation, policy)
+        }
+        outcome => next.next(outcome, observation, policy),
+    };
+    (*health != from).then(|| (from, health.clone()))
+}

@@ -1,0 +1,358 @@
+//! The candidates of a call: the available credentials, or one that cools by a guess, as a trial.
+
+use std::collections::BTreeSet;
+
+use super::availability::HealthReader;
+use super::entry::Live;
+use super::gate::{SITE_TRIALS, trial_interval};
+use super::name_index::{CandidateFilter, Exclusions, IndexEntry};
+use super::{CandidateQuery, Candidates, CoolingCause, Members, Pool, Reasons, Slot, Unavailable};
+use crate::{Availability, CoolingClass, ModelKey, Requester, Timestamp};
+
+impl Pool {
+    /// Returns the credentials that are available for a model, without the tried ones: those of
+    /// the highest priority that has any, ordered by id. If there are none, but one that cools by a
+    /// guess may be tried, it returns that one as a trial.
+    ///
+    /// Credentials that are slow, of a site that another attempt is finding out about, or of a
+    /// provider that failed this call twice, are only second choice, whatever their priority.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn candidates(
+        &mut self,
+        query: &CandidateQuery<'_>,
+        now: Timestamp,
+    ) -> Result<Candidates, Unavailable> {
+        let now = self.advance(now);
+        let index = self
+            .name_index_of(query.name)
+            .ok_or(Unavailable::UnknownModel)?;
+        let health = HealthReader {
+            slots: &self.slots,
+            sites: &self.sites,
+            now,
+        };
+        let Some(name_index) = self.name_indexes.get_mut(index as usize) else {
+            return Err(Unavailable::UnknownModel);
+        };
+        name_index.refresh(query.endpoint, &health);
+        if let Some(slot) = query.only {
+            return self.only_candidate(index, slot, query, now);
+        }
+        let has_second_choice = query.failed.len() >= SITE_FAILURES_MAX
+            || !self.slow.is_empty()
+            || self.sites.has_finders(now);
+        let Some(name_index) = self.name_indexes.get(index as usize) else {
+            return Err(Unavailable::UnknownModel);
+        };
+        let exclusions = self.exclusions(index, query);
+        if exclusions.are_none() && !has_second_choice {
+            if let Some(candidates) = name_index.candidates(query.endpoint) {
+                return Ok(candidates);
+            }
+        } else {
+            let failed_providers = self.failed_twice(query);
+            let is_second =
+                |entry: &IndexEntry| self.is_second_choice(entry, query, &failed_providers);
+            let first = has_second_choice
+                .then(|| {
+                    name_index.candidates_without(query.endpoint, &exclusions, Some(&is_second))
+                })
+                .flatten();
+            let all = || name_index.candidates_without(query.endpoint, &exclusions, None);
+            if let Some(candidates) = first.or_else(all) {
+                return Ok(candidates);
+            }
+        }
+        self.trial_candidate(index, query, now)
+    }
+
+    /// Returns what the query leaves out.
+    fn exclusions(&self, index: u32, query: &CandidateQuery<'_>) -> Exclusions<'_> {
+        let filter = CandidateFilter {
+            full: self.providers.full(),
+            round: query.round,
+            rounds: query.rounds,
+        };
+        let name_index = self.name_indexes.get(index as usize);
+        let affected = name_index.is_some_and(|name_index| name_index.is_affected_by(&filter));
+        let tried = query.tried.iter();
+        let tried = tried.filter_map(|&slot| self.slots.listing(slot, index));
+        Exclusions {
+            tried: tried.map(|listing| listing.position).collect(),
+            filter: affected.then_some(filter),
+        }
+    }
+
+    /// Returns the only credential that the call may use.
+    fn only_candidate(
+        &self,
+        index: u32,
+        slot: Slot,
+        query: &CandidateQuery<'_>,
+        now: Timestamp,
+    ) -> Result<Candidates, Unavailable> {
+        let unavailable = |reasons| Err(Unavailable::NoneAvailable(reasons));
+        let name_index = self.name_indexes.get(index as usize);
+        let listing = self.slots.listing(slot, index);
+        let entry = name_index.zip(listing);
+        let entry = entry.and_then(|(name_index, listing)| {
+            Some((name_index, name_index.entry(listing.position)?))
+        });
+        let (Some((name_index, entry)), Some(live)) = (entry, self.slots.live(slot)) else {
+            return Err(Unavailable::UnknownModel);
+        };
+        let one = |count: &dyn Fn(&mut Reasons) -> &mut u32| {
+            let mut reasons = Reasons::default();
+            *count(&mut reasons) = 1;
+            reasons
+        };
+        if !live.credential.enabled {
+            return unavailable(one(&|reasons| &mut reasons.disabled));
+        }
+        if query.tried.contains(&slot) {
+            return unavailable(one(&|reasons| &mut reasons.tried));
+        }
+        if live.account.availability(now) == Availability::Barred {
+            return unavailable(one(&|reasons| &mut reasons.barred));
+        }
+        if live.is_busy() || self.providers.is_full(live.provider) {
+            return unavailable(one(&|reasons| &mut reasons.busy));
+        }
+        let members = Members::new(&[entry.member]);
+        Ok(name_index.to_candidates(members.into()))
+    }
+
+    /// Returns the numbers of the providers with two failed credentials or attempts in this call.
+    fn failed_twice(&self, query: &CandidateQuery<'_>) -> BTreeSet<u32> {
+        let (mut once, mut twice) = (BTreeSet::new(), BTreeSet::new());
+        for failure in query.failed {
+            let live = self.slots.live(failure.slot);
+            if let Some(provider) = live.map(|live| live.provider)
+                && !once.insert(provider)
+            {
+                twice.insert(provider);
+            }
+        }
+        twice
+    }
+
+    fn is_second_choice(
+        &self,
+        entry: &IndexEntry,
+        query: &CandidateQuery<'_>,
+        failed_providers: &BTreeSet<u32>,
+    ) -> bool {
+        if failed_providers.contains(&entry.provider) || self.slow.contains(&entry.member.slot) {
+            return true;
+        }
+        let live = self.slots.live(entry.member.slot);
+        let key = live.and_then(|live| Some((live, live.model_key(entry.member.model)?)));
+        key.is_some_and(|(live, key)| self.sites.is_being_found(live.route, key, query.endpoint))
+    }
+}
+
+/// Trials.
+impl Pool {
+    /// Returns a cooling credential that may be tried, or why there is none.
+    fn trial_candidate(
+        &mut self,
+        index: u32,
+        query: &CandidateQuery<'_>,
+        now: Timestamp,
+    ) -> Result<Candidates, Unavailable> {
+        let health = HealthReader {
+            slots: &self.slots,
+            sites: &self.sites,
+            now,
+        };
+        let Some(name_index) = self.name_indexes.get(index as usize) else {
+            return Err(Unavailable::UnknownModel);
+        };
+        let exclusions = self.exclusions(index, query);
+        // The first one that becomes available, with when it does, and the gates in its way.
+        let mut first: Option<(Timestamp, &IndexEntry)> = None;
+        let mut gated = Vec::new();
+        let cooling = name_index.cooling(query.endpoint, &exclusions);
+        for (until, entry) in cooling.take(TRIAL_SCAN_MAX) {
+            let mut at = until;
+            if let Some(trial) = self.trial_of(entry, query, &health) {
+                if trial.at <= now && self.has_capacity(entry) {
+                    return Ok(name_index.to_trial(entry));
+                }
+                at = at.min(trial.at.max(now));
+                if trial.gated {
+                    gated.push(entry.member.slot);
+                }
+            }
+            if first.is_none_or(|(first, _)| at < first) {
+                first = Some((at, entry));
+            }
+        }
+        let mut reasons = name_index.reasons(query.endpoint, &exclusions);
+        reasons.retry_at = first.map(|(at, _)| at);
+        reasons.first = first.and_then(|(_, entry)| {
+            let live = self.slots.live(entry.member.slot)?;
+            let window = health.last_window(live, entry.member.model, Some(query.endpoint));
+            let window = window?.window()?;
+            Some(CoolingCause {
+                class: window.class,
+                cause: window.cause.clone(),
+            })
+        });
+        self.note_asked(index, &gated, query, now);
+        Err(Unavailable::NoneAvailable(reasons))
+    }
+
+    /// Records that a client could have had a trial at these credentials, if it were its turn.
+    fn note_asked(
+        &mut self,
+        index: u32,
+        gated: &[Slot],
+        query: &CandidateQuery<'_>,
+        now: Timestamp,
+    ) {
+        for &slot in gated {
+            let live = self.slots.live(slot);
+            let listing = live.and_then(|live| Some((live, live.listing(index)?)));
+            let Some((live, listing)) = listing else {
+                continue;
+            };
+            let Some(key) = live.model_key(listing.model) else {
+                continue;
+            };
+            let lane = self.sites.lane_mut(live.route, key, query.endpoint);
+            if let Some(lane) = lane {
+                lane.gate.note_asked(query.requester.client, now);
+            }
+        }
+    }
+
+    fn has_capacity(&self, entry: &IndexEntry) -> bool {
+        let live = self.slots.live(entry.member.slot);
+        live.is_some_and(|live| !live.is_busy() && !self.providers.is_full(live.provider))
+    }
+
+    fn trial_of(
+        &self,
+        entry: &IndexEntry,
+        query: &CandidateQuery<'_>,
+        health: &HealthReader<'_>,
+    ) -> Option<TrialTime> {
+        let live = self.slots.live(entry.member.slot)?;
+        trial_time(live, entry.member.model, query, health)
+    }
+}
+
+/// When a call may try a cooling credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TrialTime {
+    pub(super) at: Timestamp,
+    /// True if only other trials are in the way.
+    pub(super) gated: bool,
+    /// False if the attempt only goes on with a call that has opened the window itself.
+    pub(super) counts: bool,
+}
+
+/// Returns when a call may try a cooling credential; `None` before the end of its window.
+///
+/// Windows that are hints are obeyed. A request that opened or prolonged a window is never its
+/// trial, and its client tries again only after the interval. While all failures behind the windows
+/// are one other client's, and no limit, nothing is known against this call: it does not wait for
+/// other trials.
+pub(super) fn trial_time(
+    live: &Live,
+    model: u32,
+    query: &CandidateQuery<'_>,
+    health: &HealthReader<'_>,
+) -> Option<TrialTime> {
+    let now = health.now;
+    let key = live.model_key(model)?;
+    if goes_on(live, (model, key), query, health) {
+        return Some(TrialTime {
+            at: now,
+            gated: false,
+            counts: false,
+        });
+    }
+    let Requester { client, .. } = query.requester;
+    if !query.requester.is_known() {
+        return None;
+    }
+    let (mut own, mut interval) = (now, SITE_TRIALS);
+    let mut of_one_other = true;
+    for layer in health.layers(live, model, Some(query.endpoint)) {
+        if layer.health.availability(now) == Availability::Barred {
+            return None;
+        }
+        let Some(window) = layer.health.open_window(now) else {
+            continue;
+        };
+        if window.hint || layer.failing.contains(query.requester) {
+            return None;
+        }
+        let pause = trial_interval(window.class);
+        interval = interval.max(pause);
+        if let Some(failed) = layer.failing.last_of(client) {
+            own = own.max(failed + pause);
+        }
+        of_one_other &= window.class != CoolingClass::Limit;
+        of_one_other &= layer.failing.are_of_one_other(client);
+    }
+    let mut gate = now;
+    if !of_one_other {
+        if let Some(lane) = health.sites.lane(live.route, key, query.endpoint) {
+            gate = lane.gate.opens_at(client, interval, now);
+        }
+        if let Some(last) = health.sites.last_trial(live.route) {
+            gate = gate.max(last + SITE_TRIALS);
+        }
+    }
+    Some(TrialTime {
+        at: own.max(gate),
+        gated: own <= now && gate > now,
+        counts: true,
+    })
+}
+
+/// True if this call has failed at two credentials of the site, so that the site's lane cools by its
+/// doing, and the credential itself is available: the site's window is not for this call.
+fn goes_on(
+    live: &Live,
+    (model, key): (u32, &ModelKey),
+    query: &CandidateQuery<'_>,
+    health: &HealthReader<'_>,
+) -> bool {
+    if query.failed.len() < SITE_FAILURES_MAX {
+        return false;
+    }
+    let mut slots: Vec<Slot> = query
+        .failed
+        .iter()
+        .map(|failure| failure.slot)
+        .filter(|&slot| {
+            let other = health.slots.live(slot);
+            other.is_some_and(|other| other.route.site == live.route.site)
+        })
+        .collect();
+    slots.sort_unstable();
+    slots.dedup();
+    if slots.len() < SITE_FAILURES_MAX {
+        return false;
+    }
+    let site_lane = health.sites.lane(live.route, key, query.endpoint);
+    let site_lane = site_lane.map(|lane| &lane.health);
+    let layers = health.layers(live, model, Some(query.endpoint));
+    layers
+        .filter(|layer| !site_lane.is_some_and(|site| std::ptr::eq(site, layer.health)))
+        .all(|layer| layer.health.availability(health.now).is_available())
+}
+
+/// Unattributed failures of one call at a provider or site, after which others come first.
+const SITE_FAILURES_MAX: usize = 2;
+
+/// Cooling credentials that are looked at for a trial, those whose windows end first: so a call
+/// costs no more in a pool of thousands that cool.
+const TRIAL_SCAN_MAX: usize = 64;

@@ -1,0 +1,248 @@
+//! The entries of a name by availability, for one endpoint or for those without lanes that cool.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{IndexEntry, count};
+use crate::pool::{CoolingCounts, Members};
+use crate::{CoolingClass, Timestamp};
+
+/// The entries of a name by availability.
+///
+/// An entry is in `ready`, or in `waiting` and `ends`, or only counted (disabled, barred, busy).
+/// This is as of the last [`View::refresh`]: later changes are in `dirty`, and entries whose window
+/// has ended since are at the front of `waiting`.
+#[derive(Clone, Debug, Default)]
+pub(in crate::pool) struct View {
+    /// The state of each entry, by its position.
+    states: Vec<EntryState>,
+    /// The available entries by priority, highest first; no list is empty. Shared with running
+    /// selections, and copied on change only if they still hold it.
+    pub(super) ready: BTreeMap<Reverse<i32>, Arc<Members>>,
+    /// Cooling entries by when they change: a probe is due, or the window ends.
+    pub(super) waiting: BTreeSet<(Timestamp, u32)>,
+    /// Cooling entries by the end of their window.
+    pub(super) ends: BTreeSet<(Timestamp, u32)>,
+    /// Positions whose health changed. Each is in it once at most, so it is bounded.
+    pub(super) dirty: BTreeSet<u32>,
+    /// Numbers of entries that are not ready.
+    pub(super) counts: Counts,
+    /// The version of the sites that it shows.
+    pub(super) sites_version: u64,
+}
+
+/// Numbers of entries that are not ready, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) disabled: u32,
+    pub(super) barred: u32,
+    pub(super) busy: u32,
+    pub(super) probing: u32,
+    pub(super) classes: CoolingCounts,
+}
+
+/// The state of an entry, which decides where it is listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::pool) enum EntryState {
+    /// Disabled, or no entry.
+    #[default]
+    Disabled,
+    Barred,
+    Ready,
+    Waiting {
+        /// When its availability changes.
+        wake: Timestamp,
+        /// The end of the window.
+        until: Timestamp,
+        /// The class of the window.
+        class: CoolingClass,
+        /// True if a probe is in flight.
+        probing: bool,
+    },
+    /// Healthy, but at the limit of attempts in flight.
+    Busy,
+}
+
+impl View {
+    /// Creates the view of these entries with their states.
+    pub(super) fn of(entries: &[Option<IndexEntry>], states: Vec<EntryState>) -> Self {
+        let mut view = Self {
+            states,
+            ..Self::default()
+        };
+        for entry in entries.iter().flatten() {
+            view.list(entry, view.state(entry.member.position), false);
+        }
+        view.rebuild_ready(entries);
+        view
+    }
+
+    pub(super) fn state(&self, position: u32) -> EntryState {
+        let state = self.states.get(position as usize);
+        state.copied().unwrap_or_default()
+    }
+
+    /// Adds an entry with its state.
+    pub(super) fn add(&mut self, entry: &IndexEntry, state: EntryState) {
+        let position = entry.member.position as usize;
+        if self.states.len() <= position {
+            self.states.resize(position + 1, EntryState::Disabled);
+        }
+        self.set_state(entry.member.position, state);
+        self.list(entry, state, true);
+    }
+
+    /// Removes an entry.
+    pub(super) fn remove(&mut self, entry: &IndexEntry) {
+        let position = entry.member.position;
+        self.dirty.remove(&position);
+        self.unlist(entry, self.state(position), true);
+        self.set_state(position, EntryState::Disabled);
+    }
+
+    fn set_state(&mut self, position: u32, state: EntryState) {
+        if let Some(known) = self.states.get_mut(position as usize) {
+            *known = state;
+        }
+    }
+
+    /// Updates the entries that changed or whose time has come, all of them with `all`.
+    pub(super) fn refresh(
+        &mut self,
+        entries: &[Option<IndexEntry>],
+        all: bool,
+        now: Timestamp,
+        state: impl Fn(&IndexEntry) -> EntryState,
+    ) {
+        let due = self.waiting.first().is_some_and(|&(until, _)| until <= now);
+        if self.dirty.is_empty() && !due && !all {
+            return;
+        }
+        let mut changed = std::mem::take(&mut self.dirty);
+        if all {
+            changed = (0..count(entries.len())).collect();
+        } else {
+            let due = self.waiting.range(..=(now, u32::MAX));
+            changed.extend(due.map(|&(_, position)| position));
+        }
+        let few = entries.len() / ONE_BY_ONE_OF;
+        let mut one_by_one = changed.len() <= few.max(ONE_BY_ONE_MAX);
+        let changes = changed.into_iter().filter_map(|position| {
+            let entry = entries.get(position as usize)?.as_ref()?;
+            Some((entry, state(entry)))
+        });
+        // Most entries of a site do not change with its version.
+        let changes: Vec<(&IndexEntry, EntryState)> = changes
+            .filter(|(entry, state)| *state != self.state(entry.member.position))
+            .collect();
+        one_by_one |= changes.len() <= few.max(ONE_BY_ONE_MAX);
+        for (entry, state) in changes {
+            self.update(entry, state, one_by_one);
+        }
+        if !one_by_one {
+            self.rebuild_ready(entries);
+        }
+    }
+
+    /// Updates the state of an entry and where it is listed; with `lists`, also in `ready`. A change
+    /// copies a list that a selection still holds, so an equal state must not cause one.
+    fn update(&mut self, entry: &IndexEntry, state: EntryState, lists: bool) {
+        self.unlist(entry, self.state(entry.member.position), lists);
+        self.list(entry, state, lists);
+        self.set_state(entry.member.position, state);
+    }
+
+    fn list(&mut self, entry: &IndexEntry, state: EntryState, lists: bool) {
+        let position = entry.member.position;
+        self.counts.add(state);
+        match state {
+            EntryState::Ready if lists => {
+                let ready = self.ready.entry(Reverse(entry.priority)).or_default();
+                Arc::make_mut(ready).insert(entry.member);
+            }
+            EntryState::Waiting { wake, until, .. } => {
+                self.waiting.insert((wake, position));
+                self.ends.insert((until, position));
+            }
+            EntryState::Ready | EntryState::Disabled | EntryState::Barred | EntryState::Busy => {}
+        }
+    }
+
+    fn unlist(&mut self, entry: &IndexEntry, state: EntryState, lists: bool) {
+        let position = entry.member.position;
+        self.counts.remove(state);
+        match state {
+            EntryState::Ready if lists => {
+                let priority = Reverse(entry.priority);
+                let Some(ready) = self.ready.get_mut(&priority) else {
+                    return;
+                };
+                Arc::make_mut(ready).remove(entry.member.rank);
+                if ready.is_empty() {
+                    self.ready.remove(&priority);
+                }
+            }
+            EntryState::Waiting { wake, until, .. } => {
+                self.waiting.remove(&(wake, position));
+                self.ends.remove(&(until, position));
+            }
+            EntryState::Ready | EntryState::Disabled | EntryState::Barred | EntryState::Busy => {}
+        }
+    }
+
+    /// Rebuilds all of `ready`.
+    fn rebuild_ready(&mut self, entries: &[Option<IndexEntry>]) {
+        let mut lists: BTreeMap<Reverse<i32>, Vec<_>> = BTreeMap::new();
+        let entries = entries.iter().flatten();
+        for entry in entries.filter(|entry| self.state(entry.member.position) == EntryState::Ready)
+        {
+            let list = lists.entry(Reverse(entry.priority)).or_default();
+            list.push(entry.member);
+        }
+        let lists = lists.into_iter().map(|(priority, mut list)| {
+            // Sorted already, except for entries added since the pool was built.
+            list.sort_by_key(|member| member.rank);
+            (priority, Arc::new(Members::new(&list)))
+        });
+        self.ready = lists.collect();
+    }
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, state: EntryState) {
+        if let Some(count) = self.of(state) {
+            *count += 1;
+        }
+        if let EntryState::Waiting { class, .. } = state {
+            *self.classes.of_mut(class) += 1;
+        }
+    }
+
+    pub(super) fn remove(&mut self, state: EntryState) {
+        if let Some(count) = self.of(state) {
+            *count = count.saturating_sub(1);
+        }
+        if let EntryState::Waiting { class, .. } = state {
+            let count = self.classes.of_mut(class);
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    fn of(&mut self, state: EntryState) -> Option<&mut u32> {
+        match state {
+            EntryState::Disabled => Some(&mut self.disabled),
+            EntryState::Barred => Some(&mut self.barred),
+            EntryState::Busy => Some(&mut self.busy),
+            EntryState::Waiting { probing: true, .. } => Some(&mut self.probing),
+            EntryState::Waiting { .. } | EntryState::Ready => None,
+        }
+    }
+}
+
+/// Up to this number of changes, or one entry in this many, each change updates its list. Above,
+/// as when an outage ends, all lists are rebuilt in one pass over the entries.
+const ONE_BY_ONE_MAX: usize = 32;
+
+/// One change costs about as much as a pass over thirty entries.
+const ONE_BY_ONE_OF: usize = 32;

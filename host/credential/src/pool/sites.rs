@@ -1,0 +1,404 @@
+//! Sites and ways: what several credentials share, and what a failure of all of them is booked on.
+//!
+//! A site is a base URL of a provider. A way is an origin through a proxy. Their state is found out
+//! again after a restart, so it is not stored.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::gate::TrialGate;
+use crate::evidence::{Evidence, Failing};
+use crate::{Credential, Endpoint, Health, ModelKey, ProviderName, Requester, Timestamp};
+
+/// All sites and ways, by number. Numbers are not reused until the index is rebuilt, so there are
+/// as many as were named since.
+#[derive(Debug, Default)]
+pub(super) struct Sites {
+    sites: Vec<Site>,
+    site_numbers: BTreeMap<(ProviderName, Arc<str>), u32>,
+    ways: Vec<Way>,
+    way_numbers: BTreeMap<(Arc<str>, Option<u64>), u32>,
+    /// Attempts that find out whether a site lane or way is well again after its window. Each is
+    /// remembered for [`FINDING`], and there is one for each site lane and way at most.
+    finders: Vec<Finder>,
+    /// The number of site lanes and ways that are not ready.
+    troubled: u32,
+    /// No window of a site lane or way is open from then on.
+    open_until: Timestamp,
+    /// Incremented with every change of the health of a site lane or way.
+    version: u64,
+}
+
+/// The numbers of a credential's site and way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) site: u32,
+    pub(super) way: u32,
+}
+
+#[derive(Debug, Default)]
+struct Site {
+    /// At most one for each endpoint of each model of its credentials.
+    lanes: BTreeMap<ModelKey, Vec<SiteLane>>,
+    /// When the last trial of any model began, with its attempt's number; `None` after a success.
+    last_trial: Option<(u64, Timestamp)>,
+}
+
+/// The health of one endpoint of a model at a site.
+#[derive(Debug)]
+pub(super) struct SiteLane {
+    endpoint: Endpoint,
+    pub(super) health: Health,
+    pub(super) evidence: Evidence,
+    /// Whose failure opened the last window.
+    pub(super) opened_by: Requester,
+    pub(super) gate: TrialGate,
+}
+
+/// The health of an origin through a proxy.
+#[derive(Debug, Default)]
+pub(super) struct Way {
+    pub(super) health: Health,
+    /// Attempts in a row that could not be sent.
+    unsent: u32,
+    pub(super) failing: Failing,
+}
+
+#[derive(Debug)]
+struct Finder {
+    attempt: u64,
+    place: Place,
+    until: Timestamp,
+}
+
+/// A site lane or a way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    SiteLane(u32, ModelKey, Endpoint),
+    Way(u32),
+}
+
+/// A change of the health of a site lane or way.
+pub(super) type Change = Option<(Health, Health)>;
+
+impl Sites {
+    /// Adds a credential, and returns the numbers of its site and way.
+    pub(super) fn join(&mut self, credential: &Credential) -> Route {
+        let site = (
+            credential.provider.clone(),
+            Arc::clone(&credential.base_url),
+        );
+        let way = (origin(&credential.base_url), credential.proxy_digest);
+        Route {
+            site: number(&mut self.site_numbers, &mut self.sites, site),
+            way: number(&mut self.way_numbers, &mut self.ways, way),
+        }
+    }
+
+    /// Begins a rebuild: returns empty sites. All credentials join again, and then
+    /// [`Sites::inherit`] takes the state of the sites that stay.
+    pub(super) fn rebuilt(&mut self) -> Self {
+        let version = self.version + 1;
+        std::mem::replace(
+            self,
+            Self {
+                version,
+                ..Self::default()
+            },
+        )
+    }
+
+    /// Takes the state of the sites and ways that stay.
+    pub(super) fn inherit(&mut self, mut before: Self, now: Timestamp) {
+        for (key, &to) in &self.site_numbers {
+            let from = before.site_numbers.get(key);
+            let from = from.and_then(|&from| before.sites.get_mut(from as usize));
+            if let (Some(from), Some(to)) = (from, self.sites.get_mut(to as usize)) {
+                *to = std::mem::take(from);
+                to.prune(now);
+            }
+        }
+        for (key, &to) in &self.way_numbers {
+            let from = before.way_numbers.get(key);
+            let from = from.and_then(|&from| before.ways.get_mut(from as usize));
+            if let (Some(from), Some(to)) = (from, self.ways.get_mut(to as usize)) {
+                *to = std::mem::take(from);
+            }
+        }
+        let lanes = self.sites.iter().flat_map(|site| site.lanes.values());
+        let lanes = lanes.flatten().map(|lane| &lane.health);
+        let healths = lanes.chain(self.ways.iter().map(|way| &way.health));
+        for health in healths.filter(|health| **health != Health::Ready) {
+            self.troubled += 1;
+            let until = health.window().map_or(now, |window| window.until);
+            self.open_until = self.open_until.max(until);
+        }
+    }
+
+    /// Returns a number that changes whenever the health of a site lane or way does.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// True if the window of a site lane or way may be open.
+    pub(super) fn may_be_closed(&self, now: Timestamp) -> bool {
+        now < self.open_until
+    }
+
+    /// True if all site lanes and ways are ready.
+    pub(super) fn are_ready(&self) -> bool {
+        self.troubled == 0
+    }
+
+    pub(super) fn lane(
+        &self,
+        route: Route,
+        model: &ModelKey,
+        endpoint: Endpoint,
+    ) -> Option<&SiteLane> {
+        let lanes = self.sites.get(route.site as usize)?.lanes.get(model)?;
+        lanes.iter().find(|lane| lane.endpoint == endpoint)
+    }
+
+    pub(super) fn way(&self, route: Route) -> Option<&Way> {
+        self.ways.get(route.way as usize)
+    }
+
+    /// Returns a site lane, which is added if there is none yet.
+    pub(super) fn lane_mut(
+        &mut self,
+        route: Route,
+        model: &ModelKey,
+        endpoint: Endpoint,
+    ) -> Option<&mut SiteLane> {
+        let site = self.sites.get_mut(route.site as usize)?;
+        // Looked up first, since an entry would need a clone of the key.
+        if !site.lanes.contains_key(model) {
+            site.lanes.insert(model.clone(), Vec::new());
+        }
+        let lanes = site.lanes.get_mut(model)?;
+        let found = lanes.iter().position(|lane| lane.endpoint == endpoint);
+        let index = found.unwrap_or_else(|| {
+            lanes.push(SiteLane::new(endpoint));
+            lanes.len() - 1
+        });
+        lanes.get_mut(index)
+    }
+
+    pub(super) fn way_mut(&mut self, route: Route) -> Option<&mut Way> {
+        self.ways.get_mut(route.way as usize)
+    }
+
+    /// Returns when the last trial of the site began that has not succeeded.
+    pub(super) fn last_trial(&self, route: Route) -> Option<Timestamp> {
+        let site = self.sites.get(route.site as usize)?;
+        site.last_trial.map(|(_, began)| began)
+    }
+
+    /// Records the beginning of a trial.
+    pub(super) fn begin_trial(&mut self, route: Route, attempt: u64, now: Timestamp) {
+        if let Some(site) = self.sites.get_mut(route.site as usize) {
+            site.last_trial = Some((attempt, now));
+        }
+    }
+
+    /// Records that a trial succeeded: the next one need not wait for it.
+    pub(super) fn end_trial(&mut self, route: Route, attempt: u64) {
+        let site = self.sites.get_mut(route.site as usize);
+        if let Some(site) = site.filter(|site| site.is_tried_by(attempt)) {
+            site.last_trial = None;
+        }
+    }
+
+    /// Applies an outcome to the health of a site lane.
+    pub(super) fn apply_to_lane(
+        &mut self,
+        (route, model, endpoint): (Route, &ModelKey, Endpoint),
+        step: impl FnOnce(&mut Health) -> Change,
+    ) -> Change {
+        let health = &mut self.lane_mut(route, model, endpoint)?.health;
+        let change = step(health)?;
+        self.note(&change);
+        Some(change)
+    }
+
+    /// Applies an outcome to the health of a way.
+    pub(super) fn apply_to_way(
+        &mut self,
+        route: Route,
+        step: impl FnOnce(&mut Health) -> Change,
+    ) -> Change {
+        let change = step(&mut self.way_mut(route)?.health)?;
+        self.note(&change);
+        Some(change)
+    }
+
+    /// Makes all lanes of a site, and a way, ready.
+    pub(super) fn reset(&mut self, route: Route) {
+        self.version += 1;
+        let lanes = self.sites.get_mut(route.site as usize);
+        let lanes = lanes.into_iter().flat_map(|site| site.lanes.values_mut());
+        for lane in lanes.flatten() {
+            self.troubled -= u32::from(lane.health != Health::Ready);
+            *lane = SiteLane::new(lane.endpoint);
+        }
+        if let Some(way) = self.ways.get_mut(route.way as usize) {
+            self.troubled -= u32::from(way.health != Health::Ready);
+            *way = Way::default();
+        }
+    }
+
+    fn note(&mut self, (from, to): &(Health, Health)) {
+        self.version += 1;
+        self.troubled += u32::from(*from == Health::Ready);
+        self.troubled -= u32::from(*to == Health::Ready);
+        if let Some(window) = to.window() {
+            self.open_until = self.open_until.max(window.until);
+        }
+    }
+}
+
+/// Finders: after the end of a window of a site lane or way, one attempt finds out whether it is
+/// well, and others prefer other sites meanwhile.
+impl Sites {
+    /// Makes an attempt the finder of its site lane and way, if they are to be found out about.
+    pub(super) fn begin_finding(
+        &mut self,
+        (route, model, endpoint): (Route, &ModelKey, Endpoint),
+        attempt: u64,
+        now: Timestamp,
+    ) {
+        if self.troubled == 0 {
+            return;
+        }
+        self.finders.retain(|finder| finder.until > now);
+        let ended = |health: &Health| health.window().is_some_and(|window| window.until <= now);
+        let lane = self.lane(route, model, endpoint);
+        let lane = lane.is_some_and(|lane| ended(&lane.health));
+        let way = self.way(route).is_some_and(|way| ended(&way.health));
+        let lane = lane.then(|| Place::SiteLane(route.site, model.clone(), endpoint));
+        let way = way.then_some(Place::Way(route.way));
+        for place in lane.into_iter().chain(way) {
+            if self.finders.iter().all(|finder| finder.place != place) {
+                self.finders.push(Finder {
+                    attempt,
+                    place,
+                    until: now + FINDING,
+                });
+            }
+        }
+    }
+
+    /// Records that an attempt has found out, or has ended.
+    pub(super) fn end_finding(&mut self, attempt: u64) {
+        if !self.finders.is_empty() {
+            self.finders.retain(|finder| finder.attempt != attempt);
+        }
+    }
+
+    /// Forgets finders that take too long, and returns true if there are others.
+    pub(super) fn has_finders(&mut self, now: Timestamp) -> bool {
+        if !self.finders.is_empty() {
+            self.finders.retain(|finder| finder.until > now);
+        }
+        !self.finders.is_empty()
+    }
+
+    /// True if an attempt is finding out about the site lane or the way.
+    pub(super) fn is_being_found(
+        &self,
+        route: Route,
+        model: &ModelKey,
+        endpoint: Endpoint,
+    ) -> bool {
+        self.finders.iter().any(|finder| match &finder.place {
+            Place::SiteLane(site, of_model, of) => {
+                *site == route.site && of_model == model && *of == endpoint
+            }
+            Place::Way(way) => *way == route.way,
+        })
+    }
+}
+
+#[cfg(test)]
+impl Sites {
+    /// Panics unless the summary equals what the site lanes and ways say.
+    pub(super) fn audit(&self) {
+        let lanes = self.sites.iter().flat_map(|site| site.lanes.values());
+        let lanes = lanes.flatten().map(|lane| &lane.health);
+        let healths = lanes.chain(self.ways.iter().map(|way| &way.health));
+        let troubled: Vec<_> = healths.filter(|health| **health != Health::Ready).collect();
+        assert_eq!(self.troubled as usize, troubled.len());
+        for window in troubled.iter().filter_map(|health| health.window()) {
+            assert!(window.until <= self.open_until);
+        }
+    }
+}
+
+impl Site {
+    fn is_tried_by(&self, attempt: u64) -> bool {
+        self.last_trial.is_some_and(|(number, _)| number == attempt)
+    }
+
+    /// Forgets what has been well and unused for long, such as models that are no longer served.
+    fn prune(&mut self, now: Timestamp) {
+        for lanes in self.lanes.values_mut() {
+            lanes.retain(|lane| lane.health != Health::Ready || lane.evidence.is_recent(now));
+        }
+        self.lanes.retain(|_, lanes| !lanes.is_empty());
+    }
+}
+
+impl SiteLane {
+    fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            health: Health::Ready,
+            evidence: Evidence::default(),
+            opened_by: Requester::default(),
+            gate: TrialGate::default(),
+        }
+    }
+}
+
+impl Way {
+    /// Records an attempt that could not be sent. Returns true if the way should cool for it.
+    pub(super) fn note_unsent(&mut self, requester: Requester, now: Timestamp) -> bool {
+        self.unsent = self.unsent.saturating_add(1);
+        self.failing.note(requester, now);
+        self.unsent >= UNSENT_MAX
+    }
+
+    /// Records that something was sent and answered.
+    pub(super) fn note_answer(&mut self) {
+        self.unsent = 0;
+        self.failing.clear();
+    }
+}
+
+/// Returns the number of a key, which is added with an empty value if it is new.
+fn number<K: Ord, V: Default>(numbers: &mut BTreeMap<K, u32>, all: &mut Vec<V>, key: K) -> u32 {
+    *numbers.entry(key).or_insert_with(|| {
+        all.push(V::default());
+        u32::try_from(all.len() - 1).unwrap_or(u32::MAX)
+    })
+}
+
+/// Returns scheme, host and port of a base URL.
+fn origin(base_url: &Arc<str>) -> Arc<str> {
+    let authority = base_url.find("://").map_or(0, |scheme| scheme + 3);
+    let path = base_url.get(authority..).and_then(|rest| rest.find('/'));
+    match path.and_then(|path| base_url.get(..authority + path)) {
+        Some(origin) => Arc::from(origin),
+        None => Arc::clone(base_url),
+    }
+}
+
+/// How long one attempt may take to find out whether a site or way is well again, while others
+/// prefer other sites: longer than most heads take, and short enough to lose little if it hangs.
+const FINDING: Duration = Duration::from_secs(5);
+
+/// Attempts in a row that could not be sent, after which a way cools. One or two are a restart or a
+/// lost packet.
+const UNSENT_MAX: u32 = 3;
