@@ -148,17 +148,19 @@ fn targets(
     located: &Located<'_>,
     known: &KnownModels<'_>,
 ) -> Option<Vec<RouteTarget>> {
-    let mut providers = UniqueNames::default();
+    let mut seen = BTreeSet::new();
     reader.list(located, |reader, located| {
         let mut mapping = Mapping::open(reader, located, &target::SECTION)?;
-        let provider = mapping.get_checked(reader, &target::PROVIDER, |reader, located, name| {
-            providers.check(reader, located, name);
-        });
+        let provider = mapping.get(reader, &target::PROVIDER);
         let model = mapping.get(reader, &target::MODEL);
         let priority = mapping.get(reader, &target::PRIORITY);
         let weight = mapping.get(reader, &target::WEIGHT);
         mapping.deny_unknown(reader);
         let (provider, model) = (provider?, model?);
+        if !seen.insert((provider.clone(), model.clone())) {
+            let message = format!("`{model}` of `{provider}` is in the list already; remove one");
+            reader.report(located, message);
+        }
         known.check(reader, located, &provider, &model);
         Some(RouteTarget {
             provider: provider.into(),

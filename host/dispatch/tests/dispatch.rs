@@ -29,6 +29,7 @@ mod rejected_calls;
 mod retry_rounds;
 mod secret_redaction;
 mod selection;
+mod several_models;
 mod simulation;
 mod stage;
 mod stream_end;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::availability::HealthReader;
+use super::model_group::GroupNumber;
 use super::{Candidates, Member, Members, Reasons};
 use crate::{Credential, Endpoint, ProviderName, Timestamp};
 pub(super) use view::{EntryState, View};
@@ -40,6 +41,8 @@ pub(super) struct IndexEntry {
     pub(super) provider: u32,
     /// The credential's own number of rounds.
     pub(super) rounds: Option<u32>,
+    /// All models of the credential under the name, if there are several. The member has the first.
+    pub(super) group: GroupNumber,
 }
 
 /// Excludes entries that are ready: their provider is at its limit, or the round is too late for
