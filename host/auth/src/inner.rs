@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jackfield_credential::{
     Attempt, Availability, CandidateQuery, Credential, CredentialId, Effects, HealthChange,
-    HealthRecord, ModelKey, Outcome, Timestamp,
+    HealthPlace, HealthRecord, ModelKey, Outcome, Timestamp,
 };
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -69,7 +69,8 @@ impl Inner {
     pub(crate) fn take_effects(&self, state: &mut State, effects: Effects) {
         // Without a store, no flush would ever empty `dirty`.
         if self.store.is_some() {
-            for change in &effects.changes {
+            let stored = effects.changes.iter();
+            for change in stored.filter(|change| change.place.is_stored()) {
                 let key = (change.credential.clone(), change.model.clone());
                 state.dirty.insert(key, change.to.clone());
             }
@@ -214,10 +215,19 @@ impl Inner {
 fn log(change: &HealthChange, now: Timestamp) {
     let credential = change.credential.as_str();
     let model = change.model.as_ref().map(ModelKey::as_str);
+    let (what, endpoint) = match change.place {
+        HealthPlace::Account => ("account", None),
+        HealthPlace::Model => ("model", None),
+        HealthPlace::Lane(endpoint) => ("lane", Some(endpoint.label())),
+        HealthPlace::SiteLane(endpoint) => ("site", Some(endpoint.label())),
+        HealthPlace::Way => ("way", None),
+    };
     match (change.to.availability(now), change.to.cause()) {
         (Availability::Cooling { until }, Some(cause)) => tracing::info!(
             credential,
             model,
+            what,
+            endpoint,
             cause = &*cause.kind,
             status = cause.status,
             message = &*cause.message,
@@ -226,9 +236,21 @@ fn log(change: &HealthChange, now: Timestamp) {
             "credential is cooling"
         ),
         (Availability::Probing { .. }, _) => {
-            tracing::info!(credential, model, "credential is being probed")
+            tracing::info!(
+                credential,
+                model,
+                what,
+                endpoint,
+                "credential is being probed"
+            )
         }
         (Availability::Barred, _) => tracing::warn!(credential, model, "credential is barred"),
-        _ => tracing::info!(credential, model, "credential is ready again"),
+        _ => tracing::info!(
+            credential,
+            model,
+            what,
+            endpoint,
+            "credential is ready again"
+        ),
     }
 }

@@ -4,13 +4,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jackfield_credential::{CredentialId, PoolError, Timestamp};
+use jackfield_credential::{CredentialId, CredentialKind, PoolError, Renewal, Timestamp};
 
+use crate::account::Account;
 use crate::events::EventKind;
 use crate::manager::AuthManager;
 use crate::persistence;
 use crate::port::{Refresher, StoreError, StoredCredential};
 use crate::registration::{Origin, Registration};
+use crate::state::State;
 
 /// Why a change was not made, or not saved.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -190,10 +192,13 @@ impl AuthManager {
     pub async fn set_enabled(&self, id: &CredentialId, enabled: bool) -> Result<(), ChangeError> {
         {
             let mut state = self.inner.lock();
-            state
+            let changed = state
                 .pool
                 .set_enabled(id.as_str(), enabled)
                 .ok_or_else(|| ChangeError::NotFound(id.clone()))?;
+            if changed && enabled {
+                self.renew(&mut state, id, Renewal::Enabled);
+            }
             if let Some(account) = state.accounts.get_mut(id) {
                 account.record.enabled = Some(enabled);
             }
@@ -243,6 +248,10 @@ impl AuthManager {
     pub(crate) fn upsert(&self, registrations: &[Registration]) -> Result<(), PoolError> {
         let now = self.inner.now();
         let mut state = self.inner.lock();
+        let disabled = registrations.iter().map(|one| &one.credential.id);
+        let disabled: Vec<_> = disabled
+            .filter(|id| state.is_enabled(id) == Some(false))
+            .collect();
         state.pool.upsert(
             registrations
                 .iter()
@@ -261,9 +270,9 @@ impl AuthManager {
                 }
                 Some(account) => {
                     overrides.extend(account.record.enabled.map(|enabled| (id, enabled)));
+                    let renewal = renewal(account, registration);
                     if account.redefine(registration) {
-                        let effects = state.pool.unbar(id.as_str()).unwrap_or_default();
-                        self.inner.take_effects(&mut state, effects);
+                        self.renew(&mut state, id, renewal);
                     }
                     EventKind::Updated
                 }
@@ -271,6 +280,11 @@ impl AuthManager {
             events.push((id.clone(), kind));
         }
         state.pool.set_all_enabled(overrides);
+        for id in disabled {
+            if state.is_enabled(id) == Some(true) {
+                self.renew(&mut state, id, Renewal::Enabled);
+            }
+        }
         for (id, _) in &events {
             self.inner.schedule(&mut state, id);
         }
@@ -282,6 +296,12 @@ impl AuthManager {
             self.inner.emit(&id, now, kind);
         }
         Ok(())
+    }
+
+    /// Lets a credential start afresh, as far as the reason allows.
+    pub(crate) fn renew(&self, state: &mut State, id: &CredentialId, renewal: Renewal) {
+        let effects = state.pool.renew(id.as_str(), renewal, self.inner.now());
+        self.inner.take_effects(state, effects.unwrap_or_default());
     }
 
     fn remove_all(&self, ids: &[CredentialId]) {
@@ -318,6 +338,24 @@ impl AuthManager {
             }
         }
         self.inner.background.wake();
+    }
+}
+
+/// Returns what new secrets mean for an account's health. A login is of the same account if it names
+/// the same one; whose account an API key is, it does not tell.
+pub(crate) fn renewal(account: &Account, registration: &Registration) -> Renewal {
+    let name = |key: &str| {
+        let before = account.metadata.get(key)?;
+        let after = registration.metadata.get(key)?;
+        Some(before == after)
+    };
+    let names = ["account_id", "email", "project_id"].map(name);
+    let mut known = names.into_iter().flatten().peekable();
+    let is_login = registration.credential.kind == CredentialKind::Oauth;
+    if is_login && known.peek().is_some() && known.all(|same| same) {
+        Renewal::SameAccount
+    } else {
+        Renewal::NewAccount
     }
 }
 

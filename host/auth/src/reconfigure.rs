@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jackfield_credential::{
-    Credential, CredentialId, HealthRecord, PoolError, PoolOptions, Timestamp,
+    Credential, CredentialId, HealthRecord, PoolError, PoolOptions, Renewal, Timestamp,
 };
 use tokio::sync::MutexGuard;
 
 use crate::events::EventKind;
 use crate::manager::AuthManager;
+use crate::operations::renewal;
 use crate::persistence;
 use crate::port::{StoreError, StoredCredential};
 use crate::registration::Registration;
@@ -190,6 +191,8 @@ impl AuthManager {
         state
             .pool
             .restore(persisted.health.remove(id).unwrap_or_default());
+        // Whether it has the secret of then, the store does not tell.
+        self.renew(state, id, Renewal::NewAccount);
     }
 
     /// Updates an account from its source. Returns true if anything changed.
@@ -201,16 +204,21 @@ impl AuthManager {
     ) -> bool {
         let id = &registration.credential.id;
         let slot = state.pool.slot(id.as_str());
-        let same = slot.and_then(|slot| state.pool.credential(slot)) == Some(before);
+        let credential = slot.and_then(|slot| state.pool.credential(slot));
+        let same = credential == Some(before);
+        let enabled = credential.is_some_and(|credential| credential.enabled);
         let Some(account) = state.accounts.get_mut(id) else {
             return false;
         };
         if same && !account.differs_from(registration) {
             return false;
         }
+        let renewal = renewal(account, registration);
         if account.redefine(registration) {
-            let effects = state.pool.unbar(id.as_str()).unwrap_or_default();
-            self.inner.take_effects(state, effects);
+            self.renew(state, id, renewal);
+        }
+        if enabled && !before.enabled {
+            self.renew(state, id, Renewal::Enabled);
         }
         true
     }

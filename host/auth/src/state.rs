@@ -137,6 +137,12 @@ impl State {
             .filter(|account| account.incarnation == incarnation)
     }
 
+    /// Returns whether a credential in the pool is enabled.
+    pub(crate) fn is_enabled(&self, id: &CredentialId) -> Option<bool> {
+        let slot = self.pool.slot(id.as_str())?;
+        Some(self.pool.credential(slot)?.enabled)
+    }
+
     /// Returns a credential with its account.
     pub(crate) fn of(&mut self, id: &CredentialId) -> Option<(Arc<Credential>, &mut Account)> {
         let slot = self.pool.slot(id.as_str())?;

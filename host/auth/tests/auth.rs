@@ -17,6 +17,8 @@ mod reconfigured;
 mod refresh;
 #[path = "auth/refresh_policy.rs"]
 mod refresh_policy;
+#[path = "auth/renewal.rs"]
+mod renewal;
 #[path = "auth/rules.rs"]
 mod rules;
 #[path = "auth/support.rs"]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{Definition, StoredTokens};
-use jackfield_credential::{Cause, Health, Scope, Timestamp, Window};
+use jackfield_credential::{Cause, CoolingClass, Health, Scope, Timestamp, Window};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -114,7 +114,23 @@ pub(crate) struct WindowRow {
     since: u64,
     until: u64,
     strikes: u32,
+    /// Absent in rows of earlier versions, which had no classes.
+    #[serde(default)]
+    class: Option<ClassRow>,
+    #[serde(default)]
+    hint: Option<bool>,
     cause: CauseRow,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ClassRow {
+    Limit,
+    Overload,
+    Outage,
+    Refused,
+    Billing,
+    Missing,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -181,16 +197,51 @@ impl WindowRow {
             since: window.since.as_millis(),
             until: window.until.as_millis(),
             strikes: window.strikes,
+            class: Some(ClassRow::of(window.class)),
+            hint: Some(window.hint),
             cause: CauseRow::of(&window.cause),
         }
     }
 
     fn restore(self) -> Window {
+        let cause = self.cause.restore();
+        let class = self
+            .class
+            .map_or_else(|| CoolingClass::of(&cause), ClassRow::restore);
+        // In earlier versions each guess of a rate limit was a strike.
+        let is_limit = matches!(class, CoolingClass::Limit | CoolingClass::Overload);
+        let hint = is_limit && self.strikes == 0;
         Window {
             since: Timestamp::from_millis(self.since),
             until: Timestamp::from_millis(self.until),
             strikes: self.strikes,
-            cause: self.cause.restore(),
+            class,
+            hint: self.hint.unwrap_or(hint),
+            cause,
+        }
+    }
+}
+
+impl ClassRow {
+    fn of(class: CoolingClass) -> Self {
+        match class {
+            CoolingClass::Limit => Self::Limit,
+            CoolingClass::Overload => Self::Overload,
+            CoolingClass::Outage => Self::Outage,
+            CoolingClass::Refused => Self::Refused,
+            CoolingClass::Billing => Self::Billing,
+            CoolingClass::Missing => Self::Missing,
+        }
+    }
+
+    fn restore(self) -> CoolingClass {
+        match self {
+            Self::Limit => CoolingClass::Limit,
+            Self::Overload => CoolingClass::Overload,
+            Self::Outage => CoolingClass::Outage,
+            Self::Refused => CoolingClass::Refused,
+            Self::Billing => CoolingClass::Billing,
+            Self::Missing => CoolingClass::Missing,
         }
     }
 }

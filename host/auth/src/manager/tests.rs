@@ -87,7 +87,7 @@ fn rejects_lease_on_unavailable_credential() -> Result<(), LeaseError> {
     manager
         .lease(&set, 0, at(0))?
         .settle(failed(500), at(0), None);
-    let cooling = Err(LeaseError::Cooling { until: at(60_000) });
+    let cooling = Err(LeaseError::Cooling { until: at(1_000) });
     assert_eq!(manager.lease(&set, 0, at(1)).map(drop), cooling);
     let ids = BTreeSet::from([CredentialId::from("a")]);
     let synced = manager.sync(|_| true, &ids, vec![registration("a")]);

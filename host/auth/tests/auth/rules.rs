@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{AuthManager, AuthParts, ChangeError, LoadSummary};
-use jackfield_credential::{Availability, CandidateQuery, CooldownPolicy, PoolOptions, Served};
+use jackfield_credential::{
+    Availability, CandidateQuery, CooldownPolicy, PoolOptions, Scope, Served, kind,
+};
 
 use crate::support::{
-    HOUR, MemoryStore, at, clock, id, lease, manager, secret, token, transient_failure,
+    HOUR, MemoryStore, at, clock, failure, id, lease, lease_at, manager, secret, token,
+    transient_failure,
 };
 
 /// Settles an attempt with a failure of the model.
@@ -15,11 +18,11 @@ fn fail_model(auth: &AuthManager, id: &str) {
     lease(auth, id).settle(transient_failure(), at(Duration::ZERO), None);
 }
 
-/// True if the first model is cooling.
+/// True if an endpoint of the first model is cooling.
 fn is_model_cooling(auth: &AuthManager, id: &str) -> bool {
     let view = auth.get(&self::id(id)).unwrap();
-    let health = &view.status.models[0].health;
-    matches!(health.availability, Availability::Cooling { .. })
+    let mut lanes = view.status.models[0].lanes.iter();
+    lanes.any(|lane| matches!(lane.health.availability, Availability::Cooling { .. }))
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,16 +68,18 @@ async fn cliproxyapi_compat_1_4_unknown_id_is_not_found() {
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_4_register_of_known_id_updates_it() {
-    // CLIProxyAPI replaces the health too. Here an edit ends no cooldown.
+    // CLIProxyAPI replaces the health too. Here an edit ends no cooldown; new secrets are tried once.
     let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &Arc::default());
     fail_model(&auth, "a");
     let mut edited = token("a", HOUR);
     edited.credential.label = Some("edited".into());
-    edited.secrets.insert("access-token".into(), "new".into());
     auth.register(edited.clone()).await.unwrap();
     let view = auth.get(&id("a")).unwrap();
     assert_eq!(view.status.label.as_deref(), Some("edited"));
     assert!(is_model_cooling(&auth, "a"));
+    edited.secrets.insert("access-token".into(), "new".into());
+    auth.register(edited).await.unwrap();
+    assert!(!is_model_cooling(&auth, "a"), "a trial is due");
     auth.reset(&id("a")).unwrap();
     assert_eq!(secret(&auth, "a", "access-token"), "new");
     assert_eq!(auth.list().len(), 2);
@@ -88,6 +93,11 @@ async fn cliproxyapi_compat_1_4_stores_only_changes_from_the_source() {
     auth.load(|_| None).await.unwrap();
     auth.register(token("a", HOUR)).await.unwrap();
     fail_model(&auth, "a");
+    auth.flush().await.unwrap();
+    assert!(store.health.lock().is_empty(), "it is found out again");
+    let limited = failure(Scope::Model, kind::RATE_LIMIT, 429);
+    let now = at(Duration::from_secs(2));
+    lease_at(&auth, "a", now).settle(limited, now, None);
     auth.flush().await.unwrap();
     assert!(store.records.lock().is_empty());
     assert_eq!(store.health.lock().len(), 1, "but its health is stored");

@@ -92,7 +92,11 @@ pub(crate) fn secret(manager: &AuthManager, id: &str, name: &str) -> String {
 
 /// Takes a lease on this credential, which must be available.
 pub(crate) fn lease(manager: &AuthManager, id: &str) -> Lease {
-    let now = at(Duration::ZERO);
+    lease_at(manager, id, at(Duration::ZERO))
+}
+
+/// The same at this time.
+pub(crate) fn lease_at(manager: &AuthManager, id: &str, now: Timestamp) -> Lease {
     let query = CandidateQuery::first_round("gpt");
     let set = manager.candidates(&query, now).unwrap();
     let index = (0..set.len()).find(|&index| {
@@ -104,10 +108,15 @@ pub(crate) fn lease(manager: &AuthManager, id: &str) -> Lease {
 
 /// Returns a failure with the provider's status 500.
 pub(crate) fn transient_failure() -> Outcome {
+    failure(Scope::Model, kind::TRANSIENT, 500)
+}
+
+/// Returns a failure of this scope and kind, with the provider's status.
+pub(crate) fn failure(scope: Scope, kind: &'static str, status: u16) -> Outcome {
     Outcome::Failed(Failure {
-        scope: Scope::Model,
-        kind: kind::TRANSIENT.into(),
-        status: Some(500),
+        scope,
+        kind: kind.into(),
+        status: Some(status),
         message: "out of order".to_owned(),
         retry_after: None,
         refresh_suggested: false,

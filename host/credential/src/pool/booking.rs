@@ -16,45 +16,20 @@
 //!
 //! [`Evidence`]: crate::evidence::Evidence
 
+mod target;
+
 use std::mem;
 use std::time::Duration;
 
 use super::entry::Live;
 use super::sites::Change;
-use super::{Attempt, Effects, HealthChange, HealthPlace, Pool, Slot, touch};
-use crate::policy::class_of;
+use super::{Attempt, Effects, HealthChange, HealthPlace, Pool, touch};
 use crate::pool::entry::Touched;
 use crate::{
-    CooldownPolicy, CoolingClass, Failure, Health, Observation, Outcome, Requester, Scope,
+    Availability, CooldownPolicy, Failure, Health, Observation, Outcome, Requester, Scope,
     Timestamp,
 };
-
-/// What an outcome speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
-    Nothing,
-    /// Of everything that the attempt used: it was served.
-    Everything,
-    Account,
-    Model,
-    Lane,
-    SiteLane,
-    Way,
-}
-
-impl Target {
-    fn includes(self, place: HealthPlace) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Everything => true,
-            Self::Account => place == HealthPlace::Account,
-            Self::Model => place == HealthPlace::Model,
-            Self::Lane => matches!(place, HealthPlace::Lane(_)),
-            Self::SiteLane => matches!(place, HealthPlace::SiteLane(_)),
-            Self::Way => place == HealthPlace::Way,
-        }
-    }
-}
+use target::Target;
 
 impl Pool {
     /// Ends an attempt with its outcome. `first_byte` is the time to the first byte of the
@@ -139,7 +114,7 @@ impl Pool {
         let (number, first) = (attempt.number, self.options.policy.probe_first);
         let probed = self.sites.apply_to_lane(lane, |health| {
             let from = mem::take(health);
-            let due = from.availability(now) == crate::Availability::Probe;
+            let due = from.availability(now) == Availability::Probe;
             *health = match due {
                 true => from.clone().begin_probe(number, first),
                 false => from.clone(),
@@ -228,158 +203,6 @@ impl Pool {
         if succeeded {
             self.sites.end_trial(live.route, attempt.number);
         }
-    }
-
-    /// Decides where a failure is booked, and records it as evidence.
-    fn target(
-        &mut self,
-        attempt: &Attempt,
-        outcome: &Outcome,
-        observation: Observation,
-        effects: &mut Effects,
-    ) -> Target {
-        let Outcome::Failed(failure) = outcome else {
-            return Target::Nothing;
-        };
-        if failure.scope != Scope::Transport {
-            self.note_answer(attempt, observation, effects);
-        }
-        let (requester, now) = (attempt.requester, observation.now);
-        let Some(live) = self.slots.live_mut(attempt.slot) else {
-            return Target::Nothing;
-        };
-        match failure.scope {
-            Scope::Request => Target::Nothing,
-            Scope::Credential => {
-                live.failing.note(requester, now);
-                Target::Account
-            }
-            Scope::Model => {
-                let position = live.model_position(attempt);
-                let Some(model) = position.and_then(|index| live.models.get_mut(index)) else {
-                    return Target::Nothing;
-                };
-                if class_of(&failure.kind, failure.status) == Some(CoolingClass::Limit) {
-                    model.failing.note(requester, now);
-                    return Target::Model;
-                }
-                if let Some(lane) = model.lane_mut(attempt.endpoint) {
-                    lane.evidence.failing.note(requester, now);
-                }
-                Target::Lane
-            }
-            Scope::Transport if !failure.sent => {
-                let way = is_of_same_site(attempt, live).then_some(live.route);
-                let way = way.and_then(|route| self.sites.way_mut(route));
-                match way.is_some_and(|way| way.note_unsent(requester, now)) {
-                    true => Target::Way,
-                    false => Target::Nothing,
-                }
-            }
-            Scope::Provider | Scope::Transport => self.unattributed(attempt, failure, now, effects),
-        }
-    }
-
-    /// Decides where a failure is booked that the provider attributed to nothing.
-    fn unattributed(
-        &mut self,
-        attempt: &Attempt,
-        failure: &Failure,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) -> Target {
-        let (number, requester) = (attempt.number, attempt.requester);
-        let Some(live) = self.slots.live_mut(attempt.slot) else {
-            return Target::Nothing;
-        };
-        let position = live.model_position(attempt);
-        let model = position.and_then(|index| live.models.get_mut(index));
-        let lane = model.and_then(|model| model.lane_mut(attempt.endpoint));
-        let lane_excuses = lane.is_some_and(|lane| lane.evidence.excuses(number, requester, now));
-        let route = is_of_same_site(attempt, live).then_some(live.route);
-        let site_lane =
-            route.and_then(|route| self.sites.lane_mut(route, &attempt.key, attempt.endpoint));
-        let Some(site_lane) = site_lane else {
-            return if lane_excuses {
-                Target::Nothing
-            } else {
-                Target::Lane
-            };
-        };
-        let site_excuses = site_lane.evidence.excuses(number, requester, now);
-        let is_booked =
-            site_lane.opened_by == requester && site_lane.health.open_window(now).is_some();
-        let others = self.others_with_same_failure(attempt, failure);
-        if others.is_empty() {
-            return if lane_excuses {
-                Target::Nothing
-            } else {
-                Target::Lane
-            };
-        }
-        for slot in others {
-            self.drop_window_of_call(slot, attempt, now, effects);
-        }
-        match lane_excuses || site_excuses || is_booked {
-            true => Target::Nothing,
-            false => Target::SiteLane,
-        }
-    }
-
-    /// Returns the other credentials of the site at which the call failed with the model; none
-    /// unless all failed with this status.
-    fn others_with_same_failure(&self, attempt: &Attempt, failure: &Failure) -> Vec<Slot> {
-        let Some(live) = self.slots.live(attempt.slot) else {
-            return Vec::new();
-        };
-        let site = live.route.site;
-        let of_site = attempt.failed.iter().filter(|prior| {
-            let other = self.slots.live(prior.slot);
-            other.is_some_and(|other| {
-                let mut models = other.models.iter();
-                other.route.site == site && models.any(|model| model.key == attempt.key)
-            })
-        });
-        if of_site.clone().any(|prior| prior.status != failure.status) {
-            return Vec::new();
-        }
-        let slots = of_site.map(|prior| prior.slot);
-        slots.filter(|&slot| slot != attempt.slot).collect()
-    }
-
-    /// Drops the window that the same call opened on another credential's lane.
-    fn drop_window_of_call(
-        &mut self,
-        slot: Slot,
-        attempt: &Attempt,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        let Some(live) = self.slots.live_mut(slot) else {
-            return;
-        };
-        let models = live.models.iter_mut().zip(0_u32..);
-        let mut models = models.filter(|(model, _)| model.key == attempt.key);
-        let Some((model, index)) = models.next() else {
-            return;
-        };
-        let Some(lane) = model.lane_mut(attempt.endpoint) else {
-            return;
-        };
-        let is_of_call = lane.opened_by() == Some(attempt.requester);
-        if !is_of_call || lane.health().open_window(now).is_none() {
-            return;
-        }
-        let from = lane.take_health();
-        effects.changes.push(HealthChange {
-            credential: live.credential.id.clone(),
-            model: Some(attempt.key.clone()),
-            place: HealthPlace::Lane(attempt.endpoint),
-            from,
-            to: Health::Ready,
-        });
-        effects.capacity_freed = true;
-        self.touch_lane(slot, index, attempt.endpoint, now);
     }
 
     /// Records that the way to the provider works: something was answered.

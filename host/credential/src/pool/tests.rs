@@ -7,6 +7,9 @@ mod groups;
 mod model;
 mod outcomes;
 mod probing;
+mod shared;
+mod trials;
+mod world;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{Definition, StoredTokens};
-use jackfield_credential::{Cause, Health, ModelKey, Scope, Timestamp, Window};
+use jackfield_credential::{Cause, CoolingClass, Health, ModelKey, Scope, Timestamp, Window};
 use proptest::prelude::*;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -199,6 +199,39 @@ proptest! {
     }
 }
 
+/// Rows of versions before 0.2 have neither class nor hint.
+#[tokio::test]
+async fn windows_of_earlier_versions_are_classified_by_their_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let rows = [
+        ("rate-limit", 429, 0, CoolingClass::Limit, true),
+        ("rate-limit", 429, 3, CoolingClass::Limit, false),
+        ("overloaded", 503, 0, CoolingClass::Overload, true),
+        ("authentication", 401, 0, CoolingClass::Refused, false),
+        ("billing", 402, 0, CoolingClass::Billing, false),
+        ("not-found", 404, 0, CoolingClass::Missing, false),
+        ("transient", 500, 0, CoolingClass::Outage, false),
+    ];
+    for (number, (kind, status, strikes, ..)) in rows.iter().enumerate() {
+        let cause = json!({ "scope": "model", "kind": kind, "status": status, "message": "no" });
+        let window = json!({ "since": 1, "until": 9, "strikes": strikes, "cause": cause });
+        let state = json!({ "state": "cooling", "window": window, "probe_at": null });
+        raw(folder.path())
+            .execute(
+                "INSERT INTO health VALUES (?1, 'm', ?2)",
+                (number.to_string(), state.to_string()),
+            )
+            .unwrap();
+    }
+    let mut listed = open(folder.path()).list_health().await.unwrap();
+    listed.sort_by(|one, other| one.credential.cmp(&other.credential));
+    let listed = listed.iter().filter_map(|record| record.health.window());
+    let classes: Vec<_> = listed.map(|window| (window.class, window.hint)).collect();
+    let expected = rows.map(|(.., class, hint)| (class, hint));
+    assert_eq!(classes, expected);
+}
+
 fn health() -> impl Strategy<Value = Health> {
     let scope = prop::sample::select(vec![
         Scope::Request,
@@ -217,11 +250,28 @@ fn health() -> impl Strategy<Value = Health> {
         })
     });
     let time = (0..=u64::MAX).prop_map(Timestamp::from_millis);
-    let window = (time.clone(), time.clone(), any::<u32>(), cause.clone());
-    let window = window.prop_map(|(since, until, strikes, cause)| Window {
+    let class = prop::sample::select(vec![
+        CoolingClass::Limit,
+        CoolingClass::Overload,
+        CoolingClass::Outage,
+        CoolingClass::Refused,
+        CoolingClass::Billing,
+        CoolingClass::Missing,
+    ]);
+    let kind = (class, any::<bool>());
+    let window = (
+        time.clone(),
+        time.clone(),
+        any::<u32>(),
+        kind,
+        cause.clone(),
+    );
+    let window = window.prop_map(|(since, until, strikes, (class, hint), cause)| Window {
         since,
         until,
         strikes,
+        class,
+        hint,
         cause,
     });
     let pause = (0_u64..=u64::MAX).prop_map(Duration::from_millis);
@@ -299,6 +349,8 @@ fn cooling(id: &str, model: Option<ModelKey>) -> HealthRecord {
                 since: Timestamp::from_millis(5),
                 until: Timestamp::from_millis(50),
                 strikes: 2,
+                class: CoolingClass::Refused,
+                hint: false,
                 cause,
             },
             probe_at: Some(Timestamp::from_millis(20)),

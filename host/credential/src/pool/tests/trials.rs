@@ -1,0 +1,266 @@
+//! Tests of trials: how often, by whom, and what they decide.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn an_outage_is_tried_once_a_second_and_by_other_requests() {
+    let mut pool = failing(503);
+    // Its own request never, and another one of a client that failed only after the interval.
+    assert_eq!(retry_at(&mut pool, who(2, 2), 500), Some(1_100));
+    assert_eq!(retry_at(&mut pool, who(1, 1), 500), Some(2_100));
+    assert_eq!(trial_at(&mut pool, who(1, 1), 1_100), None);
+    // Others, a second after the last trial.
+    let trial = begin(&mut pool, who(3, 9), 1_100);
+    assert!(trial.is_probe());
+    assert_eq!(trial_at(&mut pool, who(4, 9), 1_600), None, "one at a time");
+    settle(&mut pool, trial, 503, 1_700);
+    assert_eq!(retry_at(&mut pool, who(4, 9), 1_700), Some(2_100));
+    let trial = begin(&mut pool, who(4, 9), 2_100);
+    pool.settle(trial, &Outcome::Success, None, at(2_200));
+    assert_eq!(pool.ids("gpt", &[], at(2_200)), Ok(vec!["a".to_owned()]));
+}
+
+#[test]
+fn an_undecided_trial_holds_up_the_next_for_five_seconds() {
+    let mut pool = failing(503);
+    for (request, now) in [(2, 2_100), (3, 6_100), (4, 14_100)] {
+        run_for(&mut pool, who(1, request), 503, now);
+    }
+    let hung = begin(&mut pool, who(3, 1), 14_200);
+    for now in [14_201, 16_000, 19_199] {
+        assert_eq!(trial_at(&mut pool, who(4, 1), now), None, "{now}");
+        assert_eq!(retry_at(&mut pool, who(4, 1), now), Some(19_200), "{now}");
+    }
+    let next = begin(&mut pool, who(4, 1), 19_200);
+    settle(&mut pool, hung, 503, 19_201);
+    settle(&mut pool, next, 503, 19_202);
+}
+
+#[test]
+fn a_refused_credential_is_tried_each_half_minute() {
+    let mut pool = failing(403);
+    let mut trials = vec![100];
+    for now in (200..120_000).step_by(100) {
+        let client = 4 + now / 100 % 50;
+        if let Ok(attempt) = try_begin(&mut pool, who(client, now), now) {
+            if attempt.is_probe() {
+                trials.push(now);
+            }
+            settle(&mut pool, attempt, 403, now);
+        }
+    }
+    let mut gaps = trials.windows(2).map(|pair| pair[1] - pair[0]);
+    assert!(gaps.all(|gap| gap >= 30_000), "{trials:?}");
+    assert!(trials.len() >= 4, "{trials:?}");
+}
+
+#[test]
+fn a_trial_that_fails_by_its_own_request_leaves_the_window() {
+    let mut pool = failing(503);
+    let window = |pool: &Pool| pool.status(at(1_200))[0].models[0].lanes[0].clone();
+    let before = window(&pool);
+    let trial = begin(&mut pool, who(3, 1), 1_100);
+    pool.settle(trial, &failed(Scope::Request, 400), None, at(1_200));
+    assert_eq!(window(&pool), before);
+    let retry_at = retry_at(&mut pool, who(4, 1), 1_200);
+    assert_eq!(retry_at, Some(2_100), "one a second");
+}
+
+#[test]
+fn hints_are_obeyed_and_probed_each_hour() {
+    let mut pool = pool(vec![credential("a")]);
+    let attempt = begin(&mut pool, who(1, 1), 0);
+    let Outcome::Failed(failure) = failed(Scope::Model, 429) else {
+        unreachable!("it is a failure");
+    };
+    let hinted = Outcome::Failed(Failure {
+        retry_after: Some(secs(3 * 3600)),
+        ..failure
+    });
+    pool.settle(attempt, &hinted, None, at(0));
+    let hour = 3_600_000;
+    assert_eq!(trial_at(&mut pool, who(2, 1), 1_000), None);
+    let minute = |minute: &u64| try_begin(&mut pool, who(2, 1), minute * 60_000).is_ok();
+    let due = (1..).find(minute).expect("in the end") * 60_000;
+    assert!((hour * 4 / 5..=hour * 6 / 5).contains(&due), "{due}");
+}
+
+#[test]
+fn a_window_that_one_client_opened_does_not_limit_the_trials_of_others() {
+    let mut pool = pool(vec![credential("a")]);
+    run_for(&mut pool, who(1, 1), 401, 0);
+    let trials: Vec<Attempt> = (0..20)
+        .map(|number| begin(&mut pool, who(2 + number, 1), 10))
+        .collect();
+    for trial in trials {
+        settle(&mut pool, trial, 401, 20);
+    }
+    // Now several have failed.
+    assert_eq!(trial_at(&mut pool, who(99, 1), 30), None);
+}
+
+#[test]
+fn two_clients_take_turns() {
+    let mut pool = failing(503);
+    let mut turns = Vec::new();
+    for step in 0..600_u64 {
+        let now = 200 + step * 50;
+        for client in [5, 6] {
+            let digest = step * 10 + client;
+            if let Ok(trial) = try_begin(&mut pool, who(client, digest), now) {
+                if trial.is_probe() {
+                    turns.push(client);
+                }
+                settle(&mut pool, trial, 503, now);
+            }
+        }
+    }
+    assert!(turns.len() >= 15, "{turns:?}");
+    let alternate = turns.windows(2).all(|pair| pair[0] != pair[1]);
+    assert!(alternate, "{turns:?}");
+}
+
+#[test]
+fn a_site_is_tried_once_a_second_over_all_models() {
+    let serves = |number: usize| served(&format!("m{number}"), &[&*format!("n{number}")]);
+    let mut pool = pool(vec![Credential {
+        serves: (0..5).map(serves).collect(),
+        ..credential("a")
+    }]);
+    for number in 0..5 {
+        let name = format!("n{number}");
+        for client in [1, 2] {
+            if let Ok(attempt) = try_begin_of(&mut pool, &name, who(client, 1), client) {
+                settle(&mut pool, attempt, 503, client);
+            }
+        }
+    }
+    let mut trials = 0;
+    for step in 1..=100_u64 {
+        for number in 0..5 {
+            let name = format!("n{number}");
+            let request = who(3 + number, step * 10 + number);
+            if let Ok(attempt) = try_begin_of(&mut pool, &name, request, step * 100) {
+                trials += u64::from(attempt.is_probe());
+                settle(&mut pool, attempt, 503, step * 100);
+            }
+        }
+    }
+    assert!((5..=10).contains(&trials), "{trials} trials in 10 s");
+}
+
+proptest! {
+    /// In any order of calls that all fail: a trial is never one of the last eight requests that
+    /// failed, and trials are a second apart once requests of two clients have failed.
+    #[test]
+    fn trials_are_bounded(
+        status in prop::sample::select(vec![500_u16, 401, 403, 404]),
+        calls in prop::collection::vec((0_u64..4, 0_u64..4, 0_u64..900), 1..300),
+    ) {
+        let mut pool = pool(vec![credential("a")]);
+        let (mut recent, mut last_trial): (Vec<Requester>, Option<u64>) = (Vec::new(), None);
+        let mut now = 0;
+        for (client, digest, gap) in calls {
+            now += gap;
+            let request = who(client, digest);
+            let Ok(attempt) = try_begin(&mut pool, request, now) else {
+                continue;
+            };
+            if attempt.is_probe() {
+                prop_assert!(!recent.contains(&request));
+                let several = recent.iter().any(|other| other.client != recent[0].client);
+                if several && let Some(last) = last_trial {
+                    prop_assert!(now - last >= 1_000, "{last} and {now}");
+                }
+                last_trial = Some(now);
+            }
+            settle(&mut pool, attempt, status, now);
+            recent.retain(|other| *other != request);
+            recent.push(request);
+            if recent.len() > 8 {
+                recent.remove(0);
+            }
+        }
+    }
+}
+
+/// A pool of one credential whose lane cools, after requests of two clients have failed: at 0 ms,
+/// and after the first window.
+fn failing(status: u16) -> Pool {
+    let mut pool = pool(vec![credential("a")]);
+    run_for(&mut pool, who(1, 1), status, 0);
+    let trial = begin(&mut pool, who(2, 1), 100);
+    settle(&mut pool, trial, status, 100);
+    pool
+}
+
+fn run_for(pool: &mut Pool, requester: Requester, status: u16, now: u64) {
+    let attempt = begin(pool, requester, now);
+    settle(pool, attempt, status, now);
+}
+
+fn settle(pool: &mut Pool, attempt: Attempt, status: u16, now: u64) {
+    let scope = match status {
+        401 => Scope::Credential,
+        _ => Scope::Provider,
+    };
+    pool.settle(attempt, &failed(scope, status), None, at(now));
+}
+
+fn begin(pool: &mut Pool, requester: Requester, now: u64) -> Attempt {
+    try_begin(pool, requester, now).expect("it may begin")
+}
+
+fn try_begin(pool: &mut Pool, requester: Requester, now: u64) -> Result<Attempt, Unavailable> {
+    try_begin_of(pool, "gpt", requester, now)
+}
+
+fn try_begin_of(
+    pool: &mut Pool,
+    name: &str,
+    requester: Requester,
+    now: u64,
+) -> Result<Attempt, Unavailable> {
+    let query = CandidateQuery {
+        requester,
+        endpoint: CHAT,
+        ..CandidateQuery::first_round(name)
+    };
+    let candidates = pool.candidates(&query, at(now))?;
+    let slot = candidates.members.get(0).expect("at least one").slot();
+    let attempt = pool.begin(slot, &query, candidates.trial, at(now));
+    Ok(attempt.expect("a candidate may begin"))
+}
+
+/// Returns the time, if the request may have a trial then.
+fn trial_at(pool: &mut Pool, requester: Requester, now: u64) -> Option<u64> {
+    let query = CandidateQuery {
+        requester,
+        endpoint: CHAT,
+        ..CandidateQuery::first_round("gpt")
+    };
+    let candidates = pool.candidates(&query, at(now));
+    candidates.ok().filter(|found| found.trial).map(|_| now)
+}
+
+fn retry_at(pool: &mut Pool, requester: Requester, now: u64) -> Option<u64> {
+    let query = CandidateQuery {
+        requester,
+        endpoint: CHAT,
+        ..CandidateQuery::first_round("gpt")
+    };
+    let candidates = pool.candidates(&query, at(now));
+    let retry_at = candidates.err().and_then(|error| error.retry_at());
+    retry_at.map(Timestamp::as_millis)
+}
+
+fn who(client: u64, digest: u64) -> Requester {
+    Requester {
+        client: client + 1,
+        digest,
+    }
+}
+
+const CHAT: Endpoint = Endpoint::new("chat");
