@@ -133,7 +133,7 @@ async fn reload_applies_caps_timeouts_and_executor_settings() {
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
     let providers = provider("mock", "openai-compatible", &upstream, &["key-a"]);
     let capped = providers.replace("api-key: key-a", "api-key: key-a, max-in-flight: 1");
-    let more = "timeouts: { total: 300ms }\nrouting: { queue-timeout: 1ms }\n";
+    let more = "timeouts: { stream: 300ms }\nrouting: { queue-timeout: 1ms }\n";
     jackfield.configure(&format!("providers:\n{capped}{more}"));
     assert_eq!(jackfield.reload().await.0, 200);
     let shown = jackfield.credential("mock-key-a").await;

@@ -8,7 +8,8 @@ use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jackfield_auth::{ChangeError, RefreshError};
-use jackfield_credential::CredentialId;
+use jackfield_credential::{CredentialId, Scope};
+use jackfield_dispatch::CallError;
 
 use crate::limits::{BODY_BYTES_MAX, EVENT_READERS_MAX};
 use crate::types::{ErrorDetails, ErrorResponse};
@@ -30,6 +31,10 @@ pub(crate) enum ApiError {
     Config(#[from] ConfigAdminError),
     #[error("there is already a credential `{0}`; remove it, or choose another id")]
     CredentialExists(CredentialId),
+    #[error(transparent)]
+    HttpRequest(#[from] CallError),
+    #[error("invalid HTTP request: {0}")]
+    InvalidHttpRequest(String),
     /// One line for each error.
     #[error("{}", .0.join("\n"))]
     InvalidCredential(Vec<String>),
@@ -59,6 +64,7 @@ impl ApiError {
             | Self::BodyNotJson { .. }
             | Self::Change(ChangeError::Invalid(_))
             | Self::InvalidCredential(_)
+            | Self::InvalidHttpRequest(_)
             | Self::InvalidPath => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::Change(ChangeError::NotFound(_)) | Self::Refresh(RefreshError::NotFound) => {
                 (StatusCode::NOT_FOUND, "credential_not_found")
@@ -80,6 +86,7 @@ impl ApiError {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store_failed")
             }
             Self::CredentialExists(_) => (StatusCode::CONFLICT, "credential_exists"),
+            Self::HttpRequest(error) => call_status_and_code(error),
             Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid_token"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Plugin(PluginAdminError::Unknown(_)) => {
@@ -98,6 +105,24 @@ impl ApiError {
             Self::RequestNotFound => (StatusCode::NOT_FOUND, "request_not_found"),
             Self::TooManyReaders => (StatusCode::TOO_MANY_REQUESTS, "too_many_readers"),
             Self::UnknownEndpoint => (StatusCode::NOT_FOUND, "not_found"),
+        }
+    }
+}
+
+/// Classifies why a raw request of the operator has no response.
+fn call_status_and_code(error: &CallError) -> (StatusCode, &'static str) {
+    match error {
+        CallError::CredentialNotFound(_) => (StatusCode::NOT_FOUND, "credential_not_found"),
+        CallError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+        CallError::NotSupported { .. } => (StatusCode::CONFLICT, "not_supported"),
+        CallError::Plugin(_) => (StatusCode::BAD_GATEWAY, "plugin_failed"),
+        CallError::Upstream(failure) if failure.failure.scope == Scope::Request => {
+            (StatusCode::BAD_REQUEST, "invalid_request")
+        }
+        CallError::Upstream(_) => (StatusCode::BAD_GATEWAY, "upstream_unreachable"),
+        other => {
+            let code = other.code().unwrap_or("misconfigured");
+            (StatusCode::INTERNAL_SERVER_ERROR, code)
         }
     }
 }

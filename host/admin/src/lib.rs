@@ -8,6 +8,7 @@ mod credentials;
 mod error;
 mod events;
 mod extract;
+mod http_request;
 pub mod limits;
 mod plugins;
 mod requests;
@@ -21,13 +22,13 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use jackfield_dispatch::Dispatcher;
+pub use jackfield_http::AdminToken;
 use tokio::sync::{Semaphore, watch};
 
 pub use self::client::{AdminClient, AdminClientError, AdminRequest};
 pub use self::config::{ConfigAdmin, ConfigAdminError};
 pub use self::credentials::CredentialAdmin;
 pub use self::plugins::{PluginAdmin, PluginAdminError};
-pub use self::token::AdminToken;
 use crate::error::ApiError;
 use crate::limits::EVENT_READERS_MAX;
 
@@ -85,6 +86,7 @@ pub fn admin_router(admin: Arc<Admin>) -> Router {
         .route("/credentials/{id}/reset", post(credentials::reset))
         .route("/credentials/{id}/refresh", post(credentials::refresh))
         .route("/reload", post(config::reload))
+        .route("/http-request", post(http_request::send))
         .route("/requests", get(requests::list))
         .route("/requests/{id}", get(requests::show))
         .route("/events", get(events::events));

@@ -6,6 +6,7 @@
 
 mod credential;
 mod event;
+mod http_request;
 mod plugin;
 
 use std::borrow::Cow;
@@ -20,6 +21,7 @@ pub use self::credential::{
 pub use self::event::{
     AttemptFailure, AttemptOutcome, AttemptResult, Event, HealthChange, Lagged, RefreshResult,
 };
+pub use self::http_request::{HttpRequest, HttpResponse};
 pub use self::plugin::{Generation, Instances, Plugin, PluginList, RolledBack};
 
 /// The body of every error.

@@ -177,6 +177,22 @@ impl AuthManager {
         ))
     }
 
+    /// Returns the slot of a credential, if there is one with this id.
+    pub fn slot(&self, id: &CredentialId) -> Option<Slot> {
+        self.inner.lock().pool.slot(id.as_str())
+    }
+
+    /// Returns when the health of a credential allows an attempt with the queried model: `now`, or the
+    /// end of its cooldown. `None` if waiting does not help.
+    pub fn available_at(
+        &self,
+        slot: Slot,
+        query: &CandidateQuery<'_>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        self.inner.lock().pool.available_at(slot, query, now)
+    }
+
     /// Returns the credential of this id with its secrets, whatever its state, for a request that is
     /// not an attempt. `None` if there is none.
     pub fn access(&self, id: &CredentialId) -> Option<Access> {

@@ -45,10 +45,11 @@ pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
         address,
     };
     let run_tour = async {
-        let result = tour.run().await;
+        let mut result = tour.run().await;
         if result.is_ok() && !exit {
-            serve_on(address, provider_address).await?;
+            result = serve_on(address, provider_address).await;
         }
+        // Also after an error: the others wait for it.
         let _ = stop.send(true);
         result
     };

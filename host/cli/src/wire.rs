@@ -65,13 +65,14 @@ impl Host {
             upstream,
             clock,
         }));
-        let api = Arc::new(Api::new(
+        let token = config.admin.as_ref();
+        let token = token.map(|admin| Arc::new(AdminToken::new(admin.token.clone())));
+        let api = Api::new(
             Arc::clone(&dispatcher),
             client_keys(&config),
             api_options(&config),
-        ));
-        let token = config.admin.as_ref();
-        let token = token.map(|admin| Arc::new(AdminToken::new(admin.token.clone())));
+        );
+        let api = Arc::new(api.with_admin_token(token.clone()));
         let reload = Arc::new(Reload {
             file: std::path::absolute(file).map_err(|error| error_chain(&error))?,
             restart_only: config.restart_only.clone(),

@@ -193,8 +193,11 @@ fn timeouts(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Timeouts> 
     let timeouts = Timeouts {
         connect: mapping.get(reader, &calls::timeouts::CONNECT),
         first_byte: mapping.get(reader, &calls::timeouts::FIRST_BYTE),
+        per_try: mapping.get(reader, &calls::timeouts::PER_TRY),
+        client_head: mapping.get(reader, &calls::timeouts::CLIENT_HEAD),
         idle: mapping.get(reader, &calls::timeouts::IDLE),
         total: mapping.get(reader, &calls::timeouts::TOTAL),
+        stream: mapping.get(reader, &calls::timeouts::STREAM),
     };
     mapping.deny_unknown(reader);
     Some(timeouts)

@@ -9,6 +9,7 @@ mod availability;
 mod booking;
 mod candidates;
 mod columns;
+mod cooling;
 mod entry;
 mod gate;
 mod health;

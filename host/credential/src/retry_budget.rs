@@ -57,6 +57,11 @@ impl RetryBudget {
         left.is_some()
     }
 
+    /// Gives back the retry of an attempt that the provider served: it added nothing to an outage.
+    pub fn refund(&mut self, policy: &BudgetPolicy) {
+        self.balance = (self.balance + ATTEMPT).min(policy.most());
+    }
+
     fn fill(&mut self, policy: &BudgetPolicy, now: Timestamp) {
         let passed = now.saturating_since(self.filled).as_millis();
         let millis = u64::try_from(passed).unwrap_or(u64::MAX);
@@ -129,6 +134,23 @@ mod tests {
             let rested = now + Duration::from_secs(1);
             prop_assert!(budget.withdraw(&policy, rested));
         }
+    }
+
+    #[test]
+    fn served_retries_are_refunded_up_to_the_burst() {
+        let policy = BudgetPolicy {
+            burst: 2,
+            ..BudgetPolicy::default()
+        };
+        let now = Timestamp::from_millis(5);
+        let mut budget = RetryBudget::new(&policy, now);
+        for _ in 0..100 {
+            assert!(budget.withdraw(&policy, now));
+            budget.refund(&policy);
+        }
+        budget.refund(&policy);
+        let allowed = (0..10).filter(|_| budget.withdraw(&policy, now)).count();
+        assert_eq!(allowed, 2);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::ir::{
     TranslationReport,
 };
 use crate::json;
+use crate::sse;
 use crate::stream::Observer;
 use crate::thinking::{BodyEdit, Thinking};
 use crate::{BodyCheck, ErrorBody, RequestHead};
@@ -105,6 +106,11 @@ pub trait Codec: Send + Sync {
     /// only the provider knows.
     fn missing_terminator(&self) -> Option<&'static [u8]> {
         None
+    }
+
+    /// Bytes that keep a silent stream of events alive and that this dialect's clients ignore.
+    fn keep_alive(&self) -> &'static [u8] {
+        sse::KEEP_ALIVE_COMMENT
     }
 
     /// The words that this dialect's API uses for an HTTP status: the kind of the error, and its code if

@@ -96,6 +96,12 @@ impl Codec for Gemini {
         encoder(context)
     }
 
+    /// An empty line: Google's SDK for Python takes a comment for JSON (`_iter_response_stream` in
+    /// `google/genai/_api_client.py` of googleapis/python-genai).
+    fn keep_alive(&self) -> &'static [u8] {
+        b"\n"
+    }
+
     fn error_kind(&self, status: u16) -> (&'static str, Option<&'static str>) {
         error_kind(status)
     }

@@ -12,6 +12,7 @@ pub mod sse;
 mod anthropic;
 mod body_check;
 mod codec;
+mod collector;
 mod error_body;
 mod estimate;
 mod event_class;
@@ -29,6 +30,7 @@ mod usage;
 
 pub use body_check::BodyCheck;
 pub use codec::{Codec, Embeddings, ModelEntry, TokenCount};
+pub use collector::Collector;
 pub use error_body::{CooldownBody, ErrorBody};
 pub use estimate::estimate_tokens;
 pub use event_class::EventClass;

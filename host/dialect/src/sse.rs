@@ -3,9 +3,11 @@
 
 mod block;
 mod reader;
+mod sniff;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use reader::{EVENT_BYTES_MAX, SseError, SseEvent, SseReader};
+pub use sniff::begins_like_stream;
 pub use writer::{KEEP_ALIVE_COMMENT, write_event};

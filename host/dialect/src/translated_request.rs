@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use crate::embed::EmbedRequest;
 use crate::ir::{
-    Effort, Malformed, Request, ResponseContext, TranslationError, TranslationReport, Warning,
+    Effort, Malformed, Request, Response, ResponseContext, TranslationError, TranslationReport,
+    Warning,
 };
 use crate::{Dialect, RequestHead, Thinking, Translator};
 
@@ -143,6 +144,44 @@ impl TranslatedRequest {
             to,
             response_kind: ResponseKind::Embeddings(Box::new(decoded)),
         })
+    }
+
+    /// The request as the client sent it, for a response in the client's dialect that must be written in
+    /// another form: as a stream, or as a whole.
+    #[must_use]
+    pub fn same_dialect(source: &TranslationInput<'_>) -> Self {
+        let codec = source.dialect.codec();
+        let mut report = TranslationReport::default();
+        // The request reached the provider, so a member that cannot be decoded is no error here.
+        let response_context = match codec.decode_request(source.body, source.head, &mut report) {
+            Ok(decoded) => ResponseContext::new(&decoded, source.id, source.created),
+            Err(_) => ResponseContext {
+                id: source.id.to_owned(),
+                created: source.created,
+                model: source.head.model.clone().into_owned(),
+                include_usage: true,
+                ..ResponseContext::default()
+            },
+        };
+        Self {
+            body: Bytes::new(),
+            warnings: Vec::new(),
+            losses: 0,
+            from: source.dialect,
+            to: source.dialect,
+            response_kind: ResponseKind::Content(Box::new(response_context)),
+        }
+    }
+
+    /// Encodes a response with content for the client; `None` for token counts and embeddings.
+    #[must_use]
+    pub fn encode_response(&self, response: &Response) -> Option<Vec<u8>> {
+        match &self.response_kind {
+            ResponseKind::Content(context) => {
+                Some(self.from.codec().encode_response(response, context))
+            }
+            ResponseKind::TokenCount | ResponseKind::Embeddings(_) => None,
+        }
     }
 
     /// Translates a provider's whole response into the client's dialect.

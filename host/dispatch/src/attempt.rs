@@ -2,16 +2,19 @@
 //! send the planned request, open the reply, commit it.
 
 mod failure;
+mod head;
 mod response;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 use jackfield_auth::Lease;
 use jackfield_credential::Outcome;
 use jackfield_dialect::Dialect;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
+use self::head::HeadError;
 use self::response::Responded;
 use crate::call::{Call, ClientResponse, Embed, Operation};
 use crate::classify;
@@ -63,6 +66,19 @@ struct Attempt<'a> {
     plan_context: Context,
     /// Whether the credential's tokens may still be refreshed in this call.
     may_refresh: bool,
+    /// Whether another credential could serve the call now.
+    others: &'a (dyn Fn() -> bool + Send + Sync),
+}
+
+/// What the dispatcher allows an attempt.
+#[derive(Clone, Copy)]
+pub(crate) struct AttemptTerms<'a> {
+    /// 0 for the call's first attempt.
+    pub(crate) number: u32,
+    /// Whether the credential's tokens may still be refreshed in this call.
+    pub(crate) may_refresh: bool,
+    /// Whether another credential could serve the call now.
+    pub(crate) others: &'a (dyn Fn() -> bool + Send + Sync),
 }
 
 /// The first step: an executor and a body that it accepts.
@@ -72,7 +88,7 @@ pub(crate) struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// Negotiates with the executor of the lease's provider. `number` is 0 for the call's first attempt.
+    /// Negotiates with the executor of the lease's provider.
     ///
     /// # Errors
     /// When the provider or its executor is not configured, or the executor does not accept the call.
@@ -80,8 +96,7 @@ impl<'a> Prepared<'a> {
         context: &'a Arc<CallContext>,
         cache: &mut TranslationCache,
         lease: Lease,
-        number: u32,
-        may_refresh: bool,
+        terms: AttemptTerms<'a>,
     ) -> Result<Self, AttemptError> {
         let call = &context.call;
         let serving = context.snapshot.serving(&lease.credential().provider);
@@ -114,7 +129,7 @@ impl<'a> Prepared<'a> {
                 None => Arc::clone(&call.model),
             },
             stream: call.stream.is_some(),
-            attempt: number,
+            attempt: terms.number,
             now_ms: now.as_millis(),
             headers: headers_for(negotiated.upstream_dialect(), &call.headers),
             credential: Arc::clone(lease.credential()),
@@ -127,7 +142,8 @@ impl<'a> Prepared<'a> {
             executor,
             negotiated,
             plan_context,
-            may_refresh,
+            may_refresh: terms.may_refresh,
+            others: terms.others,
         };
         Ok(Self { attempt, lease })
     }
@@ -189,18 +205,31 @@ impl<'a> Attempt<'a> {
             Ok(request) => request,
             Err(error) => return Err(self.end_with_invalid_output(lease, error.to_string())),
         };
+        let accepts_encodings = request.headers.contains_key(ACCEPT_ENCODING);
         let sent = Instant::now();
         // `Source` counts from `sent` too: the head and the first byte of the body share one limit.
-        let response = timeout(timeouts.first_byte, self.context.upstream.send(request)).await;
-        let transport_error = match response {
-            Ok(Ok(UpstreamResponse { head, body })) => {
-                let source = Source::new(body, sent, self.context.call.deadline, timeouts);
+        let transport_error = match self.receive_head(&lease, request, sent).await {
+            Ok(UpstreamResponse { head, body }) => {
+                let mut source = Source::new(body, sent, self.context.call.deadline, timeouts);
+                if self.is_whole() {
+                    source.wait_for_whole();
+                }
                 // Before the status is checked: an error response may also report the quota.
                 if let Some(quota) = classify::quota(&head.headers, self.context.clock.now()) {
                     lease.note_quota(quota);
                 }
                 if !head.status.is_success() {
                     return Err(self.end_with_error_response(lease, head, source).await);
+                }
+                // The upstream has decoded those that are common.
+                if let Some(encoding) = head.headers.get(CONTENT_ENCODING)
+                    && !accepts_encodings
+                {
+                    let reason = format!(
+                        "the provider's response has the content-encoding {encoding:?}, which was not requested"
+                    );
+                    let failure = classify::invalid_response(&reason);
+                    return Err(self.end_with_failure(lease, failure, None));
                 }
                 return Ok(Responded {
                     attempt: self,
@@ -212,13 +241,12 @@ impl<'a> Attempt<'a> {
                     round_trip,
                 });
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => {
-                let waited = timeouts.first_byte.as_secs_f32();
-                format!("the provider did not answer within {waited} s")
-            }
+            Err(HeadError::Deadline) => return Err(self.end_with_deadline(lease)),
+            Err(HeadError::Timeout(error) | HeadError::Transport(error)) => error,
         };
-        Err(self.end_with_failure(lease, classify::transport(transport_error), None))
+        let mut failure = classify::transport(transport_error.to_string());
+        failure.sent = transport_error.sent;
+        Err(self.end_with_failure(lease, failure, None))
     }
 }
 

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderMap, StatusCode};
-use jackfield_credential::Endpoint;
+use jackfield_credential::{CredentialId, Endpoint};
 use jackfield_dialect::Dialect;
 use jackfield_dialect::ir::Warning;
 use tokio::time::Instant;
+
+use crate::error::CallError;
 
 /// One admitted client request.
 #[derive(Debug, Clone)]
@@ -35,7 +37,9 @@ pub struct Call {
     pub principal: Arc<str>,
     /// A hash of the session; see [`Dispatcher::affinity`](crate::Dispatcher::affinity).
     pub affinity: Option<u64>,
-    /// When the call times out, including its stream.
+    /// The only credential that the call may use, even while it cools. Only the operator may set it.
+    pub pinned: Option<CredentialId>,
+    /// When the call times out. A stream must have content by then.
     pub deadline: Instant,
 }
 
@@ -128,8 +132,26 @@ impl fmt::Debug for ResponseBody {
 /// The chunks of a response.
 pub type ResponseStream = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
 
-/// A body failed where its dialect has no way to report it. The server must abort the connection, or
-/// the client would take the partial body for a complete one.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("the response was interrupted: {0}")]
-pub struct BodyError(pub String);
+/// Why a body ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The call failed after the client got the head of its stream, and before any content. The server
+    /// must end the stream with an error event in the client's dialect.
+    #[error("{}", .0.error)]
+    Failed(Box<FailedStream>),
+    /// The body failed where its dialect has no way to report it. The server must abort the connection,
+    /// or the client would take the partial body for a complete one.
+    #[error("the response was interrupted: {0}")]
+    Interrupted(String),
+}
+
+/// A stream that failed after its client got the head, and what its last event needs.
+#[derive(Debug)]
+pub struct FailedStream {
+    /// Why the call failed.
+    pub error: CallError,
+    /// The client's dialect.
+    pub dialect: Dialect,
+    /// The framing of the stream, in which nothing but keep-alives was sent.
+    pub framing: StreamFraming,
+}

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::Lease;
-use jackfield_credential::{Failure, Outcome, Scope};
+use jackfield_credential::{CandidateQuery, Failure, Outcome, Requester, Scope, Slot};
 
 use crate::call::{Call, Operation};
 use crate::call_log::{AttemptOutcome, AttemptStep, Step, Trace, millis};
 use crate::clock::Clock;
+use crate::head_times::HeadTimes;
 use crate::port::Upstream;
 use crate::snapshot::Snapshot;
 
@@ -18,10 +19,15 @@ pub(crate) struct CallContext {
     pub(crate) call: Arc<Call>,
     /// The model requested from the pool: the client's, or a fallback.
     pub(crate) model: Arc<str>,
+    /// The client and the request, for health.
+    pub(crate) requester: Requester,
+    /// The only credential that the call may use.
+    pub(crate) pinned: Option<Slot>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) clock: Clock,
     pub(crate) upstream: Arc<dyn Upstream>,
     pub(crate) trace: Arc<Trace>,
+    pub(crate) head_times: Arc<HeadTimes>,
 }
 
 impl CallContext {
@@ -38,6 +44,17 @@ impl CallContext {
         Self {
             snapshot,
             ..self.clone()
+        }
+    }
+
+    /// Returns the query of a first round, without tried credentials.
+    pub(crate) fn query(&self) -> CandidateQuery<'_> {
+        CandidateQuery {
+            rounds: self.snapshot.retry.rounds,
+            endpoint: self.call.endpoint(),
+            requester: self.requester,
+            only: self.pinned,
+            ..CandidateQuery::first_round(&self.model)
         }
     }
 

@@ -1,30 +1,35 @@
 //! The dispatcher: carries out a call in rounds over the pool, until there is a response, an error that
 //! no other credential can avoid, or the deadline passes.
 
+mod exhausted;
+mod rounds;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use jackfield_auth::{AuthManager, Lease};
-use jackfield_credential::{CandidateQuery, Outcome, Scope, Unavailable, split_suffix};
+use jackfield_credential::{CandidateQuery, Outcome, Scope, Slot, Unavailable, split_suffix};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use self::rounds::NextRound;
 use crate::affinity;
-use crate::attempt::{AttemptError, Prepared, StaleAttempt};
-use crate::call::{Call, ClientResponse, Operation, ResponseBody};
+use crate::attempt::{AttemptError, AttemptTerms, Prepared, StaleAttempt};
+use crate::call::{Call, ClientResponse, ResponseBody};
 use crate::call_log::{CallLog, CallOutcome, Step, UnavailableCounts, WaitReason, millis};
 use crate::clock::Clock;
 use crate::context::CallContext;
 use crate::error::CallError;
 use crate::fallback::{Fallback, reason_label};
-use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, ROUND_JITTER_MAX};
+use crate::head_times::HeadTimes;
+use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX};
 use crate::model_name;
 use crate::pick::{PickError, PickQuery, Picker};
 use crate::port::Upstream;
-use crate::progress::Progress;
-use crate::provider_budgets::Budgets;
+use crate::progress::{Progress, is_outage};
+use crate::provider_budgets::{BudgetedAttempt, Budgets};
+use crate::requester::RequesterHash;
 use crate::snapshot::Snapshot;
 use crate::token_estimate;
 use crate::unknown_model::UnknownModel;
@@ -37,8 +42,10 @@ pub struct Dispatcher {
     clock: Clock,
     budgets: Budgets,
     call_log: CallLog,
+    requester_hash: RequesterHash,
     /// Permits for token estimates, which need a core each.
     estimates: Arc<Semaphore>,
+    head_times: Arc<HeadTimes>,
 }
 
 /// The parts of a dispatcher.
@@ -66,10 +73,12 @@ impl Dispatcher {
             snapshot,
             picker: Picker::new(auth),
             upstream,
+            budgets: Budgets::new(clock.clone()),
             clock,
-            budgets: Budgets::default(),
             call_log: CallLog::default(),
+            requester_hash: RequesterHash::default(),
             estimates: Arc::new(Semaphore::new(ESTIMATES_MAX)),
+            head_times: Arc::default(),
         }
     }
 
@@ -122,21 +131,30 @@ impl Dispatcher {
         affinity::session_hash(&self.snapshot.load().routing.affinity, &hints)
     }
 
-    /// Carries out a call up to its commit; the caller then pulls the response. Dropping the future or
-    /// the response cancels the call.
+    /// Carries out a call up to its commit.
     ///
     /// # Errors
     /// The last error, if no attempt succeeded before the deadline.
-    pub async fn call(&self, call: Call) -> Result<ClientResponse, CallError> {
+    pub(crate) async fn call_to_commit(&self, call: Call) -> Result<ClientResponse, CallError> {
         let trace = Arc::new(self.call_log.begin(&call, &self.clock));
+        let pinned = match self.pinned_slot(&call) {
+            Ok(pinned) => pinned,
+            Err(error) => {
+                trace.end(CallOutcome::of(&error));
+                return Err(error);
+            }
+        };
         let resolved = self.resolve_model(&call.model);
         let context = Arc::new(CallContext {
             model: Arc::clone(resolved.as_ref().unwrap_or(&call.model)),
+            requester: self.requester_hash.requester(&call),
+            pinned,
             call: Arc::new(call),
             snapshot: self.snapshot.load_full(),
             clock: self.clock.clone(),
             upstream: Arc::clone(&self.upstream),
             trace,
+            head_times: Arc::clone(&self.head_times),
         });
         let result = match resolved {
             Err(unknown) => Err(CallError::UnknownModel(unknown)),
@@ -148,10 +166,7 @@ impl Dispatcher {
             }
             // A stream's reply records its end.
             Ok(_) => {}
-            Err(error) => context.trace.end(CallOutcome::failed(
-                error.code().unwrap_or(error.label()),
-                &error.to_string(),
-            )),
+            Err(error) => context.trace.end(CallOutcome::of(error)),
         }
         result
     }
@@ -162,6 +177,16 @@ impl Dispatcher {
             Ok(finished) => finished,
             Err(_) => Err(CallError::Deadline(context.snapshot.timeouts.total)),
         }
+    }
+
+    /// Returns the slot of the only credential that the call may use, if there is one.
+    fn pinned_slot(&self, call: &Call) -> Result<Option<Slot>, CallError> {
+        let Some(id) = &call.pinned else {
+            return Ok(None);
+        };
+        let slot = self.auth().slot(id);
+        let not_found = || CallError::CredentialNotFound(id.to_string());
+        Ok(Some(slot.ok_or_else(not_found)?))
     }
 
     /// Estimates the tokens if no provider counted them. Returns the error if an estimate is not possible,
@@ -217,8 +242,15 @@ impl Dispatcher {
                 Round::Completed(response) => return Ok(response),
                 Round::Exhausted(unavailable) => unavailable,
             };
-            let Some(wait) = self.next_round(context, progress) else {
-                return Err(self.exhausted_error(context, progress, unavailable));
+            let wait = match self.next_round(context, progress, unavailable.as_ref()) {
+                NextRound::After(wait) => wait,
+                NextRound::Repeat(slot) => {
+                    progress.repeat(slot);
+                    continue;
+                }
+                NextRound::Never => {
+                    return Err(self.exhausted_error(context, progress, unavailable));
+                }
             };
             let round = progress.round;
             tracing::debug!(call = %context.call.id, round, wait_ms = wait.as_millis(), "round over");
@@ -237,39 +269,18 @@ impl Dispatcher {
         context: &Arc<CallContext>,
         progress: &mut Progress,
     ) -> Result<Round, CallError> {
-        let limit = context.snapshot.retry.max_credentials as usize;
         loop {
             // An attempt may fail at the deadline itself; no other may begin then.
             if context.call.deadline <= Instant::now() {
                 return Err(CallError::Deadline(context.snapshot.timeouts.total));
             }
-            if limit != 0 && progress.tried.len() >= limit {
-                return Ok(Round::Exhausted(None));
-            }
-            let excluded = progress.excluded();
-            let query = PickQuery {
-                tried: &excluded,
-                round: progress.round,
-                attempt: progress.attempts,
+            let (lease, budgeted) = match self.next_lease(context, progress).await? {
+                NextLease::Leased(lease, budgeted) => (lease, budgeted),
+                NextLease::None(unavailable) => return Ok(Round::Exhausted(unavailable)),
             };
-            let lease = match self.picker.pick(context, &query).await {
-                Ok(lease) => lease,
-                Err(PickError::Unavailable(unavailable)) => {
-                    context.trace.step(Step::Unavailable {
-                        round: progress.round,
-                        reasons: unavailable
-                            .reasons()
-                            .map(|reasons| UnavailableCounts::of(&reasons, self.clock.now())),
-                    });
-                    return Ok(Round::Exhausted(Some(unavailable)));
-                }
-                Err(PickError::Fatal(error)) => return Err(error),
-            };
-            if !self.retry_allowed(context, progress, &lease) {
-                return Ok(Round::Exhausted(None));
-            }
+            let credential = Arc::clone(lease.credential());
             let slot = lease.slot();
-            progress.tried.push(slot);
+            progress.begin_attempt(&credential.provider, slot);
             let tried = match self.attempt(context, lease, progress).await {
                 Err(AttemptError::NeedsRefresh(stale)) => {
                     self.retry_after_refresh(context, *stale, progress).await
@@ -277,7 +288,10 @@ impl Dispatcher {
                 tried => tried,
             };
             let failure = match tried {
-                Ok(response) => return Ok(Round::Completed(response)),
+                Ok(response) => {
+                    budgeted.served();
+                    return Ok(Round::Completed(response));
+                }
                 Err(AttemptError::Fatal(error)) => return Err(*error),
                 Err(AttemptError::Upstream(failure)) => failure,
                 Err(AttemptError::Incompatible(error)) => {
@@ -294,7 +308,52 @@ impl Dispatcher {
             if failure.failure.scope == Scope::Request {
                 return Err(CallError::Upstream(failure));
             }
-            progress.record_failure(failure);
+            if is_outage(failure.failure.scope) {
+                budgeted.failed();
+            }
+            if self.cools(context, slot, &failure.failure) {
+                progress.record_cooldown(slot, &credential);
+            }
+            progress.record_failure(&credential.provider, slot, failure);
+        }
+    }
+
+    /// Leases the next credential of the round that its provider's retry budget allows.
+    async fn next_lease(
+        &self,
+        context: &Arc<CallContext>,
+        progress: &mut Progress,
+    ) -> Result<NextLease<'_>, CallError> {
+        let limit = context.snapshot.retry.max_credentials as usize;
+        loop {
+            if limit != 0 && progress.tried.len() >= limit {
+                return Ok(NextLease::None(self.untried(context, progress).err()));
+            }
+            let excluded = progress.excluded();
+            let query = PickQuery {
+                tried: &excluded,
+                round: progress.round,
+                attempt: progress.attempts,
+                failed: &progress.unattributed,
+                only: progress.repeated.or(context.pinned),
+            };
+            let pick = match self.picker.pick(context, &query).await {
+                Ok(pick) => pick,
+                Err(PickError::Unavailable(unavailable)) => {
+                    context.trace.step(Step::Unavailable {
+                        round: progress.round,
+                        reasons: unavailable
+                            .reasons()
+                            .map(|reasons| UnavailableCounts::of(&reasons, self.clock.now())),
+                    });
+                    return Ok(NextLease::None(Some(unavailable)));
+                }
+                Err(PickError::Fatal(error)) => return Err(error),
+            };
+            if let Some(budgeted) = self.budget_attempt(context, progress, &pick).await {
+                return Ok(NextLease::Leased(pick.lease, budgeted));
+            }
+            self.refuse_provider(context, progress, &pick.lease);
         }
     }
 
@@ -314,8 +373,17 @@ impl Dispatcher {
         let may_refresh = !progress.refreshed.contains(&lease.slot());
         let context = &self.with_current_snapshot(context, &lease);
         let number = progress.attempts;
+        let (excluded, round) = (progress.excluded().into_owned(), progress.round);
+        let limit = context.snapshot.retry.max_credentials as usize;
+        let may_try_others = limit == 0 || progress.tried.len() < limit;
+        let others = || may_try_others && self.picker.has_candidate(context, &excluded, round);
+        let terms = AttemptTerms {
+            number,
+            may_refresh,
+            others: &others,
+        };
         let cache = &mut progress.translations;
-        let prepared = Prepared::negotiate(context, cache, lease, number, may_refresh).await?;
+        let prepared = Prepared::negotiate(context, cache, lease, terms).await?;
         // Only now: an incompatible executor sends no request, so it is no attempt.
         progress.attempts += 1;
         // Boxed, because a refresh runs a second attempt: the large future would be in the caller twice.
@@ -357,127 +425,38 @@ impl Dispatcher {
         // Before the next lease: the old one still occupies the credential's capacity.
         context.end_attempt(lease, Outcome::Inconclusive, None);
         let query = CandidateQuery {
-            endpoint: context.call.endpoint(),
-            ..CandidateQuery::first_round(&context.model)
+            failed: &progress.unattributed,
+            ..context.query()
         };
         match self.auth().lease_again(slot, &query, now) {
             Ok(lease) => self.attempt(context, lease, progress).await,
             Err(_) => Err(AttemptError::Upstream(Box::new(failure))),
         }
     }
-
-    /// Whether the provider's retry budget allows this attempt. First attempts are always allowed.
-    /// Attempts after a failure of a credential or a model do not count: that credential cools, so they
-    /// cannot add to an outage.
-    fn retry_allowed(&self, context: &CallContext, progress: &Progress, lease: &Lease) -> bool {
-        let policy = &context.snapshot.retry.budget;
-        let now = self.clock.now();
-        let provider = &lease.credential().provider;
-        if progress.attempts == 0 {
-            self.budgets.record_first_attempt(provider, policy, now);
-            return true;
-        }
-        if !progress.counts_against_budget() || self.budgets.allow_retry(provider, policy, now) {
-            return true;
-        }
-        tracing::warn!(call = %context.call.id, %provider, "retry budget used up");
-        context.trace.step(Step::BudgetExhausted {
-            provider: Arc::from(provider.as_str()),
-        });
-        false
-    }
-
-    /// The wait before the next round, if a cooldown ends soon enough. `None` ends the call.
-    ///
-    /// Failures without a cooldown are not tried again, because nothing has changed. The exception is a
-    /// transport error of the only attempt: without one more attempt, each reset connection would fail a
-    /// call that has one credential.
-    fn next_round(&self, context: &CallContext, progress: &Progress) -> Option<Duration> {
-        let retry = &context.snapshot.retry;
-        // The host can estimate at once, which is better than a provider's count after a wait.
-        if context.call.operation == Operation::CountTokens {
-            return None;
-        }
-        let rounds = self.auth().rounds_max().unwrap_or(0).max(retry.rounds);
-        if progress.round == 1
-            && progress.tried.len() == 1
-            && progress.only_transport
-            && progress.last.is_some()
-        {
-            return Some(Duration::ZERO);
-        }
-        if progress.round >= rounds {
-            return None;
-        }
-        let now = self.clock.now();
-        let query = CandidateQuery {
-            tried: &progress.incompatible,
-            round: progress.round + 1,
-            rounds: retry.rounds,
-            endpoint: context.call.endpoint(),
-            ..CandidateQuery::first_round(&context.model)
-        };
-        let retry_at = match self.auth().candidates(&query, now) {
-            Ok(_) => return None,
-            Err(unavailable) => unavailable.retry_at()?,
-        };
-        let wait = with_jitter(retry_at.saturating_since(now), retry.max_wait);
-        let in_time = wait <= retry.max_wait && Instant::now() + wait < context.call.deadline;
-        in_time.then_some(wait)
-    }
-
-    fn exhausted_error(
-        &self,
-        context: &CallContext,
-        progress: &mut Progress,
-        unavailable: Option<Unavailable>,
-    ) -> CallError {
-        if let Some(failure) = progress.last.take() {
-            return CallError::Upstream(failure);
-        }
-        // If another credential only cools or is busy, the same call may succeed later: that counts then.
-        if let Some(error) = progress.incompatible_error.take()
-            && unavailable.as_ref().is_none_or(Unavailable::all_tried)
-        {
-            return *error;
-        }
-        let model = context.model.as_ref().to_owned();
-        match unavailable {
-            None | Some(Unavailable::UnknownModel) => CallError::UnknownModel(model.into()),
-            Some(unavailable) => {
-                let now = self.clock.now();
-                let retry_after = unavailable.retry_at().map(|at| at.saturating_since(now));
-                CallError::NoCredentialAvailable {
-                    provider: self
-                        .auth()
-                        .only_provider(&model)
-                        .map(|name| name.to_string()),
-                    model,
-                    unavailable,
-                    retry_after,
-                }
-            }
-        }
-    }
-}
-
-/// Adds up to a quarter to a wait, so that calls that failed at the same time do not retry at the same
-/// time. The jitter does not extend the wait beyond `longest`.
-fn with_jitter(wait: Duration, longest: Duration) -> Duration {
-    let jitter_max = (wait / 4).min(ROUND_JITTER_MAX);
-    let jitter = jitter_max * fastrand::u32(..=1000) / 1000;
-    (wait + jitter).min(longest.max(wait))
 }
 
 /// The fallback models of the call, in order. The context has the model that the client requested.
 fn fallbacks(context: &CallContext) -> &[Fallback] {
+    // A pinned call is about one credential with one model.
+    if context.pinned.is_some() {
+        return &[];
+    }
     let all = &context.snapshot.routing.fallbacks;
     let exact = all.get(&context.model);
     let chain = exact.or_else(|| all.get(split_suffix(&context.model).0));
     chain.map(Vec::as_slice).unwrap_or_default()
 }
 
+/// How a round ended.
 enum Round {
     Completed(ClientResponse),
+    /// `None` if credentials are left, but the call may not try them in this round.
     Exhausted(Option<Unavailable>),
+}
+
+/// The next attempt of a round.
+enum NextLease<'a> {
+    Leased(Lease, BudgetedAttempt<'a>),
+    /// There is none; see [`Round::Exhausted`].
+    None(Option<Unavailable>),
 }

@@ -1,13 +1,17 @@
 //! Errors of a call. The HTTP server writes them in the client's dialect.
 
+mod no_credential;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use jackfield_credential::{Failure, Reasons, Scope, Unavailable};
+use jackfield_credential::{Failure, Scope};
 use jackfield_dialect::Dialect;
 use jackfield_dialect::ir::TranslationError;
 
+pub(crate) use self::no_credential::class_of;
+pub use self::no_credential::{NoCredential, NoCredentialReason};
 use crate::port::{PluginFault, PluginId};
 use crate::unknown_model::UnknownModel;
 
@@ -60,17 +64,8 @@ pub enum CallError {
     #[error("{0}")]
     Untranslatable(TranslationError),
     /// No credential is available for the model.
-    #[error("no credential available for model `{model}` ({})", .unavailable.reasons().unwrap_or_default())]
-    NoCredentialAvailable {
-        /// The client's name of the model.
-        model: String,
-        /// How many are unavailable, by reason.
-        unavailable: Unavailable,
-        /// How long until the first one may be available again.
-        retry_after: Option<Duration>,
-        /// The provider, if there is only one that serves the model.
-        provider: Option<String>,
-    },
+    #[error("{0}")]
+    NoCredentialAvailable(Box<NoCredential>),
     /// No credential serves this model.
     #[error("{0}")]
     UnknownModel(UnknownModel),
@@ -114,7 +109,10 @@ impl CallError {
             Self::NotSupported { .. } => "not-supported",
             Self::Plugin(_) => "plugin",
             Self::SelectorRefused { .. } => "selector-refused",
-            Self::NoCredentialAvailable { .. } => "unavailable",
+            Self::NoCredentialAvailable(none) if none.reason() == NoCredentialReason::Missing => {
+                "unknown-model"
+            }
+            Self::NoCredentialAvailable(_) => "unavailable",
             Self::Untranslatable(_) => "untranslatable",
             Self::UnknownModel(_) => "unknown-model",
             Self::Upstream(_) => "upstream",
@@ -134,13 +132,14 @@ impl CallError {
             Self::Plugin(_) => "plugin_failed",
             Self::ProviderNotFound(_) => "provider_not_found",
             Self::SelectorRefused { .. } => "selector_refused",
-            Self::NoCredentialAvailable { unavailable, .. } if unavailable.all_cooling() => {
-                "model_cooldown"
-            }
-            Self::NoCredentialAvailable { unavailable, .. } if all_disabled(unavailable) => {
-                "auth_not_found"
-            }
-            Self::NoCredentialAvailable { .. } => "auth_unavailable",
+            Self::NoCredentialAvailable(none) => match none.reason() {
+                NoCredentialReason::Busy | NoCredentialReason::Refused => "auth_unavailable",
+                NoCredentialReason::Disabled => "auth_not_found",
+                NoCredentialReason::Failing => "upstream_unavailable",
+                NoCredentialReason::Limited => "model_cooldown",
+                NoCredentialReason::Missing => "model_not_found",
+                NoCredentialReason::Overloaded => "upstream_overloaded",
+            },
             Self::UnknownModel(_) => "model_not_found",
             Self::Untranslatable(_) => "untranslatable",
             Self::Upstream(failure) if failure.failure.scope == Scope::Transport => {
@@ -148,87 +147,5 @@ impl CallError {
             }
             Self::Upstream(_) => return None,
         })
-    }
-}
-
-/// Whether all credentials of the model are disabled, so that for clients there are none.
-fn all_disabled(unavailable: &Unavailable) -> bool {
-    let Unavailable::NoneAvailable(reasons) = unavailable else {
-        return false;
-    };
-    let others = Reasons {
-        disabled: 0,
-        ..reasons.clone()
-    };
-    others == Reasons::default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn unavailable_code(reasons: Reasons) -> Option<&'static str> {
-        let error = CallError::NoCredentialAvailable {
-            model: "m".to_owned(),
-            unavailable: Unavailable::NoneAvailable(reasons),
-            retry_after: None,
-            provider: None,
-        };
-        error.code()
-    }
-
-    #[test]
-    fn unavailable_credentials_are_explained_once() {
-        let error = CallError::NoCredentialAvailable {
-            model: "gpt".to_owned(),
-            unavailable: Unavailable::NoneAvailable(Reasons {
-                cooling: 2,
-                ..Reasons::default()
-            }),
-            retry_after: None,
-            provider: None,
-        };
-        assert_eq!(
-            error.to_string(),
-            "no credential available for model `gpt` (2 cooling)"
-        );
-    }
-
-    #[test]
-    fn cliproxyapi_compat_1_10_selection_failure_codes() {
-        let cooling = Reasons {
-            cooling: 2,
-            ..Reasons::default()
-        };
-        assert_eq!(unavailable_code(cooling.clone()), Some("model_cooldown"));
-        let (disabled, busy, barred) = (1, 1, 1);
-        let also_disabled = Reasons {
-            disabled,
-            ..cooling.clone()
-        };
-        assert_eq!(unavailable_code(also_disabled), Some("model_cooldown"));
-        for other in [
-            Reasons {
-                busy,
-                ..cooling.clone()
-            },
-            Reasons { barred, ..cooling },
-        ] {
-            assert_eq!(unavailable_code(other), Some("auth_unavailable"));
-        }
-        let only_disabled = Reasons {
-            disabled,
-            ..Reasons::default()
-        };
-        assert_eq!(unavailable_code(only_disabled), Some("auth_not_found"));
-        let executor = CallError::ExecutorNotFound {
-            provider: "p".to_owned(),
-            executor: "e".to_owned(),
-        };
-        assert_eq!(executor.code(), Some("executor_not_found"));
-        let provider = CallError::ProviderNotFound("p".to_owned());
-        assert_eq!(provider.code(), Some("provider_not_found"));
-        let unknown = CallError::UnknownModel("m".to_owned().into());
-        assert_eq!(unknown.code(), Some("model_not_found"));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jackfield_credential::{Failure, Scope, kind};
 
 use crate::classify::CONTEXT_LENGTH;
-use crate::error::CallError;
+use crate::error::{CallError, NoCredential};
 
 /// A model that replaces another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +32,7 @@ pub enum Condition {
 impl Condition {
     fn holds(self, error: &CallError) -> bool {
         match error {
-            CallError::NoCredentialAvailable { unavailable, .. } => match self {
-                Self::Cooling => unavailable.all_cooling(),
-                Self::Unavailable => !unavailable.all_cooling(),
-                Self::Failed | Self::ContextLength => false,
-            },
+            CallError::NoCredentialAvailable(none) => self.holds_without_credential(none),
             CallError::UnknownModel(_) | CallError::SelectorRefused { .. } => {
                 self == Self::Unavailable
             }
@@ -51,6 +47,15 @@ impl Condition {
             | CallError::NotSupported { .. }
             | CallError::ProviderNotFound(_)
             | CallError::Untranslatable(_) => false,
+        }
+    }
+
+    fn holds_without_credential(self, none: &NoCredential) -> bool {
+        match self {
+            Self::Cooling => none.unavailable.all_cooling(),
+            Self::Unavailable => !none.unavailable.all_cooling(),
+            Self::Failed => none.failure.is_some(),
+            Self::ContextLength => false,
         }
     }
 
@@ -104,12 +109,13 @@ mod tests {
     }
 
     fn unavailable(reasons: Reasons) -> CallError {
-        CallError::NoCredentialAvailable {
+        CallError::NoCredentialAvailable(Box::new(NoCredential {
             model: "m".to_owned(),
             unavailable: Unavailable::NoneAvailable(reasons),
+            failure: None,
             retry_after: None,
             provider: None,
-        }
+        }))
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod attempt;
 mod call;
 pub mod call_log;
 mod classify;
+mod client_head;
 mod clock;
 mod context;
 mod dispatcher;
@@ -13,6 +14,7 @@ mod error;
 mod error_chain;
 mod fallback;
 mod forwarded_headers;
+mod head_times;
 pub mod limits;
 mod model_name;
 mod negotiation;
@@ -23,9 +25,11 @@ pub mod port;
 mod progress;
 mod provider_budgets;
 mod raw_request;
+mod raw_response;
 mod refresher;
 mod reply;
 mod request;
+mod requester;
 mod scrub;
 pub mod snapshot;
 mod token_estimate;
@@ -33,15 +37,17 @@ mod unknown_model;
 
 pub use affinity::AffinityKey;
 pub use call::{
-    BodyError, Call, ClientResponse, Embed, Operation, ResponseBody, ResponseStream, StreamFraming,
+    BodyError, Call, ClientResponse, Embed, FailedStream, Operation, ResponseBody, ResponseStream,
+    StreamFraming,
 };
 pub use classify::or_default_rules;
 pub use clock::Clock;
 pub use dispatcher::{Dispatcher, DispatcherParts};
-pub use error::{CallError, ErrorResponse, UpstreamFailure};
+pub use error::{CallError, ErrorResponse, NoCredential, NoCredentialReason, UpstreamFailure};
 pub use error_chain::error_chain;
 pub use fallback::{Condition, Fallback};
 pub use forwarded_headers::forwarded_headers;
 pub use raw_request::RawRequest;
+pub use raw_response::RawResponse;
 pub use refresher::PlannedRefresher;
 pub use unknown_model::UnknownModel;

@@ -10,6 +10,10 @@ pub const BUFFERED_RESPONSE_BYTES_MAX: usize = 256 << 10;
 /// comments take a few hundred.
 pub const PREAMBLE_BYTES_MAX: usize = 64 << 10;
 
+/// How much of a body is read to recognize a stream by its first bytes. Few providers send more white space
+/// before it.
+pub const STREAM_SNIFF_BYTES_MAX: usize = 4 << 10;
+
 /// How much of an error response is read, in bytes. Clients and classification get no more.
 pub const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
 
@@ -19,6 +23,10 @@ pub const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The largest response that a plugin reads or writes as a whole, in bytes. Memory holds several copies.
 pub const WHOLE_RESPONSE_BYTES_MAX: usize = 32 << 20;
+
+/// The largest response to a raw request that is read as a whole, in bytes. Lists of models and files, and
+/// usage reports, have some hundred KiB; memory holds two copies and a JSON text.
+pub const RAW_RESPONSE_BYTES_MAX: usize = 8 << 20;
 
 /// Requests of one attempt: the plan's, and further ones that the plugin's reply plans.
 pub const ROUND_TRIPS_MAX: u32 = 4;
@@ -44,6 +52,17 @@ pub const CALL_RECORDS_MAX: usize = 1_000;
 
 /// Steps of one call in the call log: enough for three rounds over ten credentials.
 pub const CALL_STEPS_MAX: usize = 64;
+
+/// After this time without the head of its response, a credential counts as slow, and new calls prefer
+/// others. It is the default of `timeouts.first-byte`: most heads come within seconds.
+pub const SLOW_AFTER: Duration = Duration::from_secs(60);
+
+/// An attempt has at least this many times the usual time of its model's heads, while another credential
+/// is available: most slow heads come within twice the usual time.
+pub const HEAD_TIME_FACTOR: u32 = 2;
+
+/// Models whose usual head times are stored. Few configurations name a thousand.
+pub const HEAD_TIMES_MAX: usize = 4_096;
 
 /// How long a provider may take to close a stream after its last event.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

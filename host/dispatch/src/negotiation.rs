@@ -3,6 +3,7 @@
 
 mod translation_cache;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use crate::call::{Call, Operation};
 use crate::error::CallError;
 use crate::port::Descriptor;
 pub(crate) use translation_cache::TranslationCache;
-use translation_cache::{RequestedModel, RewrittenBody};
+use translation_cache::{RequestedModel, RewrittenBody, same_dialect};
 
 /// A call in a dialect and with a body that one executor accepts.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub(crate) struct NegotiatedCall {
     model: Arc<str>,
     /// `None` where the executor gets the client's own body.
     rewritten: Option<Arc<RewrittenBody>>,
+    /// In seconds since the Unix epoch.
+    created: u64,
 }
 
 /// Why an executor does not accept a call. Another may.
@@ -95,6 +98,7 @@ impl NegotiatedCall {
             upstream_dialect,
             model: model.name,
             rewritten,
+            created,
         })
     }
 
@@ -127,6 +131,15 @@ impl NegotiatedCall {
         self.rewritten
             .as_deref()
             .map_or(&[], RewrittenBody::warnings)
+    }
+
+    /// Returns the translation of the response of a call for content, for a response in another form than
+    /// the requested one. Where client and executor speak the same dialect, it only changes the form.
+    pub(crate) fn response_translation(&self) -> Cow<'_, TranslatedRequest> {
+        match self.translation() {
+            Some(translation) => Cow::Borrowed(translation),
+            None => Cow::Owned(same_dialect(&self.call, &self.model, self.created)),
+        }
     }
 
     /// Returns the translation; `None` where client and executor speak the same dialect.

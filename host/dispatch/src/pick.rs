@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jackfield_auth::{AuthManager, CandidateSet, Lease, QueueSlot};
-use jackfield_credential::{CandidateQuery, Reasons, Slot, Unavailable};
+use jackfield_credential::{CandidateQuery, PriorFailure, Reasons, Slot, Unavailable};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -34,6 +34,17 @@ pub(crate) struct PickQuery<'a> {
     pub(crate) round: u32,
     /// 0 for a call's first attempt.
     pub(crate) attempt: u32,
+    /// The unattributed failures of the call so far.
+    pub(crate) failed: &'a [PriorFailure],
+    /// The only credential to pick, even while it cools.
+    pub(crate) only: Option<Slot>,
+}
+
+/// A leased credential.
+pub(crate) struct Pick {
+    pub(crate) lease: Lease,
+    /// True if the credential cools, and the attempt finds out whether it still has to.
+    pub(crate) is_trial: bool,
 }
 
 /// Why no credential was picked.
@@ -67,15 +78,21 @@ impl Picker {
         &self,
         context: &CallContext,
         query: &PickQuery<'_>,
-    ) -> Result<Lease, PickError> {
+    ) -> Result<Pick, PickError> {
         // The queue slot outlives a lost race: a call that must wait again then has its old place.
         let (mut races, mut waits, mut queue_slot) = (0, 0, None);
         loop {
             let candidates = self.candidates(context, query, &mut queue_slot).await?;
-            let (index, fault) = match self
-                .run_selector(context, &candidates, query.attempt)
-                .await?
-            {
+            let is_trial = candidates.is_trial();
+            let picked = match is_trial {
+                // There is nothing to choose, and selectors need not know of trials.
+                true => Picked::Candidate(0),
+                false => {
+                    self.run_selector(context, &candidates, query.attempt)
+                        .await?
+                }
+            };
+            let (index, fault) = match picked {
                 Picked::Candidate(index) => (index, None),
                 Picked::Fallback(fault) => (0, Some(fault)),
                 Picked::Wait(plugin, time) => {
@@ -91,9 +108,10 @@ impl Picker {
                         round: query.round,
                         candidates: candidates.len(),
                         priority: lease.credential().priority,
+                        trial: is_trial,
                         selector_fault: fault,
                     }));
-                    return Ok(lease);
+                    return Ok(Pick { lease, is_trial });
                 }
                 // Another call was faster, or the credential failed meanwhile. The next candidates do
                 // not contain it.
@@ -106,6 +124,23 @@ impl Picker {
                 }
             }
         }
+    }
+
+    /// Whether a credential that is not excluded is available now.
+    pub(crate) fn has_candidate(
+        &self,
+        context: &CallContext,
+        excluded: &[Slot],
+        round: u32,
+    ) -> bool {
+        let query = CandidateQuery {
+            tried: excluded,
+            round,
+            ..context.query()
+        };
+        let candidates = self.auth.candidates(&query, context.clock.now());
+        // A trial of a cooling credential is no reason to give up one that may still answer.
+        candidates.is_ok_and(|candidates| !candidates.is_trial())
     }
 
     /// Returns the candidates. If all of them are busy, waits in the queue of the model first.
@@ -124,12 +159,11 @@ impl Picker {
         let until = (Instant::now() + queue_timeout).min(context.call.deadline);
         loop {
             let candidate_query = CandidateQuery {
-                name: &context.model,
                 tried: query.tried,
                 round: query.round,
-                rounds: context.snapshot.retry.rounds,
-                endpoint: context.call.endpoint(),
-                ..CandidateQuery::first_round(&context.model)
+                failed: query.failed,
+                only: query.only,
+                ..context.query()
             };
             // Calls that wait already come first.
             let behind = queue_slot.is_none() && self.auth.has_queue(&context.model);

@@ -192,6 +192,18 @@ pub struct UpstreamRequest {
     pub proxy: Option<Arc<str>>,
     /// Limit for connecting.
     pub connect: Duration,
+    /// The connection that may carry it.
+    pub connection: Connection,
+}
+
+/// The connection that may carry a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// A new one, for requests that must not be sent twice: a pooled connection may have died, and it is
+    /// not certain then whether the request was read.
+    New,
+    /// One of the pool. If it has died since its last response, the request is sent again over a new one.
+    Pooled,
 }
 
 impl fmt::Debug for UpstreamRequest {

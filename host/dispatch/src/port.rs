@@ -338,4 +338,7 @@ pub struct TransportError {
     pub doing: &'static str,
     /// The messages of all causes. Without the URL's query, which may contain a secret.
     pub cause: String,
+    /// Whether a part of the request may have been sent. `false` if there was no connection: resolving,
+    /// connecting, TLS or the proxy failed.
+    pub sent: bool,
 }

@@ -14,7 +14,7 @@ use crate::call::{BodyError, ClientResponse, ResponseBody, ResponseStream};
 use crate::classify;
 use crate::dispatcher::Dispatcher;
 use crate::error::{CallError, UpstreamFailure};
-use crate::plan::{Context, Plan, UpstreamRequest};
+use crate::plan::{Connection, Context, Plan, UpstreamRequest};
 use crate::plugin_fault::report_invalid_output;
 use crate::port::Rejection;
 use crate::reply::headers::client_headers;
@@ -94,7 +94,9 @@ impl Dispatcher {
         raw: RawRequest,
     ) -> Result<ClientResponse, CallError> {
         let deadline = self.deadline();
-        let request = self.prepare_http_request(id, raw).await?;
+        let mut request = self.prepare_http_request(id, raw).await?;
+        // It may be anything, also a request that must not be sent twice.
+        request.connection = Connection::New;
         let timeouts = self.snapshot().timeouts;
         let sent = Instant::now();
         let transport_error = |message| upstream_error(classify::transport(message));
@@ -168,10 +170,12 @@ fn body_stream(source: Source) -> ResponseStream {
         match source.next().await {
             Ok(Some(bytes)) => Some((Ok(bytes), Some(source))),
             Ok(None) => None,
-            Err(ReadError::Transport(error)) => Some((Err(BodyError(error.to_string())), None)),
+            Err(ReadError::Transport(error) | ReadError::Timeout(error)) => {
+                Some((Err(BodyError::Interrupted(error.to_string())), None))
+            }
             Err(ReadError::Deadline) => {
                 let message = "the response did not finish before the deadline".to_owned();
-                Some((Err(BodyError(message)), None))
+                Some((Err(BodyError::Interrupted(message)), None))
             }
         }
     }))

@@ -29,7 +29,7 @@ use crate::scrub::scrub;
 pub(crate) use any_stream::AnyStream;
 pub(crate) use stream::StreamError;
 use stream::{Polled, ReplyStream};
-pub(crate) use writer::StreamWriter;
+pub(crate) use writer::{StreamWriter, keep_alive};
 
 /// A response on its way. Dropping it cancels everything: the connection closes, the plugin's
 /// instance is freed, and a lease that it still holds settles as cancelled.
@@ -49,6 +49,8 @@ pub(crate) struct Open {
 pub(crate) struct Committed {
     /// `None` once it is settled. The response may be complete before the stream has ended.
     lease: Option<Lease>,
+    /// The client has content.
+    has_content: bool,
     ended: bool,
 }
 
@@ -98,11 +100,14 @@ impl Reply<Open> {
             context: self.context,
             state: Committed {
                 lease: Some(self.state.lease),
+                has_content: false,
                 ended: polled == Polled::End,
             },
         };
         match polled {
-            Polled::Buffered | Polled::Content => {}
+            // More than the limit without content.
+            Polled::Buffered => {}
+            Polled::Content => committed.note_content(),
             Polled::Complete | Polled::End => committed.finish(Outcome::Success),
         }
         committed.metered.stream.on_commit();
@@ -136,7 +141,8 @@ impl Reply<Committed> {
                 return None;
             }
             match self.metered.stream.poll(&mut self.queue).await {
-                Ok(Polled::Buffered | Polled::Content) => {}
+                Ok(Polled::Buffered) => {}
+                Ok(Polled::Content) => self.note_content(),
                 // Not at `End`: a provider may close late, and other calls wait for the capacity.
                 Ok(Polled::Complete) => self.finish(Outcome::Success),
                 Ok(Polled::End) => {
@@ -149,6 +155,21 @@ impl Reply<Committed> {
                     }
                 }
             }
+        }
+    }
+
+    /// Notes the first content: the provider serves the call, and a stream is no longer cut by the
+    /// call's deadline.
+    fn note_content(&mut self) {
+        if self.state.has_content {
+            return;
+        }
+        self.state.has_content = true;
+        if self.context.call.stream.is_some() {
+            self.metered.stream.source_mut().begin_stream();
+        }
+        if let Some(lease) = &mut self.state.lease {
+            lease.note_content(self.context.clock.now());
         }
     }
 
@@ -170,7 +191,7 @@ impl Reply<Committed> {
         }
         match self.metered.stream.fail(&message) {
             Some(event) => self.queue.push_back(event),
-            None => return Err(BodyError(message)),
+            None => return Err(BodyError::Interrupted(message)),
         }
         Ok(())
     }

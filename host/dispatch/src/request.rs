@@ -19,7 +19,7 @@ use jackfield_dialect::json;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::plan::{Plan, PlannedBody, UpstreamRequest};
+use crate::plan::{Connection, Plan, PlannedBody, UpstreamRequest};
 use crate::snapshot::Provider;
 
 pub(crate) use account::Account;
@@ -77,6 +77,11 @@ pub(crate) fn build_request(plan: Plan, bounds: &Bounds<'_>) -> Result<UpstreamR
             body: body(planned.body, bounds.body)?,
             proxy: proxy.map(|url| Arc::from(url.expose_secret())),
             connect: bounds.connect,
+            connection: match bounds.recipient {
+                Recipient::Api => Connection::Pooled,
+                // A refresh token may be valid once only.
+                Recipient::TokenEndpoint => Connection::New,
+            },
         },
         own_body,
     );

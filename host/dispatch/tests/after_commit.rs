@@ -3,9 +3,7 @@
 use jackfield_auth::LeaseCounts;
 use jackfield_dispatch::ResponseBody;
 
-use crate::chat_fixtures::{
-    COMPLETION, DONE, ERROR, FINISH, ROLE, content, split_final_error, stream,
-};
+use crate::chat_fixtures::{DONE, ERROR, FINISH, ROLE, content, split_final_error, stream};
 use crate::fake_plugins::FakeExecutor;
 use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::stage::{SECOND, Setting, read_body, text};
@@ -141,13 +139,4 @@ async fn slow_reader_does_not_trigger_idle_timeout() {
     tokio::time::sleep(200 * SECOND).await;
     assert_eq!(text(Ok(response)).await, stream().concat());
     assert_eq!(stage.counts().success, 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn json_response_to_stream_request_is_unchanged() {
-    let script = Script::json(200, COMPLETION);
-    let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
-    let response = stage.stream().await.unwrap();
-    assert_eq!(response.headers["content-type"], "application/json");
-    assert_eq!(text(Ok(response)).await, COMPLETION);
 }

@@ -43,10 +43,11 @@ async fn drop_after_each_poll(name: &str, streamed: bool, stage: impl Fn() -> St
 }
 
 /// Drops the response after each number of chunks.
-async fn drop_after_each_chunk(name: &str, stage: impl Fn() -> Stage) {
+async fn drop_after_each_chunk(name: &str, streamed: bool, stage: impl Fn() -> Stage) {
     for pieces in 0..1_000 {
         let stage = stage();
-        let response = stage.stream().await.unwrap();
+        let call = stage.call(streamed);
+        let response = stage.dispatcher.call(call).await.unwrap();
         let ClientResponse {
             body: ResponseBody::Stream(mut response),
             ..
@@ -151,14 +152,14 @@ async fn waiting_call_can_be_cancelled() {
 #[tokio::test(start_paused = true)]
 async fn response_can_be_dropped_after_any_chunk() {
     let streamed = || upstream(Script::events(stream()));
-    drop_after_each_chunk("relayed", || Setting::new(2).stage(streamed())).await;
-    drop_after_each_chunk("guided", || {
+    drop_after_each_chunk("relayed", true, || Setting::new(2).stage(streamed())).await;
+    drop_after_each_chunk("guided", true, || {
         Setting::new(2)
             .executor(FakeExecutor::echoing())
             .stage(streamed())
     })
     .await;
-    drop_after_each_chunk("raw", || {
+    drop_after_each_chunk("raw", false, || {
         let filler = Bytes::from("x".repeat(300 << 10));
         let script = Script::response(200, "application/json", vec![Piece::Chunk(filler); 4]);
         Setting::new(2).stage(upstream(script))

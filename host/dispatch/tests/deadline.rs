@@ -9,7 +9,7 @@ use jackfield_dispatch::plan::ResponseMode;
 use jackfield_dispatch::port::Choice;
 use tokio::time::Instant;
 
-use crate::chat_fixtures::{COMPLETION, ROLE, content, split_final_error};
+use crate::chat_fixtures::{COMPLETION, ROLE, content, split_final_error, stream};
 use crate::fake_plugins::{FakeExecutor, FakeReply, FakeSelector};
 use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::stage::{SECOND, Setting, Stage, read_body, text};
@@ -102,13 +102,30 @@ fn endless(pause: Duration) -> Script {
 }
 
 #[tokio::test(start_paused = true)]
-async fn committed_stream_ends_at_deadline_with_error_event() {
+async fn total_timeout_does_not_cut_a_stream_that_flows() {
+    for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
+        let start = Instant::now();
+        let script = Script::events(stream()).slowly(8 * SECOND);
+        let mut setting = with_short_deadline(1).executor(executor);
+        setting.timeouts.total = 20 * SECOND;
+        let stage = setting.stage(FakeUpstream::in_order(vec![script]));
+        assert_eq!(text(stage.stream().await).await, stream().concat());
+        assert_eq!(start.elapsed(), 40 * SECOND);
+        assert_eq!(stage.counts().success, 1);
+        stage.assert_closed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_timeout_ends_a_stream_with_an_error_event() {
     let silent = Script::events([content("one")]).then(Piece::Hang);
     for script in [silent, endless(SECOND / 7)] {
         for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
             let start = Instant::now();
             let upstream = FakeUpstream::in_order(vec![script.clone()]);
-            let stage = with_short_deadline(1).executor(executor).stage(upstream);
+            let mut setting = with_short_deadline(1).executor(executor);
+            setting.timeouts.stream = Some(30 * SECOND);
+            let stage = setting.stage(upstream);
             let (before, error) = split_final_error(text(stage.stream().await).await.as_bytes());
             assert!(before.starts_with(&content("one")));
             assert!(
@@ -116,7 +133,7 @@ async fn committed_stream_ends_at_deadline_with_error_event() {
                 "{}",
                 error.message
             );
-            assert_eq!(start.elapsed(), 10 * SECOND);
+            assert_eq!(start.elapsed(), 30 * SECOND);
             assert_eq!(stage.counts(), CANCELLED);
             stage.assert_closed();
         }
@@ -124,9 +141,22 @@ async fn committed_stream_ends_at_deadline_with_error_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn deadline_applies_to_slow_readers() {
+async fn total_timeout_ends_a_stream_without_content() {
+    // More than the limit without content commits the stream, and the deadline still counts.
+    let preamble = Script::dripping(200, "text/event-stream", SECOND, ROLE.repeat(700), 100);
+    let stage = with_short_deadline(1).stage(FakeUpstream::in_order(vec![preamble]));
+    let start = Instant::now();
+    let (_, error) = split_final_error(text(stage.stream().await).await.as_bytes());
+    assert!(error.message.contains("exceeded its deadline"), "{error:?}");
+    assert_eq!(start.elapsed(), 10 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_timeout_applies_to_slow_readers() {
     let upstream = FakeUpstream::in_order(vec![endless(Duration::ZERO)]);
-    let stage = with_short_deadline(1).stage(upstream);
+    let mut setting = with_short_deadline(1);
+    setting.timeouts.stream = Some(10 * SECOND);
+    let stage = setting.stage(upstream);
     let response = stage.stream().await.unwrap();
     tokio::time::sleep(11 * SECOND).await;
     let pulled = stage.upstream.bytes_read();

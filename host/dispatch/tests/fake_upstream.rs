@@ -111,6 +111,7 @@ impl Upstream for FakeUpstream {
                 Behavior::Respond(status, headers, pieces) => (status, headers, pieces),
                 Behavior::Hang => std::future::pending().await,
                 Behavior::Refuse => return Err(transport_error("connecting")),
+                Behavior::Reset => return Err(transport_error("sending")),
             };
             let body = FakeBody {
                 pieces: pieces.into(),
@@ -136,6 +137,7 @@ fn credential(request: &UpstreamRequest) -> String {
 fn transport_error(doing: &'static str) -> TransportError {
     TransportError {
         doing,
+        sent: doing != "connecting",
         cause: "as the script says".to_owned(),
     }
 }
@@ -152,6 +154,7 @@ enum Behavior {
     Respond(StatusCode, HeaderMap, Vec<Piece>),
     Hang,
     Refuse,
+    Reset,
 }
 
 /// What a body does next. After the last piece it ends normally.
@@ -169,6 +172,14 @@ impl Script {
         Self {
             after: Duration::ZERO,
             behavior: Behavior::Refuse,
+        }
+    }
+
+    /// Resets the connection after the request.
+    pub(crate) fn reset() -> Self {
+        Self {
+            after: Duration::ZERO,
+            behavior: Behavior::Reset,
         }
     }
 

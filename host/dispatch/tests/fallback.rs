@@ -16,7 +16,9 @@ use crate::stage::{SECOND, Setting, Stage, failure, text};
 
 /// A stage in which credential `a` serves `model`, `b` serves `other`, and `c` serves `third`.
 fn stage(upstream: FakeUpstream, chain: &[(&str, &[Condition])]) -> Stage {
-    let setting = Setting::new(3).executor(FakeExecutor::patching());
+    let setting = Setting::new(3)
+        .one_round()
+        .executor(FakeExecutor::patching());
     let stage = setting
         .registered(|registration| {
             let (upstream, name) = match registration.credential.id.as_str() {

@@ -80,10 +80,10 @@ async fn returns_retry_after_of_compatible_credential() {
         .call(untranslatable_call(&stage))
         .await
         .unwrap_err();
-    let CallError::NoCredentialAvailable { retry_after, .. } = error else {
+    let CallError::NoCredentialAvailable(none) = error else {
         panic!("{error:?}")
     };
-    assert!(retry_after > Some(Duration::from_secs(3_000)));
+    assert!(none.retry_after > Some(Duration::from_secs(3_000)));
     assert_eq!(stage.upstream.calls(), 1);
 }
 
@@ -169,7 +169,7 @@ async fn empty_stream_fails_over_with_and_without_translation() {
     let done_only = || Script::events([DONE]);
     for script in [role_only, done_only] {
         let client = Dialect::AnthropicMessages;
-        let setting = Setting::new(2);
+        let setting = Setting::new(2).one_round();
         let stage = setting.stage(FakeUpstream::in_order(vec![script(), script()]));
         let translated = Call {
             dialect: client,
@@ -181,7 +181,7 @@ async fn empty_stream_fails_over_with_and_without_translation() {
     }
     let anthropic = FakeExecutor::relaying().accepting("anthropic-messages");
     let empty = || Script::events([MESSAGE_START, MESSAGE_STOP]);
-    let setting = Setting::new(2).executor(anthropic);
+    let setting = Setting::new(2).one_round().executor(anthropic);
     let stage = setting.stage(FakeUpstream::in_order(vec![empty(), empty()]));
     stage.dispatcher.call(call(&stage, true)).await.unwrap_err();
     assert_eq!(stage.upstream.calls(), 2);

@@ -184,6 +184,7 @@ async fn executor_rejection_applies_to_its_scope() {
     ] {
         let executor = FakeExecutor::new(move |_| Err(rejection(scope, kind, status)));
         let stage = Setting::new(2)
+            .one_round()
             .executor(executor)
             .stage(FakeUpstream::in_order(vec![]));
         let failure = failure(stage.stream().await);

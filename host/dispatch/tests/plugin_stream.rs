@@ -14,6 +14,7 @@ use crate::stage::{Setting, Stage, text};
 
 fn stage(executor: FakeExecutor, scripts: Vec<Script>) -> Stage {
     Setting::new(1)
+        .one_round()
         .executor(executor)
         .stage(FakeUpstream::in_order(scripts))
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
 use http::{HeaderMap, Method};
 use jackfield_credential::CredentialId;
+use jackfield_dispatch::limits::RAW_RESPONSE_BYTES_MAX;
 use jackfield_dispatch::plan::{Context, Plan, PlannedBody, ResponseMode};
 use jackfield_dispatch::{CallError, RawRequest};
 use tokio::time::Instant;
@@ -233,6 +234,27 @@ async fn silent_upstream_times_out() {
     }
     let (body, body_error) = read_body(send().await.unwrap()).await;
     assert!(body.is_empty() && body_error.is_some());
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn whole_response_shows_no_secret() {
+    let echoed = Script::json(401, "wrong key sk-of-a, not sk-of-a")
+        .header("x-echo", "sk-of-a")
+        .header("x-other", "sk-of-b");
+    let endless = Script::dripping(200, "text/plain", SECOND / 100, vec![b'x'; 1 << 20], 100);
+    let stage = stage(FakeUpstream::in_order(vec![echoed, endless]));
+    let id = id("a");
+    let send = || stage.dispatcher.whole_http_request(&id, raw("", URL));
+    let response = send().await.unwrap();
+    assert_eq!(response.status, 401);
+    assert_eq!(&response.body[..], b"wrong key [secret], not [secret]");
+    assert!(!response.headers.contains_key("x-echo"));
+    assert_eq!(response.headers["x-other"], "sk-of-b");
+    let error = send().await.unwrap_err();
+    assert!(error.to_string().contains("larger than"), "{error}");
+    assert!(stage.upstream.bytes_read() <= RAW_RESPONSE_BYTES_MAX + (2 << 20));
+    assert_eq!(stage.failed_credentials(), Vec::<String>::new());
     stage.assert_closed();
 }
 

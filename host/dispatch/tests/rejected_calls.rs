@@ -28,25 +28,22 @@ async fn cliproxyapi_compat_1_10_unserved_model_is_unknown() {
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_10_all_cooling_returns_retry_after() {
     let upstream = FakeUpstream::new(|credential, _| match credential {
-        "a" => Script::json(401, ""),
+        "a" => Script::json(429, "").header("retry-after", "900"),
         _ => Script::json(429, "").header("retry-after", "90"),
     });
     let stage = Setting::new(2).stage(upstream);
     failure(stage.stream().await);
     tokio::time::advance(20 * SECOND).await;
-    let Err(CallError::NoCredentialAvailable {
-        model,
-        unavailable,
-        retry_after,
-        provider,
-    }) = stage.stream().await
-    else {
+    let Err(CallError::NoCredentialAvailable(none)) = stage.stream().await else {
         panic!("a credential was available")
     };
-    assert_eq!((&*model, retry_after), ("model", Some(70 * SECOND)));
-    assert_eq!(provider.as_deref(), Some("provider"));
+    assert_eq!(
+        (&*none.model, none.retry_after),
+        ("model", Some(70 * SECOND))
+    );
+    assert_eq!(none.provider.as_deref(), Some("provider"));
     assert!(matches!(
-        unavailable,
+        none.unavailable,
         Unavailable::NoneAvailable(jackfield_credential::Reasons {
             cooling: 2,
             tried: 0,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use jackfield_credential::{BudgetPolicy, Scope};
+use jackfield_auth::Registration;
+use jackfield_credential::Scope;
 use jackfield_dispatch::CallError;
 use jackfield_dispatch::port::Choice;
 use jackfield_dispatch::snapshot::RetryPolicy;
@@ -118,35 +119,150 @@ async fn single_credential_is_retried_once_after_transport_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_budget_limits_amplification() {
-    let mut setting = Setting::new(5);
-    setting.retry.budget = BudgetPolicy {
-        ratio_permille: 500,
-        per_second: 0,
-        burst: 10,
-    };
-    let stage = setting.stage(FakeUpstream::new(|_, _| Script::refuse()));
-    for _ in 0..100 {
-        failure(stage.whole().await);
+async fn single_credential_is_retried_after_transport_error_in_its_only_round() {
+    for own_rounds in [false, true] {
+        let mut setting = Setting::new(1);
+        if own_rounds {
+            setting.registered = |registration| registration.credential.rounds = Some(1);
+        } else {
+            setting.retry.rounds = 1;
+        }
+        let scripts = vec![Script::refuse(), Script::json(200, COMPLETION)];
+        let stage = setting.stage(FakeUpstream::in_order(scripts));
+        let start = Instant::now();
+        assert_eq!(text(stage.whole().await).await, COMPLETION);
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        stage.assert_closed();
     }
-    let further = stage.upstream.calls() - 100;
-    assert!(
-        (50..=60).contains(&further),
-        "{further}: the burst, and a half of 100"
-    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn round_waits_for_a_cooldown_although_another_credential_was_available() {
+    let upstream = || {
+        FakeUpstream::new(|credential, before| match (credential, before) {
+            ("a", 0) => rate_limited("2"),
+            ("a", _) => Script::json(200, COMPLETION),
+            _ => Script::refuse(),
+        })
+    };
+    let stage = Setting::new(2).stage(upstream());
+    let start = Instant::now();
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert!(within_jitter(start.elapsed(), 2 * SECOND));
+    assert_eq!(stage.upstream.credentials(), ["a", "b", "a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rounds_go_on_with_a_credential_that_resets_and_one_that_is_limited() {
+    let upstream = FakeUpstream::new(|credential, before| match (credential, before) {
+        ("a", 0) => rate_limited("2"),
+        ("a", _) => Script::json(200, COMPLETION),
+        _ => Script::reset(),
+    });
+    let stage = Setting::new(2).stage(upstream);
+    let start = Instant::now();
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert!((2 * SECOND..4 * SECOND).contains(&start.elapsed()));
+    assert_eq!(stage.upstream.credentials(), ["a", "b", "b", "a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn single_credential_is_tried_at_once_after_a_reset_in_its_only_round() {
+    let mut setting = Setting::new(1);
+    setting.retry.rounds = 1;
+    let scripts = vec![Script::reset(), Script::json(200, COMPLETION)];
+    let stage = setting.stage(FakeUpstream::in_order(scripts));
+    let start = Instant::now();
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    assert_eq!(stage.cooling(), Vec::<String>::new());
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn cooldown_that_ends_within_its_round_needs_no_wait() {
+    let upstream = FakeUpstream::new(|credential, before| match (credential, before) {
+        ("a", 0) => rate_limited("2"),
+        ("a", _) => Script::json(200, COMPLETION),
+        _ => Script::refuse().after(3 * SECOND),
+    });
+    let stage = Setting::new(2).stage(upstream);
+    let start = Instant::now();
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(start.elapsed(), 3 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn limit_of_credentials_below_the_pool_size_leaves_rounds_on() {
+    let mut setting = Setting::new(3);
+    setting.retry.max_credentials = 2;
+    let upstream = FakeUpstream::new(|_, before| match before {
+        0..2 => rate_limited("2"),
+        _ => Script::json(200, COMPLETION),
+    });
+    let stage = setting.stage(upstream);
+    let start = Instant::now();
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert!(within_jitter(start.elapsed(), 2 * SECOND));
+    assert_eq!(stage.upstream.calls(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_not_wait_for_credentials_without_further_rounds() {
+    let setting = Setting::new(2)
+        .registered(|registration: &mut Registration| registration.credential.rounds = Some(1));
+    let stage = setting.stage(FakeUpstream::new(|_, _| rate_limited("8")));
+    for _ in 0..2 {
+        let start = Instant::now();
+        assert!(stage.whole().await.is_err());
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+    assert_eq!(stage.upstream.credentials(), ["a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_not_wait_for_a_credential_that_is_disabled_meanwhile() {
+    let upstream = FakeUpstream::new(|credential, _| match credential {
+        "a" => rate_limited("5"),
+        _ => Script::refuse().after(2 * SECOND),
+    });
+    let stage = Setting::new(2).stage(upstream);
+    let start = Instant::now();
+    let disable = async {
+        tokio::time::sleep(SECOND).await;
+        let auth = stage.dispatcher.auth();
+        auth.set_enabled(&"a".into(), false).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(stage.whole(), disable);
+    failure(answer);
+    assert_eq!(start.elapsed(), 2 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_not_wait_for_an_account_without_credit() {
+    let mut setting = Setting::new(2);
+    setting.retry.max_wait = 3600 * SECOND;
+    setting.timeouts.total = 7200 * SECOND;
+    let stage = setting.stage(FakeUpstream::new(|_, _| Script::json(402, "{}")));
+    let start = Instant::now();
+    assert!(stage.whole().await.is_err());
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    assert_eq!(stage.upstream.credentials(), ["a", "b"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_5_failures_without_cooldown_start_no_new_round() {
-    let stage = Setting::new(3).stage(FakeUpstream::new(|_, _| Script::refuse()));
+    // The third refusal in a row would cool the way.
+    let stage = Setting::new(2).stage(FakeUpstream::new(|_, _| Script::refuse()));
     failure(stage.stream().await);
-    assert_eq!(stage.upstream.credentials(), ["a", "b", "c"]);
+    assert_eq!(stage.upstream.credentials(), ["a", "b"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_19_tried_credentials_are_limited() {
     let mut setting = Setting::new(5);
     setting.retry.max_credentials = 2;
+    setting.retry.rounds = 1;
     let stage = setting.stage(FakeUpstream::new(|_, _| Script::json(500, "")));
     failure(stage.stream().await);
     assert_eq!(stage.upstream.credentials(), ["a", "b"]);
@@ -261,7 +377,13 @@ proptest! {
         run_paused(async {
             let mut all = others;
             all.insert(healthy % (all.len() + 1), UpstreamBehavior::Succeeds);
-            let stage = Setting::new(all.len()).selector(random_selector(seed));
+            // Each has a way of its own: a connection is not refused to one key and open to another.
+            let stage = Setting::new(all.len())
+                .selector(random_selector(seed))
+                .registered(|registration| {
+                    let id = &registration.credential.id;
+                    registration.proxy = Some(format!("http://proxy-of-{id}.test").into());
+                });
             let upstream = FakeUpstream::new(move |credential, _| {
                 all[usize::from(credential.as_bytes()[0] - b'a')].script()
             });

@@ -17,6 +17,7 @@ fn event() -> String {
 
 fn stage(executor: FakeExecutor, script: Script) -> Stage {
     Setting::new(1)
+        .one_round()
         .executor(executor)
         .stage(FakeUpstream::in_order(vec![script]))
 }

@@ -52,7 +52,11 @@ impl Setting {
             executor: FakeExecutor::relaying(),
             selector: Some(FakeSelector::first()),
             retry: RetryPolicy::default(),
-            timeouts: Timeouts::default(),
+            timeouts: Timeouts {
+                // Most tests are about the result of a call, and some of those take long.
+                client_head: Duration::from_hours(1),
+                ..Timeouts::default()
+            },
             policy: CooldownPolicy::default(),
             registered: |_| {},
         }
@@ -67,6 +71,12 @@ impl Setting {
     /// The same, with this selector.
     pub(crate) fn selector(mut self, selector: FakeSelector) -> Self {
         self.selector = Some(selector);
+        self
+    }
+
+    /// The same, with one round.
+    pub(crate) fn one_round(mut self) -> Self {
+        self.retry.rounds = 1;
         self
     }
 
@@ -114,12 +124,12 @@ impl Setting {
             timeouts: self.timeouts,
         }));
         let upstream = Arc::new(upstream);
-        let dispatcher = Dispatcher::new(DispatcherParts {
+        let dispatcher = Arc::new(Dispatcher::new(DispatcherParts {
             snapshot: Arc::clone(&snapshot),
             auth,
             upstream: Arc::<FakeUpstream>::clone(&upstream),
             clock,
-        });
+        }));
         Stage {
             dispatcher,
             snapshot,
@@ -154,7 +164,7 @@ pub(crate) const EPOCH: Timestamp = Timestamp::from_millis(1_780_000_000_000);
 
 /// A dispatcher with the fakes around it.
 pub(crate) struct Stage {
-    pub(crate) dispatcher: Dispatcher,
+    pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) upstream: Arc<FakeUpstream>,
     pub(crate) executor: Arc<FakeExecutor>,
@@ -174,6 +184,7 @@ impl Stage {
             beta: false,
             principal: Arc::from("tests"),
             affinity: None,
+            pinned: None,
             deadline: self.dispatcher.deadline(),
         }
     }
@@ -199,6 +210,8 @@ impl Stage {
         let cooling = status.into_iter().filter(|credential| {
             let mut health = vec![&credential.account];
             health.extend(credential.models.iter().map(|model| &model.health));
+            let lanes = credential.models.iter().flat_map(|model| &model.lanes);
+            health.extend(lanes.map(|lane| &lane.health));
             health
                 .iter()
                 .any(|health| health.availability != Availability::Ready)
@@ -253,10 +266,14 @@ pub(crate) async fn text(response: Result<ClientResponse, CallError>) -> String 
     String::from_utf8(bytes.into()).unwrap()
 }
 
-/// Returns the provider's failure, which the call must have ended with.
+/// Returns the provider's failure, which the call must have ended with. The client may get another error
+/// in its place.
 pub(crate) fn failure(response: Result<ClientResponse, CallError>) -> UpstreamFailure {
     match response {
         Err(CallError::Upstream(failure)) => *failure,
+        Err(CallError::NoCredentialAvailable(none)) if none.failure.is_some() => {
+            none.failure.unwrap()
+        }
         other => panic!("not a provider's failure: {other:?}"),
     }
 }

@@ -147,9 +147,9 @@ async fn queue_timeout_returns_busy_error() {
         (other, one)
     };
     assert!(served.is_ok(), "{served:?}");
-    let Err(CallError::NoCredentialAvailable { unavailable, .. }) = rejected else {
+    let Err(CallError::NoCredentialAvailable(none)) = rejected else {
         panic!("it should wait in vain");
     };
-    assert!(unavailable.has_busy(), "{unavailable}");
+    assert!(none.unavailable.has_busy(), "{none}");
     stage.assert_closed();
 }

@@ -22,6 +22,7 @@ use jackfield_dialect::Dialect;
 use jackfield_dispatch::{Dispatcher, Embed, Operation};
 use uuid::Uuid;
 
+use crate::admin_token::AdminToken;
 use crate::client_keys::ClientKeys;
 use crate::cors::{Cors, remove_cors_headers};
 use crate::errors::ErrorClass;
@@ -42,6 +43,8 @@ pub struct Api {
     dispatcher: Arc<Dispatcher>,
     keys: ClientKeys,
     options: ArcSwap<ApiOptions>,
+    /// The token by which a client may pin a call to a credential; `None` without an admin API.
+    admin_token: Option<Arc<AdminToken>>,
     draining: AtomicBool,
     /// When the server started, in seconds since the Unix epoch. Lists of models need a time of
     /// creation, and Jackfield does not know the real ones.
@@ -61,9 +64,17 @@ impl Api {
             dispatcher,
             keys,
             options: ArcSwap::from_pointee(options),
+            admin_token: None,
             draining: AtomicBool::new(false),
             started,
         }
+    }
+
+    /// Allows clients with this token to pin calls to a credential.
+    #[must_use]
+    pub fn with_admin_token(mut self, token: Option<Arc<AdminToken>>) -> Self {
+        self.admin_token = token;
+        self
     }
 
     /// Replaces the keys of all clients.

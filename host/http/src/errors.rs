@@ -2,10 +2,11 @@
 //! of each; `host/docs/errors.md` describes them for users.
 
 use axum::http::StatusCode;
-use jackfield_credential::Scope;
-use jackfield_dialect::RequestError;
-use jackfield_dispatch::{CallError, UpstreamFailure};
+use jackfield_credential::{Scope, kind};
+use jackfield_dialect::{Dialect, RequestError};
+use jackfield_dispatch::{CallError, NoCredentialReason, UpstreamFailure};
 
+use crate::admin_token::PinError;
 use crate::client_keys::ClientKeyError;
 use crate::limits::REQUEST_BODY_TIMEOUT;
 
@@ -14,6 +15,8 @@ use crate::limits::REQUEST_BODY_TIMEOUT;
 pub(crate) struct ErrorClass {
     /// The HTTP status.
     pub(crate) status: StatusCode,
+    /// The status whose error type the body has. It differs if the type for `status` would be untrue.
+    pub(crate) kind_status: StatusCode,
     /// The code in the body; `None` for the code that the client's API has for the status.
     pub(crate) code: Option<&'static str>,
     /// The value of the header `x-jackfield-error`.
@@ -22,43 +25,63 @@ pub(crate) struct ErrorClass {
 
 impl ErrorClass {
     /// A path that does not exist.
-    pub(crate) const UNKNOWN_PATH: Self = Self {
-        status: StatusCode::NOT_FOUND,
-        code: Some("unknown_url"),
-        label: "unknown-path",
-    };
+    pub(crate) const UNKNOWN_PATH: Self =
+        Self::new(StatusCode::NOT_FOUND, Some("unknown_url"), "unknown-path");
 
     /// A path that does not exist for this method.
-    pub(crate) const METHOD_NOT_ALLOWED: Self = Self {
-        status: StatusCode::METHOD_NOT_ALLOWED,
-        code: Some("method_not_allowed"),
-        label: "method-not-allowed",
-    };
+    pub(crate) const METHOD_NOT_ALLOWED: Self = Self::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        Some("method_not_allowed"),
+        "method-not-allowed",
+    );
+
+    /// Creates a class whose body has the error type of its status.
+    pub(crate) const fn new(
+        status: StatusCode,
+        code: Option<&'static str>,
+        label: &'static str,
+    ) -> Self {
+        Self {
+            status,
+            kind_status: status,
+            code,
+            label,
+        }
+    }
 
     /// Classifies why a request did not become a call.
     pub(crate) const fn of_request(error: &IngressError) -> Self {
         let (status, label) = match error {
             IngressError::Key(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            IngressError::Pin(PinError::NotAllowed) => (StatusCode::FORBIDDEN, "forbidden"),
             IngressError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large"),
             IngressError::Encoding(_) => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-encoding")
             }
             IngressError::Timeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout"),
-            IngressError::Incomplete(_) | IngressError::Undecodable(_) | IngressError::Body(_) => {
+            IngressError::Incomplete(_)
+            | IngressError::Undecodable(_)
+            | IngressError::Body(_)
+            | IngressError::Pin(PinError::InvalidId) => {
                 (StatusCode::BAD_REQUEST, "invalid-request")
             }
         };
-        Self {
-            status,
-            code: None,
-            label,
-        }
+        Self::new(status, None, label)
     }
 
-    /// Classifies why a call failed.
-    pub(crate) fn of_call(error: &CallError) -> Self {
+    /// Classifies why a call of a client of this dialect failed.
+    pub(crate) fn of_call(error: &CallError, dialect: Dialect) -> Self {
+        let status = call_status(error, dialect);
         Self {
-            status: call_status(error),
+            status,
+            kind_status: match status {
+                // Anthropic's type for 503 is `overloaded_error`. Claude Code takes that for a shortage
+                // of the model, and changes to another model after some of them.
+                StatusCode::SERVICE_UNAVAILABLE if dialect == Dialect::AnthropicMessages => {
+                    StatusCode::INTERNAL_SERVER_ERROR
+                }
+                _ => status,
+            },
             // Code and label are in the call log, too, so `dispatch` defines them.
             code: error.code(),
             label: error.label(),
@@ -66,7 +89,21 @@ impl ErrorClass {
     }
 }
 
-fn call_status(error: &CallError) -> StatusCode {
+/// The status of Anthropic's API for an overload; the other APIs have 503. Source: the page "Errors" of
+/// Anthropic's API documentation.
+fn overloaded(dialect: Dialect) -> StatusCode {
+    match dialect {
+        Dialect::AnthropicMessages => {
+            StatusCode::from_u16(529).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+        }
+        Dialect::Gemini
+        | Dialect::OpenaiChat
+        | Dialect::OpenaiCompletions
+        | Dialect::OpenaiResponses => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+fn call_status(error: &CallError, dialect: Dialect) -> StatusCode {
     match error {
         CallError::CredentialNotFound(_) | CallError::UnknownModel(_) => StatusCode::NOT_FOUND,
         CallError::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -79,29 +116,41 @@ fn call_status(error: &CallError) -> StatusCode {
         | CallError::Untranslatable(_) => StatusCode::BAD_REQUEST,
         CallError::Plugin(_) => StatusCode::BAD_GATEWAY,
         CallError::SelectorRefused { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        CallError::NoCredentialAvailable { unavailable, .. } => {
-            if unavailable.all_cooling() {
-                StatusCode::TOO_MANY_REQUESTS
-            } else {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-        }
-        CallError::Upstream(failure) => upstream_status(failure),
+        CallError::NoCredentialAvailable(none) => match none.reason() {
+            NoCredentialReason::Limited => StatusCode::TOO_MANY_REQUESTS,
+            NoCredentialReason::Missing => StatusCode::NOT_FOUND,
+            NoCredentialReason::Overloaded => overloaded(dialect),
+            NoCredentialReason::Busy
+            | NoCredentialReason::Disabled
+            | NoCredentialReason::Failing
+            | NoCredentialReason::Refused => StatusCode::SERVICE_UNAVAILABLE,
+        },
+        CallError::Upstream(failure) => upstream_status(failure, dialect),
     }
 }
 
-/// Returns the provider's status if it is an error. The request's own fault is never a 5xx: SDKs would
-/// repeat it.
-fn upstream_status(failure: &UpstreamFailure) -> StatusCode {
+/// Returns the provider's status if it is an error, otherwise the one of the failure's kind: an error in
+/// a stream has none. The request's own fault is never a 5xx: SDKs would repeat it.
+pub(crate) fn upstream_status(failure: &UpstreamFailure, dialect: Dialect) -> StatusCode {
+    let failure = &failure.failure;
     let reported = failure
-        .failure
         .status
         .and_then(|status| StatusCode::from_u16(status).ok());
-    match (reported, failure.failure.scope) {
+    match (reported, failure.scope) {
         (Some(status), _) if status.is_client_error() => status,
         (_, Scope::Request) => StatusCode::BAD_REQUEST,
+        (_, Scope::Transport) => StatusCode::BAD_GATEWAY,
+        (reported, _) if failure.kind == kind::OVERLOADED => {
+            // A gateway may wrap the provider's 529 or 503 in a status of its own.
+            let wrapped = reported.filter(|status| !matches!(status.as_u16(), 503 | 529));
+            wrapped.unwrap_or(overloaded(dialect))
+        }
         (Some(status), _) if status.is_server_error() => status,
-        _ => StatusCode::BAD_GATEWAY,
+        _ => match &*failure.kind {
+            kind::QUOTA | kind::RATE_LIMIT => StatusCode::TOO_MANY_REQUESTS,
+            kind::NOT_FOUND => StatusCode::NOT_FOUND,
+            _ => StatusCode::BAD_GATEWAY,
+        },
     }
 }
 
@@ -110,6 +159,8 @@ fn upstream_status(failure: &UpstreamFailure) -> StatusCode {
 pub(crate) enum IngressError {
     #[error(transparent)]
     Key(#[from] ClientKeyError),
+    #[error(transparent)]
+    Pin(#[from] PinError),
     /// It holds the limit in bytes.
     #[error("the request body is larger than {} MiB; send a smaller one", .0 >> 20)]
     TooLarge(usize),
@@ -152,6 +203,10 @@ mod tests {
         assert_eq!(
             class(IngressError::Encoding("`compress`".to_owned())),
             (415, "unsupported-encoding")
+        );
+        assert_eq!(
+            class(IngressError::Pin(PinError::NotAllowed)),
+            (403, "forbidden")
         );
         assert_eq!(class(IngressError::Timeout), (408, "request-timeout"));
         assert_eq!(

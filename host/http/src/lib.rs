@@ -1,5 +1,6 @@
 //! The HTTP edges: the server for clients and the upstream client.
 
+mod admin_token;
 mod api;
 mod client_keys;
 mod cors;
@@ -9,6 +10,7 @@ mod render;
 mod server;
 mod upstream;
 
+pub use admin_token::AdminToken;
 pub use api::{Api, ApiOptions, api_router};
 pub use client_keys::{ClientKeys, bearer};
 pub use cors::Cors;

@@ -35,3 +35,20 @@ pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(55);
 
 /// Upstream clients; there is one for each proxy and connect timeout.
 pub const UPSTREAM_CLIENTS_MAX: usize = 1_024;
+
+/// How long a connection to a provider may be silent before it is asked whether it is alive: by TCP
+/// keep-alive, and by a ping in HTTP/2. Middleboxes forget silent connections after a minute or more.
+pub const UPSTREAM_PING_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How long the other side may leave a packet or a ping unanswered before the connection counts as dead.
+/// Linux retransmits several times in it.
+pub const UPSTREAM_ALIVE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Addresses of pooled connections that have served, for each proxy. More than are in use at a time.
+pub const UPSTREAM_SERVED_MAX: usize = 16_384;
+
+/// Largest chunk of a provider's decoded body, in bytes. A small body can expand to gigabytes.
+pub const DECODED_CHUNK_BYTES: usize = 16 << 10;
+
+/// The largest window of a provider's zstd body, as a power of two: 8 MiB, which RFC 9659 sets for HTTP.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;

@@ -1,18 +1,21 @@
 //! Writes responses and errors as HTTP responses in the client's dialect. `errors.rs` chooses the status
 //! of an error.
 
+mod stream_error;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response};
+use bytes::Bytes;
 use jackfield_credential::{Failure, Scope, kind};
 use jackfield_dialect::ir::Warning;
-use jackfield_dialect::{CooldownBody, Dialect, ErrorBody, ProviderError, translate_error};
+use jackfield_dialect::{Codec, CooldownBody, Dialect, ErrorBody, ProviderError, translate_error};
 use jackfield_dispatch::{CallError, ClientResponse, ResponseBody, UpstreamFailure};
 
-use crate::errors::ErrorClass;
+use crate::errors::{ErrorClass, upstream_status};
 
 /// On every response: the id of the call in the logs and in the admin API.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-jackfield-request-id");
@@ -56,6 +59,21 @@ impl<'a> GatewayError<'a> {
         }
     }
 
+    /// The error of a call. `message` is its text.
+    fn of_call(error: &'a CallError, message: &'a str, dialect: Dialect) -> Self {
+        Self {
+            retry_after: retry_after(error),
+            cooldown: cooldown_of(error),
+            param: match error {
+                CallError::Untranslatable(refusal) if !refusal.field.is_empty() => {
+                    Some(&refusal.field)
+                }
+                _ => None,
+            },
+            ..Self::new(ErrorClass::of_call(error, dialect), message)
+        }
+    }
+
     /// Returns the wait in seconds, rounded up: a client that repeats the call a moment too early would
     /// have to wait once more.
     fn retry_after_seconds(&self) -> Option<u64> {
@@ -69,7 +87,7 @@ impl<'a> GatewayError<'a> {
 pub(crate) fn call_response(client_response: ClientResponse, id: &Arc<str>) -> Response<Body> {
     let body = match client_response.body {
         ResponseBody::Whole(body) => Body::from(body),
-        ResponseBody::Stream(stream) => Body::from_stream(stream),
+        ResponseBody::Stream(stream) => stream_error::stream_body(stream),
     };
     let mut response = Response::new(body);
     *response.status_mut() = client_response.status;
@@ -121,21 +139,16 @@ pub(crate) fn call_error(error: &CallError, dialect: Dialect, id: &Arc<str>) -> 
         return with_request_id(response, id);
     }
     let message = error.to_string();
-    let gateway = GatewayError {
-        retry_after: retry_after(error),
-        cooldown: cooldown_of(error),
-        param: match error {
-            CallError::Untranslatable(refusal) if !refusal.field.is_empty() => Some(&refusal.field),
-            _ => None,
-        },
-        ..GatewayError::new(ErrorClass::of_call(error), &message)
-    };
-    gateway_error(&gateway, dialect, id)
+    gateway_error(
+        &GatewayError::of_call(error, &message, dialect),
+        dialect,
+        id,
+    )
 }
 
 fn retry_after(error: &CallError) -> Option<Duration> {
     match error {
-        CallError::NoCredentialAvailable { retry_after, .. } => *retry_after,
+        CallError::NoCredentialAvailable(none) => none.retry_after,
         CallError::Upstream(failure) => failure.failure.retry_after,
         _ => None,
     }
@@ -143,15 +156,12 @@ fn retry_after(error: &CallError) -> Option<Duration> {
 
 fn cooldown_of(error: &CallError) -> Option<Cooldown<'_>> {
     match error {
-        CallError::NoCredentialAvailable {
-            model,
-            unavailable,
-            provider,
-            ..
-        } if unavailable.all_cooling() => Some(Cooldown {
-            model,
-            provider: provider.as_deref(),
-        }),
+        CallError::NoCredentialAvailable(none) if none.unavailable.all_cooling() => {
+            Some(Cooldown {
+                model: &none.model,
+                provider: none.provider.as_deref(),
+            })
+        }
         _ => None,
     }
 }
@@ -162,12 +172,32 @@ pub(crate) fn gateway_error(
     dialect: Dialect,
     id: &Arc<str>,
 ) -> Response<Body> {
+    let ErrorClass { status, label, .. } = error.class;
+    let body = gateway_body(error, dialect, |codec, error| codec.render_error(error));
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(GATEWAY_ERROR, HeaderValue::from_static(label));
+    if let Some(wait) = error.retry_after_seconds() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait));
+    }
+    with_request_id(response, id)
+}
+
+/// Renders an error of Jackfield in the client's dialect.
+fn gateway_body(
+    error: &GatewayError<'_>,
+    dialect: Dialect,
+    render: impl FnOnce(&dyn Codec, &ErrorBody<'_>) -> Bytes,
+) -> Bytes {
     let ErrorClass {
         status,
+        kind_status,
         code,
-        label,
+        ..
     } = error.class;
-    let (kind, default_code) = dialect.codec().error_kind(status.as_u16());
+    let (kind, default_code) = dialect.codec().error_kind(kind_status.as_u16());
     let wait = error.retry_after_seconds().unwrap_or_default();
     let reset_time = humantime::format_duration(Duration::from_secs(wait)).to_string();
     let cooldown = error.cooldown.map(|cooldown| CooldownBody {
@@ -176,7 +206,7 @@ pub(crate) fn gateway_error(
         reset_time: &reset_time,
         reset_seconds: wait,
     });
-    let body = dialect.codec().render_error(&ErrorBody {
+    let body = ErrorBody {
         message: error.message,
         kind,
         code: match dialect {
@@ -186,16 +216,8 @@ pub(crate) fn gateway_error(
         },
         param: error.param,
         cooldown: cooldown.filter(|_| wait > 0),
-    });
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(GATEWAY_ERROR, HeaderValue::from_static(label));
-    if wait > 0 {
-        headers.insert(RETRY_AFTER, HeaderValue::from(wait));
-    }
-    with_request_id(response, id)
+    };
+    render(dialect.codec(), &body)
 }
 
 pub(crate) fn with_request_id(mut response: Response<Body>, id: &Arc<str>) -> Response<Body> {
@@ -217,14 +239,20 @@ fn upstream_error(failure: &UpstreamFailure, dialect: Dialect) -> Option<Respons
         return None;
     }
     let same = upstream_response.dialect == dialect;
+    let status = match failure.failure.scope {
+        // A gateway may wrap the provider's 400 in a 5xx, after which SDKs would repeat the request.
+        Scope::Request => upstream_status(failure, dialect),
+        _ if same => upstream_response.status,
+        _ => upstream_status(failure, dialect),
+    };
     let body = if same {
         upstream_response.body.clone()
     } else {
         let error = ProviderError::read(&upstream_response.body).unwrap_or_default();
-        translate_error(dialect, upstream_response.status.as_u16(), &error)
+        translate_error(dialect, status.as_u16(), &error)
     };
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() = upstream_response.status;
+    *response.status_mut() = status;
     *response.headers_mut() = upstream_response.headers.clone();
     if !same {
         let headers = response.headers_mut();
@@ -246,18 +274,122 @@ fn is_credential_error(failure: &Failure) -> bool {
 mod tests {
     use axum::http::StatusCode;
     use http_body_util::BodyExt;
-    use jackfield_credential::{Reasons, Unavailable};
+    use jackfield_credential::{
+        Cause, CoolingCause, CoolingClass, CoolingCounts, Reasons, Unavailable,
+    };
+    use jackfield_dispatch::NoCredential;
     use serde_json::{Value, json};
 
     use super::*;
 
-    async fn rendered(reasons: Reasons, provider: Option<&str>) -> (u16, String, Value) {
-        let error = CallError::NoCredentialAvailable {
+    /// Two credentials that cool, by a failure of this status.
+    fn cooling(scope: Scope, kind: &'static str, status: u16) -> Reasons {
+        let failure = Failure {
+            scope,
+            kind: kind.into(),
+            status: Some(status),
+            message: "invalid x-api-key".to_owned(),
+            retry_after: None,
+            refresh_suggested: false,
+            sent: true,
+        };
+        let class = match status {
+            401..=403 => CoolingClass::Refused,
+            404 => CoolingClass::Missing,
+            429 => CoolingClass::Limit,
+            503 => CoolingClass::Overload,
+            _ => CoolingClass::Outage,
+        };
+        Reasons {
+            cooling: 2,
+            classes: CoolingCounts {
+                missing: u32::from(class == CoolingClass::Missing) * 2,
+                ..CoolingCounts::default()
+            },
+            first: Some(CoolingCause {
+                class,
+                cause: Cause::of(&failure).into(),
+            }),
+            ..Reasons::default()
+        }
+    }
+
+    async fn rendered_for(reasons: Reasons, dialect: Dialect) -> (u16, String, Value) {
+        let error = CallError::NoCredentialAvailable(Box::new(NoCredential {
             model: "gpt-large".to_owned(),
             unavailable: Unavailable::NoneAvailable(reasons),
+            failure: None,
+            retry_after: Some(Duration::from_secs(7)),
+            provider: None,
+        }));
+        let response = call_error(&error, dialect, &Arc::from("id"));
+        let wait = response.headers()[RETRY_AFTER].to_str().unwrap_or_default();
+        let (status, wait) = (response.status().as_u16(), wait.to_owned());
+        (status, wait, json_of(response).await)
+    }
+
+    #[tokio::test]
+    async fn status_is_that_of_the_class_which_is_available_first() {
+        let cases = [
+            (Scope::Credential, kind::AUTHENTICATION, 401, 503, 503),
+            (Scope::Credential, kind::BILLING, 402, 503, 503),
+            (Scope::Credential, kind::PERMISSION, 403, 503, 503),
+            (Scope::Model, kind::NOT_FOUND, 404, 404, 404),
+            (Scope::Model, kind::RATE_LIMIT, 429, 429, 429),
+            (Scope::Provider, kind::TRANSIENT, 500, 503, 503),
+            (Scope::Provider, kind::OVERLOADED, 503, 503, 529),
+        ];
+        for (scope, kind, cause, expected, for_anthropic) in cases {
+            let (status, wait, _) =
+                rendered_for(cooling(scope, kind, cause), Dialect::OpenaiChat).await;
+            assert_eq!((status, &*wait), (expected, "7"), "{cause}");
+            let (status, _, body) =
+                rendered_for(cooling(scope, kind, cause), Dialect::AnthropicMessages).await;
+            assert_eq!(status, for_anthropic, "{cause}");
+            let overloaded = body["error"]["type"] == "overloaded_error";
+            assert_eq!(overloaded, cause == 503, "{body}");
+            // Claude Code would ask its user to log in.
+            assert!(!body.to_string().contains("x-api-key"), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn error_in_a_stream_keeps_its_kind() {
+        let cases = [
+            (kind::OVERLOADED, 503, 529, "overloaded_error"),
+            (kind::RATE_LIMIT, 429, 429, "rate_limit_error"),
+            (kind::TRANSIENT, 502, 502, "api_error"),
+        ];
+        for (kind, expected, for_anthropic, kind_of_anthropic) in cases {
+            let failure = Failure {
+                scope: Scope::Provider,
+                kind: kind.into(),
+                status: None,
+                message: "no".to_owned(),
+                retry_after: None,
+                refresh_suggested: false,
+                sent: true,
+            };
+            let response = None;
+            let error = CallError::Upstream(Box::new(UpstreamFailure { failure, response }));
+            let id = Arc::from("id");
+            let response = call_error(&error, Dialect::OpenaiResponses, &id);
+            assert_eq!(response.status(), expected);
+            let response = call_error(&error, Dialect::AnthropicMessages, &id);
+            assert_eq!(response.status(), for_anthropic);
+            let body = json_of(response).await;
+            assert_eq!(body["error"]["type"], kind_of_anthropic);
+        }
+    }
+
+    async fn rendered(reasons: Reasons, provider: Option<&str>) -> (u16, String, Value) {
+        let error = CallError::NoCredentialAvailable(Box::new(NoCredential {
+            model: "gpt-large".to_owned(),
+            unavailable: Unavailable::NoneAvailable(reasons),
+            failure: None,
             retry_after: Some(Duration::from_millis(69_200)),
             provider: provider.map(str::to_owned),
-        };
+        }));
         let response = call_error(&error, Dialect::OpenaiChat, &Arc::from("id"));
         let wait = response.headers()[RETRY_AFTER].to_str().unwrap_or_default();
         let (status, wait) = (response.status().as_u16(), wait.to_owned());
@@ -272,10 +404,7 @@ mod tests {
 
     #[tokio::test]
     async fn cliproxyapi_compat_1_10_cooldown_body_has_model_and_retry_after() {
-        let cooling = Reasons {
-            cooling: 2,
-            ..Reasons::default()
-        };
+        let cooling = cooling(Scope::Model, kind::RATE_LIMIT, 429);
         let (status, wait, body) = rendered(cooling.clone(), Some("acme")).await;
         assert_eq!((status, &*wait), (429, "70"));
         let error = &body["error"];
@@ -301,7 +430,7 @@ mod tests {
         let one_barred = Reasons {
             cooling: 1,
             barred: 1,
-            ..Reasons::default()
+            ..cooling(Scope::Model, kind::RATE_LIMIT, 429)
         };
         let (status, _, body) = rendered(one_barred, Some("acme")).await;
         assert_eq!(
@@ -313,11 +442,8 @@ mod tests {
 
     #[tokio::test]
     async fn gemini_code_is_the_http_status() {
-        let unreachable = ErrorClass {
-            status: StatusCode::BAD_GATEWAY,
-            code: Some("upstream_unreachable"),
-            label: "upstream",
-        };
+        let status = StatusCode::BAD_GATEWAY;
+        let unreachable = ErrorClass::new(status, Some("upstream_unreachable"), "upstream");
         for (class, status) in [
             (unreachable, 502),
             (ErrorClass::METHOD_NOT_ALLOWED, 405),

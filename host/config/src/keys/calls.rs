@@ -69,7 +69,7 @@ pub(crate) mod retry {
             );
             MAX_WAIT: DefaultKey<Duration> = default(
                 "max-wait", Duration { max: HOUR }, |_| RetryPolicy::default().max_wait,
-                "A new round begins only if a cooldown ends within this time.",
+                "A new round begins when the first cooldown ends, if that is within this time.",
             );
             MAX_CREDENTIALS: DefaultKey<Whole<u32>> = default(
                 // More than a pool has; a larger number is a slip.
@@ -78,7 +78,7 @@ pub(crate) mod retry {
             );
             BUDGET: OptionalKey<Nested> = optional(
                 "budget", Nested(&budget::SECTION), "the defaults below",
-                "It limits further attempts for each provider. This prevents a retry storm during an outage.",
+                "It limits further attempts of calls at a provider that failed. This prevents a retry storm during an outage. It never limits the first attempt of a call at another provider, nor at another credential while the provider serves others.",
             );
         }
     }
@@ -122,7 +122,20 @@ pub(crate) mod timeouts {
             FIRST_BYTE: DefaultKey<Duration> = default(
                 // Models that reason long send their first byte late, but not later than this.
                 "first-byte", Duration { max: HOUR }, |_| Timeouts::default().first_byte,
-                "From the request to the first byte of the response.",
+                "From the request to the first byte of the response. A response with content that is not \
+                 streamed has until `total`, because most providers send nothing before it is complete.",
+            );
+            PER_TRY: DefaultKey<Duration> = default(
+                "per-try", Duration { max: HOUR }, |_| Timeouts::default().per_try,
+                "From a request for a stream to the head of its response, while another credential is \
+                 available. After it that one is tried. A model whose heads usually take longer has twice \
+                 its usual time. The last credential has `first-byte`.",
+            );
+            CLIENT_HEAD: DefaultKey<Duration> = default(
+                "client-head", Duration { max: HOUR }, |_| Timeouts::default().client_head,
+                "From the call for a stream to the head of the response that the client gets if there is no \
+                 content yet. Keep-alives follow until there is. Other credentials may still be tried. An \
+                 error after it is an event of the stream, not a status.",
             );
             IDLE: DefaultKey<Duration> = default(
                 "idle", Duration { max: HOUR }, |_| Timeouts::default().idle,
@@ -131,7 +144,11 @@ pub(crate) mod timeouts {
             TOTAL: DefaultKey<Duration> = default(
                 // No call is served for longer than a day.
                 "total", Duration { max: Time::from_hours(24) }, |_| Timeouts::default().total,
-                "For a whole call with all attempts.",
+                "For a whole call with all attempts. It limits a stream up to its first content.",
+            );
+            STREAM: OptionalKey<Duration> = optional(
+                "stream", Duration { max: Time::from_hours(24) }, "no limit",
+                "For a stream, from the request to the provider to its end.",
             );
         }
     }

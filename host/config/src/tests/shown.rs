@@ -92,11 +92,18 @@ fn show_calls(out: &mut Lines, config: &Config) {
             timeouts.first_byte,
             default.first_byte,
         ),
+        ("timeouts.per-try", timeouts.per_try, default.per_try),
+        (
+            "timeouts.client-head",
+            timeouts.client_head,
+            default.client_head,
+        ),
         ("timeouts.idle", timeouts.idle, default.idle),
         ("timeouts.total", timeouts.total, default.total),
     ] {
         out.changed_debug(0, name, &found, &default);
     }
+    out.changed_debug(0, "timeouts.stream", &timeouts.stream, &default.stream);
 }
 
 fn show_provider(out: &mut Lines, provider: &Provider) {

@@ -251,4 +251,4 @@ fn valid_name(bytes: Bytes) -> Bytes {
     }
 }
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

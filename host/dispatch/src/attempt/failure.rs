@@ -9,7 +9,7 @@ use jackfield_credential::{Failure, Outcome, Scope};
 use super::{Attempt, AttemptError, StaleAttempt};
 use crate::classify;
 use crate::error::{CallError, ErrorResponse, UpstreamFailure};
-use crate::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT};
+use crate::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT, SLOW_AFTER};
 use crate::plugin_fault::report_invalid_output;
 use crate::port::{Rejection, ResponseHead};
 use crate::reply::StreamError;
@@ -61,13 +61,33 @@ impl Attempt<'_> {
             StreamError::Upstream(failure) | StreamError::AlreadySent(failure) => {
                 self.end_with_failure(lease, failure, None)
             }
-            StreamError::DeadlineExceeded => {
-                self.context.end_attempt(lease, Outcome::Cancelled, None);
-                let total = self.context.snapshot.timeouts.total;
-                AttemptError::Fatal(Box::new(CallError::Deadline(total)))
+            // A second request for a whole response could take as long, and cost as much, as the first.
+            StreamError::Timeout(failure) if self.is_whole() => {
+                let failed = match self.end_with_failure(lease, failure, None) {
+                    AttemptError::Upstream(failure) => CallError::Upstream(failure),
+                    other => return other,
+                };
+                AttemptError::Fatal(Box::new(failed))
             }
+            StreamError::Timeout(failure) => self.end_with_failure(lease, failure, None),
+            StreamError::DeadlineExceeded => self.end_with_deadline(lease),
             StreamError::Plugin(fault) => self.end_with_rejection(lease, Rejection::Fault(fault)),
         }
+    }
+
+    /// Ends at the call's deadline. A credential that had a whole response to send for longer than
+    /// [`SLOW_AFTER`] has failed; for less, other attempts may have used the time.
+    pub(super) fn end_with_deadline(&self, lease: Lease) -> AttemptError {
+        let waited = self.context.clock.now().saturating_since(lease.began());
+        let outcome = if self.is_whole() && waited >= SLOW_AFTER {
+            let message = format!("no whole response within {} s", waited.as_secs());
+            Outcome::Failed(classify::transport(message))
+        } else {
+            Outcome::Cancelled
+        };
+        self.context.end_attempt(lease, outcome, None);
+        let total = self.context.snapshot.timeouts.total;
+        AttemptError::Fatal(Box::new(CallError::Deadline(total)))
     }
 
     /// Ends with a failure of the provider or the connection. If new tokens may help, the lease is not

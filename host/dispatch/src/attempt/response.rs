@@ -6,17 +6,19 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use jackfield_auth::Lease;
+use jackfield_dialect::sse::begins_like_stream;
 
 use super::{Attempt, AttemptError};
 use crate::call::{ClientResponse, StreamFraming};
 use crate::classify;
+use crate::limits::STREAM_SNIFF_BYTES_MAX;
 use crate::plan::ResponseMode;
 use crate::port::{PluginReply, Rejection, ResponseHead};
 use crate::reply::buffered::BufferedStream;
-use crate::reply::headers::{client_headers, is_event_stream};
+use crate::reply::headers::{client_headers, is_event_stream, stream_content_type};
 use crate::reply::plugin::{FirstStep, PluginStream};
 use crate::reply::relay::Relay;
-use crate::reply::source::Source;
+use crate::reply::source::{ReadError, Source};
 use crate::reply::transcode::TranscodedStream;
 use crate::reply::{AnyStream, FailedReply, Open, Reply, StreamWriter};
 
@@ -51,7 +53,7 @@ impl<'a> Responded<'a> {
         let mut reused: Option<Box<dyn PluginReply>> = None;
         loop {
             if responded.mode == ResponseMode::Relay {
-                return responded.without_plugin();
+                return responded.without_plugin().await;
             }
             let Self {
                 attempt,
@@ -95,22 +97,26 @@ impl<'a> Responded<'a> {
     }
 
     /// Chooses how the host itself hands the response on.
-    fn without_plugin(self) -> Result<OpenReply<'a>, AttemptError> {
+    async fn without_plugin(self) -> Result<OpenReply<'a>, AttemptError> {
         let Self {
             attempt,
             lease,
             head,
-            source,
+            mut source,
             ..
         } = self;
         let negotiated = &attempt.negotiated;
         let is_translated = negotiated.translation().is_some();
+        // The plan requested the encoding: `send` refuses any other.
         let is_encoded = head.headers.contains_key(CONTENT_ENCODING);
-        // Some providers send one JSON body although a stream was requested: the content type decides.
-        let events = negotiated
-            .call()
-            .stream
-            .filter(|_| is_event_stream(&head.headers));
+        let mut events = negotiated.call().stream;
+        if events.is_some() && !is_encoded {
+            match is_stream(&mut source, &head).await {
+                Ok(true) => {}
+                Ok(false) => events = None,
+                Err(error) => return Err(attempt.end_with_stream_error(lease, error.into())),
+            }
+        }
         let stream = match events {
             _ if is_encoded && is_translated => {
                 let reason = "unexpected content-encoding in the provider's response";
@@ -164,11 +170,14 @@ impl OpenReply<'_> {
         };
         let negotiated = &attempt.negotiated;
         let mut headers = client_headers(head.headers);
-        let content_type = match (negotiated.translation(), negotiated.call().stream) {
-            (_, Some(StreamFraming::Array)) | (Some(_), None) => Some("application/json"),
-            (Some(_), Some(StreamFraming::Events)) => Some("text/event-stream; charset=utf-8"),
-            // The body has the provider's format, and so the provider's content type.
-            (None, _) => None,
+        let is_translated = negotiated.translation().is_some();
+        let has_events_type = is_event_stream(&headers);
+        // The provider's own content type stays where it can be true of the client's body.
+        let content_type = match negotiated.call().stream {
+            Some(StreamFraming::Events) if has_events_type && !is_translated => None,
+            Some(framing) => Some(stream_content_type(framing)),
+            None if is_translated || has_events_type => Some("application/json"),
+            None => None,
         };
         if let Some(content_type) = content_type {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -181,4 +190,24 @@ impl OpenReply<'_> {
             estimated: false,
         })
     }
+}
+
+/// Returns whether a body is the requested stream of events. Some providers send one JSON body, and others
+/// a stream under another content type: the first bytes decide, and only if they do not, the content type.
+async fn is_stream(source: &mut Source, head: &ResponseHead) -> Result<bool, ReadError> {
+    let has_events_type = is_event_stream(&head.headers);
+    let decided = source
+        .peek(STREAM_SNIFF_BYTES_MAX, |bytes| {
+            match begins_like_stream(bytes)? {
+                true => Some(true),
+                false => Some(has_events_type && !begins_like_json(bytes)),
+            }
+        })
+        .await?;
+    Ok(decided.unwrap_or(has_events_type))
+}
+
+fn begins_like_json(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    matches!(text.first(), Some(b'{' | b'['))
 }

@@ -8,6 +8,8 @@ use jackfield_dialect::ir::Warning;
 use jackfield_dialect::{Usage, truncate};
 use serde::Serialize;
 
+use crate::error::CallError;
+
 /// What was decided for one call, and why.
 #[derive(Debug, Clone, Serialize)]
 pub struct RequestRecord {
@@ -159,6 +161,8 @@ pub struct PickStep {
     pub candidates: usize,
     /// The priority of the candidates.
     pub priority: i32,
+    /// Whether the credential cools, and the attempt finds out whether it still has to.
+    pub trial: bool,
     /// Why the selector failed, so that the first candidate was taken; `None` if it succeeded.
     pub selector_fault: Option<String>,
 }
@@ -302,10 +306,10 @@ impl CallOutcome {
         }
     }
 
-    pub(crate) fn failed(code: &'static str, message: &str) -> Self {
+    pub(crate) fn of(error: &CallError) -> Self {
         Self::Failed {
-            code,
-            message: truncate(message, MESSAGE_BYTES_MAX).to_owned(),
+            code: error.code().unwrap_or(error.label()),
+            message: truncate(&error.to_string(), MESSAGE_BYTES_MAX).to_owned(),
         }
     }
 }

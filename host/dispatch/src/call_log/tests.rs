@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::call::{Operation, StreamFraming};
+use crate::error::CallError;
 
 fn call(id: &str, model: &str) -> Call {
     Call {
@@ -25,6 +26,7 @@ fn call(id: &str, model: &str) -> Call {
         beta: false,
         principal: Arc::from("team-a"),
         affinity: None,
+        pinned: None,
         deadline: Instant::now(),
     }
 }
@@ -55,6 +57,7 @@ fn record_lists_decisions_with_their_times() {
         round: 1,
         candidates: 3,
         priority: -1,
+        trial: false,
         selector_fault: None,
     }));
     let failure = Failure {
@@ -94,7 +97,7 @@ fn record_lists_decisions_with_their_times() {
         "model": "gpt", "principal": "team-a", "stream": true, "warnings": [], "usage": null,
         "steps": [
             {"after_ms": 7, "step": "picked", "credential": "a", "round": 1, "candidates": 3,
-                "priority": -1, "selector_fault": null},
+                "priority": -1, "trial": false, "selector_fault": null},
             {"after_ms": 7, "step": "attempt", "credential": "a", "provider": "p", "model": "m",
                 "probe": true, "ms": 40, "first_byte_ms": null, "outcome": "failed",
                 "scope": "model", "kind": "rate-limit", "status": 429,
@@ -142,7 +145,9 @@ fn bounds_the_record_of_a_call() {
     for _ in 0..CALL_STEPS_MAX + 5 {
         trace.step(wait(1));
     }
-    trace.end(CallOutcome::failed("upstream", &"x".repeat(100_000)));
+    trace.end(CallOutcome::of(&CallError::Misconfigured(
+        "x".repeat(100_000),
+    )));
     let record = call_log.get("r1").unwrap();
     assert_eq!(
         (record.steps.len(), record.steps_dropped),

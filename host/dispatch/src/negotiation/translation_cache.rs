@@ -149,10 +149,7 @@ fn translate(
     target: &TranslationTarget,
     created: u64,
 ) -> Result<TranslatedRequest, TranslationError> {
-    let head = RequestHead {
-        model: call.model.as_ref().into(),
-        stream: call.stream.is_some(),
-    };
+    let head = request_head(call);
     let source = TranslationInput {
         dialect: call.dialect,
         body: &call.body,
@@ -166,5 +163,25 @@ fn translate(
         Operation::CountTokens => TranslatedRequest::translate_count(&source, target.dialect),
         Operation::Embed(_) => TranslatedRequest::translate_embeddings(&source, target.dialect),
         Operation::Generate => TranslatedRequest::translate_content(&source, target.dialect),
+    }
+}
+
+/// Returns the translation that only changes the form of the response.
+pub(super) fn same_dialect(call: &Call, model: &str, created: u64) -> TranslatedRequest {
+    TranslatedRequest::same_dialect(&TranslationInput {
+        dialect: call.dialect,
+        body: &call.body,
+        head: &request_head(call),
+        model,
+        thinking: None,
+        id: &call.id,
+        created,
+    })
+}
+
+fn request_head(call: &Call) -> RequestHead<'_> {
+    RequestHead {
+        model: call.model.as_ref().into(),
+        stream: call.stream.is_some(),
     }
 }

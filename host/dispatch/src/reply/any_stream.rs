@@ -44,6 +44,15 @@ impl ReplyStream for AnyStream {
         }
     }
 
+    fn source_mut(&mut self) -> &mut Source {
+        match self {
+            Self::Buffered(buffered) => buffered.source_mut(),
+            Self::Plugin(plugin) => plugin.source_mut(),
+            Self::Relay(relay) => relay.source_mut(),
+            Self::Transcoded(transcoded) => transcoded.source_mut(),
+        }
+    }
+
     fn usage(&self) -> Option<Usage> {
         match self {
             Self::Buffered(buffered) => buffered.usage(),

@@ -8,7 +8,7 @@ use jackfield_dialect::Usage;
 
 use super::source::Source;
 use super::stream::{Polled, ReplyStream, StreamError};
-use super::whole_body::translate_body;
+use super::whole_body::{is_unrequested_stream, translate_body};
 use crate::limits::{BUFFERED_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_BYTES_MAX};
 use crate::negotiation::NegotiatedCall;
 
@@ -69,23 +69,22 @@ impl ReplyStream for BufferedStream {
         let Some(chunk) = self.source.next().await? else {
             return self.finish(queue).await;
         };
-        let is_translated = match &self.state {
-            State::Checked(negotiated) => negotiated.translation().is_some(),
-            State::Encoded => false,
+        let negotiated = match &self.state {
+            State::Checked(negotiated) => Some(negotiated),
+            State::Encoded => None,
             State::Passing => {
                 queue.push_back(chunk);
                 return Ok(Polled::Content);
             }
         };
         self.buffer.extend_from_slice(&chunk);
-        let bytes_max = match is_translated {
-            true => WHOLE_RESPONSE_BYTES_MAX,
-            false => BUFFERED_RESPONSE_BYTES_MAX,
-        };
-        if self.buffer.len() <= bytes_max {
+        if self.buffer.len() <= BUFFERED_RESPONSE_BYTES_MAX {
             return Ok(Polled::Buffered);
         }
-        if is_translated {
+        if negotiated.is_some_and(|negotiated| is_rewritten(negotiated, &self.buffer)) {
+            if self.buffer.len() <= WHOLE_RESPONSE_BYTES_MAX {
+                return Ok(Polled::Buffered);
+            }
             let message = "the provider's response is too large to translate";
             return Err(StreamError::invalid_response(message));
         }
@@ -98,6 +97,10 @@ impl ReplyStream for BufferedStream {
         &self.source
     }
 
+    fn source_mut(&mut self) -> &mut Source {
+        &mut self.source
+    }
+
     fn usage(&self) -> Option<Usage> {
         self.usage
     }
@@ -108,4 +111,11 @@ impl ReplyStream for BufferedStream {
     fn fail(&mut self, _message: &str) -> Option<Bytes> {
         None
     }
+}
+
+/// Returns whether the client gets the body in another dialect or form, so that it must be whole.
+fn is_rewritten(negotiated: &NegotiatedCall, body: &[u8]) -> bool {
+    negotiated.translation().is_some()
+        || negotiated.call().stream.is_some()
+        || is_unrequested_stream(negotiated, body)
 }

@@ -3,6 +3,7 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
 
+use crate::call::StreamFraming;
 use crate::request::CONNECTION_HEADERS;
 
 /// Returns the headers that may reach the client: not those of the connection, and not those that are
@@ -18,6 +19,14 @@ pub(crate) fn client_headers(mut headers: HeaderMap) -> HeaderMap {
         headers.remove(name);
     }
     headers
+}
+
+/// Returns the content type of a stream for a client.
+pub(crate) const fn stream_content_type(framing: StreamFraming) -> &'static str {
+    match framing {
+        StreamFraming::Array => "application/json",
+        StreamFraming::Events => "text/event-stream; charset=utf-8",
+    }
 }
 
 /// Returns whether the content type is that of server-sent events.

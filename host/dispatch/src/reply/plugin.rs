@@ -185,6 +185,10 @@ impl ReplyStream for PluginStream {
         &self.source
     }
 
+    fn source_mut(&mut self) -> &mut Source {
+        &mut self.source
+    }
+
     /// The plugin's figures count before those of the provider's events.
     fn usage(&self) -> Option<Usage> {
         match &self.sink {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use jackfield_dialect::sse::{self, SseReader};
+use jackfield_dialect::sse::SseReader;
 use jackfield_dialect::{Dialect, EventClass, Observer, Usage};
 
 use super::source::{Chunk, Source};
@@ -122,7 +122,7 @@ impl ReplyStream for Relay {
         let chunk = match self.source.next_chunk().await {
             Ok(Chunk::Bytes(chunk)) => chunk,
             Ok(Chunk::Silence) => {
-                queue.push_back(Bytes::from_static(sse::KEEP_ALIVE_COMMENT));
+                queue.push_back(Bytes::from_static(self.dialect.codec().keep_alive()));
                 return Ok(Polled::Buffered);
             }
             Ok(Chunk::End) => return self.finish(queue),
@@ -145,6 +145,10 @@ impl ReplyStream for Relay {
 
     fn source(&self) -> &Source {
         &self.source
+    }
+
+    fn source_mut(&mut self) -> &mut Source {
+        &mut self.source
     }
 
     fn usage(&self) -> Option<Usage> {

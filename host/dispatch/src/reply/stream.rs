@@ -23,6 +23,9 @@ pub(super) trait ReplyStream {
     /// Returns the provider's body.
     fn source(&self) -> &Source;
 
+    /// Returns the provider's body, to change its timeouts.
+    fn source_mut(&mut self) -> &mut Source;
+
     /// Returns the usage last reported, if the stream has any.
     fn usage(&self) -> Option<Usage>;
 
@@ -52,6 +55,8 @@ pub(crate) enum Polled {
 pub(crate) enum StreamError {
     /// The provider or the connection to it failed.
     Upstream(Failure),
+    /// The provider sent nothing for too long.
+    Timeout(Failure),
     /// The provider failed, and its own error event is in the queue already.
     AlreadySent(Failure),
     /// The call's deadline passed.
@@ -102,7 +107,9 @@ impl StreamError {
     /// Returns the provider's failure, if it is one.
     pub(super) fn failure_mut(&mut self) -> Option<&mut Failure> {
         match self {
-            Self::Upstream(failure) | Self::AlreadySent(failure) => Some(failure),
+            Self::Upstream(failure) | Self::Timeout(failure) | Self::AlreadySent(failure) => {
+                Some(failure)
+            }
             Self::DeadlineExceeded | Self::Plugin(_) => None,
         }
     }
@@ -110,7 +117,7 @@ impl StreamError {
     /// Returns the outcome with which the lease is settled.
     pub(super) fn outcome(&self) -> Outcome {
         match self {
-            Self::Upstream(failure) | Self::AlreadySent(failure) => {
+            Self::Upstream(failure) | Self::Timeout(failure) | Self::AlreadySent(failure) => {
                 Outcome::Failed(failure.clone())
             }
             Self::DeadlineExceeded => Outcome::Cancelled,
@@ -121,7 +128,9 @@ impl StreamError {
     /// Returns the message for the client.
     pub(super) fn message(&self) -> String {
         match self {
-            Self::Upstream(failure) | Self::AlreadySent(failure) => failure.message.clone(),
+            Self::Upstream(failure) | Self::Timeout(failure) | Self::AlreadySent(failure) => {
+                failure.message.clone()
+            }
             Self::DeadlineExceeded => "the call exceeded its deadline".to_owned(),
             Self::Plugin(fault) => fault.to_string(),
         }
@@ -132,6 +141,7 @@ impl From<ReadError> for StreamError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Transport(error) => Self::Upstream(classify::transport(error.to_string())),
+            ReadError::Timeout(error) => Self::Timeout(classify::transport(error.to_string())),
             ReadError::Deadline => Self::DeadlineExceeded,
         }
     }

@@ -108,6 +108,10 @@ impl ReplyStream for TranscodedStream {
         &self.source
     }
 
+    fn source_mut(&mut self) -> &mut Source {
+        &mut self.source
+    }
+
     fn usage(&self) -> Option<Usage> {
         self.writer.usage()
     }

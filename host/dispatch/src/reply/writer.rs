@@ -43,6 +43,13 @@ impl StreamWriter {
         }
     }
 
+    /// A writer of the client's stream for a response that is no stream.
+    pub(super) fn of_whole(negotiated: &NegotiatedCall, framing: StreamFraming) -> Option<Self> {
+        let translator = negotiated.response_translation().translator()?;
+        let mode = Mode::Translated(Box::new(translator));
+        Some(Self::with_mode(negotiated.call().dialect, mode, framing))
+    }
+
     /// A writer for a client of the provider's dialect.
     pub(super) fn same_dialect(dialect: Dialect, framing: StreamFraming) -> Self {
         Self::with_mode(
@@ -163,11 +170,11 @@ impl StreamWriter {
 
     /// Returns bytes that keep the connection alive and that clients ignore.
     pub(super) fn keep_alive(&self) -> Bytes {
-        match self.array {
-            None => Bytes::from_static(sse::KEEP_ALIVE_COMMENT),
-            // Whitespace between the items of an array.
-            Some(_) => Bytes::from_static(b"\n"),
-        }
+        let framing = match self.array {
+            None => StreamFraming::Events,
+            Some(_) => StreamFraming::Array,
+        };
+        Bytes::from_static(keep_alive(self.dialect, framing))
     }
 
     /// Returns whether the stream reached the end that its dialect demands, with content.
@@ -197,6 +204,16 @@ fn write_frame(array: &mut Option<ArrayWriter>, name: &str, data: &[u8], out: &m
     match array {
         None => sse::write_event(name, data, out),
         Some(array) => array.item(data, out),
+    }
+}
+
+/// Returns bytes that keep a stream alive and that clients ignore: between events, or between the items of
+/// an array.
+pub(crate) fn keep_alive(dialect: Dialect, framing: StreamFraming) -> &'static [u8] {
+    match framing {
+        StreamFraming::Events => dialect.codec().keep_alive(),
+        // White space, which JSON allows before, between and after the items.
+        StreamFraming::Array => b"\n",
     }
 }
 

@@ -164,8 +164,11 @@ impl Simulation {
     }
 
     async fn set_enabled(&self, id: &str, enabled: bool) {
-        self.world
-            .change_account(id, |account| account.enabled = enabled);
+        self.world.change_account(id, |account| {
+            account.enabled = enabled;
+            // Enabled again, it gets one attempt at once.
+            account.blocks.clear();
+        });
         self.world.log(&format!("{id} enabled: {enabled}"));
         // A bad disk affects durability only.
         let _ = self.auth.set_enabled(&CredentialId::new(id), enabled).await;

@@ -37,6 +37,7 @@ pub(super) async fn run_client(world: Arc<World>, dispatcher: Arc<Dispatcher>, n
         beta: false,
         principal: Arc::from("simulation"),
         affinity: None,
+        pinned: None,
         deadline: dispatcher.deadline(),
     };
     world.log(&format!("request {number} begins"));

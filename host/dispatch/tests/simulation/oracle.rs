@@ -13,10 +13,12 @@ pub(super) struct Block {
     pub(super) until: u64,
 }
 
-/// The earliest time of a probe: five minutes, minus a fifth.
+/// The earliest time of a probe: five minutes, minus a fifth. After a hint it is later.
 const PROBE_FIRST_MS: u64 = 4 * 60 * 1000;
 
-const MINUTE_MS: u64 = 60 * 1000;
+/// The first guess after a refusal, and after a rate limit without a hint.
+const REFUSED_MS: u64 = 5_000;
+const LIMITED_MS: u64 = 1_000;
 
 impl Hook for World {
     fn on_event(&self, event: &Event) {
@@ -32,7 +34,13 @@ impl Hook for World {
                 self.lock().results += 1;
                 self.apply_result(id, model, &note.outcome, World::millis(event.at));
             }
-            EventKind::Refresh(note) => self.log(&format!("refresh of {id}: {note:?}")),
+            EventKind::Refresh(note) => {
+                self.log(&format!("refresh of {id}: {note:?}"));
+                // A new secret drops what speaks of the old one.
+                if let Some(account) = self.lock().accounts.get_mut(id) {
+                    account.blocks.remove(&None);
+                }
+            }
             EventKind::Health(change) => {
                 let to = change.to.availability(event.at);
                 self.log(&format!("health of {id} {:?}: {to:?}", change.model));
@@ -102,27 +110,16 @@ impl Account {
         self.blocks.insert(of, Block { from: at, until });
     }
 
-    /// Returns why a call to a blocked credential is not a valid probe.
+    /// Returns why a call to a blocked credential comes too early for a probe.
     pub(super) fn block_violation(&self, model: usize, now: u64) -> Option<String> {
         [None, Some(model)].iter().find_map(|of| {
             let block = self.blocks.get(of)?;
             if now <= block.from || block.until <= now {
                 return None;
             }
-            let models = self
-                .began
-                .iter()
-                .filter(|(model, _)| of.is_none_or(|of| of == **model));
-            let others = models
-                .flat_map(|(_, began)| began)
-                .filter(|began| **began > block.from);
-            if now < block.from + PROBE_FIRST_MS {
-                Some(format!("it is blocked: {block:?}"))
-            } else if others.count() > 0 {
-                Some(format!("it is blocked, and probed by another: {block:?}"))
-            } else {
-                None
-            }
+            // The first content of a probe ends the block, before its result is known here.
+            let blocked = now < block.from + PROBE_FIRST_MS;
+            blocked.then(|| format!("it is blocked: {block:?}"))
         })
     }
 }
@@ -136,10 +133,9 @@ fn min_block_ms(failure: &Failure, guesses_waived: bool) -> Option<u64> {
         return Some(u64::try_from(hint.as_millis()).unwrap());
     }
     match (failure.status, &*failure.kind) {
-        (Some(401..=403), _) => Some(30 * MINUTE_MS),
-        (Some(404), _) => Some(12 * 60 * MINUTE_MS),
-        (_, kind::RATE_LIMIT | kind::QUOTA) if !guesses_waived => Some(1000),
-        (_, kind::TRANSIENT | kind::OVERLOADED) if !guesses_waived => Some(MINUTE_MS),
+        // The provider may have more than one reason for others, and need not block the model.
+        (Some(401 | 402), _) => Some(REFUSED_MS),
+        (_, kind::RATE_LIMIT | kind::QUOTA) if !guesses_waived => Some(LIMITED_MS),
         _ => None,
     }
 }

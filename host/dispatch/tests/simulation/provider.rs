@@ -147,7 +147,8 @@ impl World {
                 .stream_failed = true;
         }
         response(mode, received.stream, ends.saturating_sub(now), step).after(match mode {
-            Mode::Stalled => Duration::from_hours(1),
+            Mode::Stalled if received.stream => Duration::from_hours(1),
+            Mode::Stalled => Duration::from_secs(30),
             _ => pause,
         })
     }
@@ -215,7 +216,9 @@ fn response(mode: Mode, streamed: bool, left_ms: u64, step: Duration) -> Script 
     let limited = error_body("slow down", "rate_limit_error");
     match mode {
         Mode::Healthy | Mode::Stalled if streamed => Script::events(stream()).slowly(step),
-        Mode::Healthy | Mode::Stalled => Script::json(200, COMPLETION),
+        // The upstream sees a dead connection that the client's timeouts do not.
+        Mode::Stalled => Script::reset(),
+        Mode::Healthy => Script::json(200, COMPLETION),
         Mode::RateLimited {
             has_retry_after: true,
         } => {

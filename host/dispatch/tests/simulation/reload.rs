@@ -134,6 +134,8 @@ impl World {
         let now = self.now();
         let mut state = self.lock();
         let mut account = state.retired.remove(id).unwrap();
+        // One attempt may find out at once whether its cooldowns are still needed.
+        account.blocks.clear();
         account.changed_at = now;
         state.accounts.insert(id.to_owned(), account);
     }
@@ -192,6 +194,8 @@ impl World {
         };
         let source = random_source(self, before, oauth);
         self.change_account(id, |account| {
+            // Another secret starts afresh.
+            account.blocks.clear();
             account.source = source;
             account.secret = source.secret;
             account.refresh_token = source.refresh_token;

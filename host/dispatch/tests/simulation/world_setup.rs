@@ -256,6 +256,8 @@ pub(super) fn registration(id: &str, account: &Account) -> Registration {
     let expires_at = account.oauth.then(|| World::timestamp(ends));
     Registration {
         origin: Origin::Admin,
+        // An account that is unreachable has a dead proxy: each has a way of its own.
+        proxy: Some(format!("http://proxy-of-{id}.test").into()),
         expires_at,
         ..Registration::new(credential, secrets(id, secret, refresh_token))
     }
@@ -321,6 +323,7 @@ pub(super) fn snapshot(world: &World, generation: u64, configuration: u64) -> Sn
         timeouts: Timeouts {
             first_byte: FIRST_BYTE,
             total: TOTAL,
+            client_head: TOTAL,
             ..Timeouts::default()
         },
     }

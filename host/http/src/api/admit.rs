@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::Api;
 use super::content_encoding::{Coding, codings};
 use super::request_body::{self, discard};
+use crate::admin_token::pinned;
 use crate::errors::{ErrorClass, IngressError, SUPPORTED_ENCODINGS};
 use crate::render::{self, GatewayError};
 
@@ -73,6 +74,7 @@ pub(super) async fn admit(
             return Err(error);
         }
     };
+    let pinned = pinned(&head.headers, api.admin_token.as_deref())?;
     let (request_head, framing) = match &endpoint.path {
         Some((model, framing)) => (RequestHead::from_path(model, framing.is_some())?, *framing),
         None => {
@@ -96,6 +98,7 @@ pub(super) async fn admit(
         affinity,
         deadline: admitted.deadline,
         body: bytes,
+        pinned,
     })
 }
 
@@ -140,6 +143,7 @@ impl IngressError {
                 Self::Encoding(_)
                 | Self::Incomplete(_)
                 | Self::Key(_)
+                | Self::Pin(_)
                 | Self::Timeout
                 | Self::TooLarge(_)
                 | Self::Undecodable(_) => None,

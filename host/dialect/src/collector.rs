@@ -1,0 +1,194 @@
+//! Builds a whole response from the events of a stream, for providers that stream unasked.
+
+use crate::ir::{Delta, Event, EventDecoder, Part, PartStart, ReasoningPart, Response, ToolCall};
+use crate::{Dialect, EventClass};
+
+/// Collects the events of one stream.
+pub struct Collector {
+    decoder: Box<dyn EventDecoder>,
+    events: Vec<Event>,
+    response: Response,
+    open: Option<Part>,
+    is_done: bool,
+}
+
+impl Collector {
+    /// A collector at the beginning of a stream in the provider's dialect.
+    #[must_use]
+    pub fn new(from: Dialect) -> Self {
+        Self {
+            decoder: from.codec().decoder(),
+            events: Vec::new(),
+            response: Response::default(),
+            open: None,
+            is_done: false,
+        }
+    }
+
+    /// Adds an event, and classifies it. Nothing may be added after an error.
+    pub fn event(&mut self, name: &str, data: &[u8]) -> EventClass {
+        let class = self.decoder.event(name, data, &mut self.events);
+        self.collect();
+        class.unwrap_or(EventClass::Malformed)
+    }
+
+    /// Ends the stream. `None` if it was cut off, or had no content.
+    #[must_use]
+    pub fn finish(mut self) -> Option<Response> {
+        self.decoder.finish(&mut self.events);
+        self.collect();
+        let is_complete = self.is_done && self.decoder.has_content();
+        is_complete.then_some(self.response)
+    }
+
+    fn collect(&mut self) {
+        for event in self.events.drain(..) {
+            match event {
+                Event::Start { id, model } => {
+                    self.response.id = id;
+                    self.response.model = model;
+                }
+                Event::PartStart(start) => self.open = Some(empty_part(start)),
+                Event::Delta(delta) => extend(self.open.as_mut(), delta),
+                Event::PartEnd => self.response.parts.extend(self.open.take()),
+                Event::Usage(usage) => self.response.usage = Some(usage),
+                Event::Finish(finish) => self.response.finish = finish,
+                Event::Done => self.is_done = true,
+                // The class of the event says it.
+                Event::Error(_) => {}
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Collector {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut collector = out.debug_struct("Collector");
+        collector.field("is_done", &self.is_done);
+        collector.finish_non_exhaustive()
+    }
+}
+
+fn empty_part(start: PartStart) -> Part {
+    match start {
+        PartStart::Reasoning { redacted } => Part::Reasoning(ReasoningPart {
+            text: String::new(),
+            signature: None,
+            redacted,
+        }),
+        PartStart::Refusal => Part::Refusal(String::new()),
+        PartStart::Text => Part::text(""),
+        PartStart::ToolCall {
+            id,
+            name,
+            signature,
+        } => Part::ToolCall(ToolCall {
+            id,
+            name,
+            arguments: String::new(),
+            signature,
+        }),
+        PartStart::Complete(part) => part,
+    }
+}
+
+/// Adds a piece to the part that is open. Decoders send no piece of another kind.
+fn extend(open: Option<&mut Part>, delta: Delta) {
+    match (open, delta) {
+        (Some(Part::Text { text, .. }), Delta::Text(more))
+        | (Some(Part::Refusal(text)), Delta::Refusal(more)) => text.push_str(&more),
+        (Some(Part::Text { citations, .. }), Delta::Citation(citation)) => citations.push(citation),
+        (Some(Part::Reasoning(reasoning)), Delta::Reasoning(more)) => {
+            reasoning.text.push_str(&more)
+        }
+        (Some(Part::Reasoning(reasoning)), Delta::Signature(signature)) => {
+            reasoning.signature = Some(signature);
+        }
+        (Some(Part::ToolCall(call)), Delta::Arguments(more)) => call.arguments.push_str(&more),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::{Citation, FinishReason, Frame, ResponseContext};
+    use crate::{Translator, Usage};
+
+    fn response() -> Response {
+        let citation = Citation {
+            url: Some("https://example.test/".to_owned()),
+            title: Some("title".to_owned()),
+            quoted: None,
+            span: None,
+            raw: serde_json::Value::Null,
+        };
+        Response {
+            id: "id".to_owned(),
+            model: "model".to_owned(),
+            parts: vec![
+                Part::Text {
+                    text: "hello".to_owned(),
+                    citations: vec![citation],
+                },
+                Part::ToolCall(ToolCall {
+                    id: "call-1".to_owned(),
+                    name: "tool".to_owned(),
+                    arguments: r#"{"a":1}"#.to_owned(),
+                    signature: None,
+                }),
+            ],
+            finish: FinishReason::ToolCalls,
+            usage: Some(Usage {
+                input: 3,
+                output: 4,
+                ..Usage::default()
+            }),
+        }
+    }
+
+    #[test]
+    fn collects_the_events_of_a_response_into_the_same_response() {
+        let response = response();
+        let mut collector = Collector::new(Dialect::OpenaiChat);
+        collector.events = response.events();
+        collector.collect();
+        assert!(collector.is_done);
+        assert_eq!(collector.response, response);
+    }
+
+    #[test]
+    fn collects_streams_of_all_dialects() {
+        for dialect in Dialect::ALL {
+            let context = ResponseContext {
+                include_usage: true,
+                ..ResponseContext::default()
+            };
+            let text = Response {
+                parts: vec![Part::text("hello")],
+                finish: FinishReason::Stop,
+                ..response()
+            };
+            let mut frames: Vec<Frame> = Vec::new();
+            let mut translator = Translator::new(dialect, dialect, context);
+            translator.translate_response(&text, &mut frames);
+            let mut collector = Collector::new(dialect);
+            let mut cut_off = Collector::new(dialect);
+            for (index, frame) in frames.iter().enumerate() {
+                let class = collector.event(&frame.name, &frame.data);
+                assert_ne!(class, EventClass::Malformed, "{dialect}");
+                if index == 0 {
+                    cut_off.event(&frame.name, &frame.data);
+                }
+            }
+            let collected = collector.finish();
+            assert_eq!(
+                collected.map(|one| one.parts),
+                Some(text.parts),
+                "{dialect}"
+            );
+            // Gemini's response may be one event.
+            assert!(frames.len() < 3 || cut_off.finish().is_none(), "{dialect}");
+        }
+    }
+}

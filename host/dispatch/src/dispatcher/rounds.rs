@@ -1,0 +1,206 @@
+//! The decisions of the dispatcher's loops: whether another attempt or another round begins. It sends
+//! nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_auth::{CandidateSet, Lease};
+use jackfield_credential::{CandidateQuery, CoolingClass, Failure, Slot, Timestamp, Unavailable};
+use tokio::time::Instant;
+
+use super::Dispatcher;
+use crate::call::Operation;
+use crate::call_log::Step;
+use crate::context::CallContext;
+use crate::error::class_of;
+use crate::limits::ROUND_JITTER_MAX;
+use crate::pick::Pick;
+use crate::progress::{AttemptKind, Progress};
+use crate::provider_budgets::{BudgetedAttempt, Retried};
+
+/// What follows after a round without a response.
+pub(super) enum NextRound {
+    /// A round after this wait.
+    After(Duration),
+    /// The call ends.
+    Never,
+    /// The only credential is tried once more in this round.
+    Repeat(Slot),
+}
+
+impl Dispatcher {
+    /// Returns what follows after a round: a round after the cooldown that ends first, if that is soon
+    /// enough.
+    ///
+    /// Only credentials that the next round may try count. Failures without a cooldown are not tried again,
+    /// because nothing has changed. The exception is a transport error of the only attempt: without one
+    /// more attempt, each reset connection would fail a call that has one credential.
+    pub(super) fn next_round(
+        &self,
+        context: &CallContext,
+        progress: &Progress,
+        unavailable: Option<&Unavailable>,
+    ) -> NextRound {
+        // The host can estimate at once, which is better than a provider's count after a wait.
+        if context.call.operation == Operation::CountTokens {
+            return NextRound::Never;
+        }
+        let retry = &context.snapshot.retry;
+        let rounds = match context.pinned {
+            // The operator wants to see what this credential does now.
+            Some(_) => 1,
+            None => retry.rounds.max(self.auth().rounds_max().unwrap_or(0)),
+        };
+        if let [only] = progress.tried[..]
+            && progress.round == 1
+            && progress.repeated.is_none()
+            && unavailable.is_some()
+            && progress.only_transport
+            && progress.last.is_some()
+        {
+            return NextRound::Repeat(only);
+        }
+        if progress.round >= rounds {
+            return NextRound::Never;
+        }
+        let now = self.clock().now();
+        let excluded = progress.excluded();
+        let query = CandidateQuery {
+            tried: &excluded,
+            round: progress.round + 1,
+            failed: &progress.unattributed,
+            ..context.query()
+        };
+        let tried = progress
+            .cooled_for_next_round(retry.rounds)
+            .filter_map(|slot| self.auth().available_at(slot, &query, now));
+        let untried = match self.auth().candidates(&query, now) {
+            // It became possible meanwhile to try one that cools.
+            Ok(candidates) if candidates.is_trial() => Some(now),
+            // The round ended before it came to these.
+            Ok(_) => None,
+            Err(unavailable) => retry_at(&unavailable, now),
+        };
+        let Some(retry_at) = tried.chain(untried).min() else {
+            return NextRound::Never;
+        };
+        let wait = with_jitter(retry_at.saturating_since(now), retry.max_wait);
+        let in_time = wait <= retry.max_wait && Instant::now() + wait < context.call.deadline;
+        match in_time {
+            true => NextRound::After(wait),
+            false => NextRound::Never,
+        }
+    }
+
+    /// Whether a credential cools since this failure, so that another round is of use. It is of none after
+    /// an answer that the provider would only repeat: it refuses the credential or lacks the model.
+    pub(super) fn cools(&self, context: &CallContext, slot: Slot, failure: &Failure) -> bool {
+        match class_of(failure) {
+            CoolingClass::Billing | CoolingClass::Missing | CoolingClass::Refused => return false,
+            CoolingClass::Limit | CoolingClass::Outage | CoolingClass::Overload => {}
+        }
+        let now = self.clock().now();
+        let available_at = self.auth().available_at(slot, &context.query(), now);
+        available_at.is_some_and(|at| at > now)
+    }
+
+    /// Returns the available credentials that the round has not tried.
+    pub(super) fn untried(
+        &self,
+        context: &CallContext,
+        progress: &Progress,
+    ) -> Result<CandidateSet, Unavailable> {
+        let excluded = progress.excluded();
+        let query = CandidateQuery {
+            tried: &excluded,
+            round: progress.round,
+            failed: &progress.unattributed,
+            ..context.query()
+        };
+        self.auth().candidates(&query, self.clock().now())
+    }
+
+    /// Begins an attempt, if the retry budget of its provider allows it. Probes and trials are always
+    /// allowed: the pool limits their number.
+    pub(super) async fn budget_attempt(
+        &self,
+        context: &CallContext,
+        progress: &Progress,
+        pick: &Pick,
+    ) -> Option<BudgetedAttempt<'_>> {
+        let lease = &pick.lease;
+        let policy = &context.snapshot.retry.budget;
+        let provider = &lease.credential().provider;
+        let kind = progress.kind_of_attempt(provider, lease.slot());
+        let retried = match kind {
+            AttemptKind::First | AttemptKind::Harmless => None,
+            AttemptKind::OtherCredential => Some(Retried::OtherCredential),
+            AttemptKind::SameCredential => Some(Retried::SameCredential),
+        };
+        match retried.filter(|_| !pick.is_trial && !lease.is_probe()) {
+            Some(retried) => self.budgets.begin_further(provider, policy, retried).await,
+            None => {
+                let first = kind == AttemptKind::First;
+                Some(self.budgets.begin_free(provider, policy, first))
+            }
+        }
+    }
+
+    /// Excludes the credentials of a provider from the round, because its retry budget is used up. Other
+    /// providers may still be tried.
+    pub(super) fn refuse_provider(
+        &self,
+        context: &CallContext,
+        progress: &mut Progress,
+        lease: &Lease,
+    ) {
+        let provider = &lease.credential().provider;
+        tracing::warn!(call = %context.call.id, %provider, "retry budget used up");
+        context.trace.step(Step::BudgetExhausted {
+            provider: Arc::from(provider.as_str()),
+        });
+        progress.refused.push(lease.slot());
+        // One pass for each priority that has credentials of the provider only.
+        while let Ok(candidates) = self.untried(context, progress) {
+            let is_refused = |index: &usize| {
+                let credential = candidates.credential(*index);
+                credential.is_some_and(|credential| credential.provider == *provider)
+            };
+            let refused = (0..candidates.len()).filter(is_refused);
+            let refused: Vec<Slot> = refused.filter_map(|index| candidates.slot(index)).collect();
+            let others = refused.len() < candidates.len();
+            progress.refused.extend(refused);
+            if others {
+                return;
+            }
+        }
+    }
+}
+
+/// Returns when a credential that the round did not try may be tried. `None` if the call should not wait
+/// for it: the account has no credit, or the first moment of a refusal is over.
+fn retry_at(unavailable: &Unavailable, now: Timestamp) -> Option<Timestamp> {
+    let at = unavailable.retry_at()?;
+    let first = unavailable.reasons()?.first;
+    match first.map(|first| first.class) {
+        Some(CoolingClass::Billing) => None,
+        Some(CoolingClass::Missing | CoolingClass::Refused) => {
+            (at.saturating_since(now) <= REFUSAL_WAIT_MAX).then_some(at)
+        }
+        Some(CoolingClass::Limit | CoolingClass::Outage | CoolingClass::Overload) | None => {
+            Some(at)
+        }
+    }
+}
+
+/// The longest wait for a credential that is refused or lacks the model: the first guess of their
+/// cooldowns. A refusal that lasts longer is probably true, and waiting calls would only hide it.
+const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Adds up to a quarter to a wait, so that calls that failed at the same time do not retry at the same
+/// time. The jitter does not extend the wait beyond `longest`.
+fn with_jitter(wait: Duration, longest: Duration) -> Duration {
+    let jitter_max = (wait / 4).min(ROUND_JITTER_MAX);
+    let jitter = jitter_max * fastrand::u32(..=1000) / 1000;
+    (wait + jitter).min(longest.max(wait))
+}

@@ -1,0 +1,85 @@
+//! Errors of calls whose clients have the head of their stream already: they are the last event of the
+//! stream, in the client's dialect.
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use jackfield_dialect::ArrayWriter;
+use jackfield_dispatch::{BodyError, FailedStream, ResponseStream, StreamFraming};
+
+use super::{GatewayError, gateway_body};
+
+/// Returns the body of a stream.
+pub(super) fn stream_body(stream: ResponseStream) -> Body {
+    Body::from_stream(stream.map(|chunk| match chunk {
+        Err(BodyError::Failed(failed)) => Ok(error_event(&failed)),
+        chunk => chunk,
+    }))
+}
+
+/// Returns the bytes that end the stream. Nothing but keep-alives came before.
+fn error_event(failed: &FailedStream) -> Bytes {
+    let FailedStream {
+        error,
+        dialect,
+        framing,
+    } = failed;
+    let message = error.to_string();
+    let gateway = GatewayError::of_call(error, &message, *dialect);
+    match framing {
+        StreamFraming::Events => gateway_body(&gateway, *dialect, |codec, error| {
+            codec.render_stream_error(error)
+        }),
+        StreamFraming::Array => {
+            let item = gateway_body(&gateway, *dialect, |codec, error| codec.render_error(error));
+            let mut out = Vec::new();
+            let mut array = ArrayWriter::new();
+            array.item(&item, &mut out);
+            array.finish(&mut out);
+            out.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jackfield_dialect::sse::SseReader;
+    use jackfield_dialect::{Dialect, EventClass};
+    use jackfield_dispatch::CallError;
+
+    use super::*;
+
+    fn event(dialect: Dialect, framing: StreamFraming) -> Bytes {
+        error_event(&FailedStream {
+            error: CallError::UnknownModel("m".to_owned().into()),
+            dialect,
+            framing,
+        })
+    }
+
+    #[test]
+    fn every_dialect_has_an_error_event() {
+        for dialect in Dialect::ALL {
+            let mut reader = SseReader::default();
+            reader.push(event(dialect, StreamFraming::Events));
+            let error = reader.next_event().ok().flatten();
+            let class = error.map(|event| {
+                let mut observer = dialect.codec().observer();
+                observer.observe(event.name(), &event.data)
+            });
+            let Some(EventClass::Error(error)) = class else {
+                panic!("{dialect}: {class:?}");
+            };
+            assert!(error.message.contains("no provider serves"), "{dialect}");
+            assert_eq!(reader.buffered_len(), 0, "{dialect}");
+        }
+    }
+
+    #[test]
+    fn an_array_with_the_error_is_complete() {
+        let bytes = event(Dialect::Gemini, StreamFraming::Array);
+        let items: Vec<serde_json::Value> = serde_json::from_slice(&bytes).unwrap_or_default();
+        assert_eq!(items.len(), 1);
+        assert_eq!(items[0]["error"]["code"], 404);
+    }
+}
