@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use jackfield_credential::{
-    CandidateQuery, CredentialId, CredentialKind, CredentialStatus, LeaseError, Pool, PoolError,
-    PoolOptions, ProviderName, ServedName, Slot, Timestamp, Unavailable,
+    CandidateQuery, CredentialId, CredentialKind, CredentialStatus, LeaseError, NameMatch, Pool,
+    PoolError, PoolOptions, ProviderName, ServedName, Slot, Timestamp, Unavailable,
 };
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -355,6 +355,11 @@ impl AuthManager {
     /// credentials serve.
     pub fn names(&self) -> Vec<ServedName> {
         self.inner.lock().pool.names().collect()
+    }
+
+    /// Returns which name a client's name is; see [`Pool::match_name`](jackfield_credential::Pool::match_name).
+    pub fn match_name(&self, name: &str, base: &str) -> NameMatch {
+        self.inner.lock().pool.match_name(name, base)
     }
 
     /// Returns the provider of a model name, if exactly one serves it.

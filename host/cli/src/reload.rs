@@ -16,7 +16,7 @@ use jackfield_config::{
 };
 use jackfield_dispatch::error_chain;
 use jackfield_dispatch::snapshot::Snapshot;
-use jackfield_http::{Api, ClientKeys};
+use jackfield_http::{Api, ApiOptions, ClientKeys, Cors};
 
 use crate::admin_credentials;
 use crate::admin_target::AdminTarget;
@@ -202,6 +202,7 @@ impl Reload {
             credentials.map_err(|error| ConfigAdminError::Invalid(vec![error_chain(&error)]))?;
         self.catalog.store(Arc::new(catalog));
         self.api.set_keys(client_keys(&config));
+        self.api.set_options(api_options(&config));
         if let (Some(token), Some(admin)) = (&self.token, &config.admin) {
             token.set(admin.token.clone());
         }
@@ -263,6 +264,14 @@ impl Reloaded {
 pub(crate) fn client_keys(config: &Config) -> ClientKeys {
     let keys = config.client_keys.iter();
     ClientKeys::new(keys.map(|client| (client.name.as_str(), &client.key)))
+}
+
+/// Returns the options of the server for clients.
+pub(crate) fn api_options(config: &Config) -> ApiOptions {
+    ApiOptions {
+        request_body_bytes_max: config.limits.request_body_bytes_max,
+        cors: Cors::new(config.cors_origins.iter().map(String::as_str)),
+    }
 }
 
 /// Makes a running server reload its configuration, and prints what changed.

@@ -17,7 +17,7 @@ use jackfield_store::{Key, SqliteStore};
 use crate::admin_credentials::{self, CredentialFactory};
 use crate::built_in::BUILT_IN;
 use crate::plugins::RegistryAdmin;
-use crate::reload::{Reload, client_keys};
+use crate::reload::{Reload, api_options, client_keys};
 
 /// The services, ready to serve.
 pub(crate) struct Host {
@@ -67,7 +67,11 @@ impl Host {
         }));
         let token = config.admin.as_ref();
         let token = token.map(|admin| Arc::new(AdminToken::new(admin.token.clone())));
-        let api = Api::new(Arc::clone(&dispatcher), client_keys(&config));
+        let api = Api::new(
+            Arc::clone(&dispatcher),
+            client_keys(&config),
+            api_options(&config),
+        );
         let api = Arc::new(api.with_admin_token(token.clone()));
         let reload = Arc::new(Reload {
             file: std::path::absolute(file).map_err(|error| error_chain(&error))?,

@@ -20,6 +20,10 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// The keys of the clients. If there are none, everyone who reaches `listen` may call.
     pub client_keys: Vec<ClientKey>,
+    /// The origins of pages that may call from a browser; `*` for all. Empty for none.
+    pub cors_origins: Vec<String>,
+    /// Limits of requests.
+    pub limits: Limits,
     /// The folder of plugins, absolute. It need not exist.
     pub plugins: PathBuf,
     /// The folder of state and caches, absolute. It need not exist.
@@ -53,6 +57,21 @@ pub struct Config {
     pub restart_only: RestartOnly,
 }
 
+/// Limits of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest request body, in bytes, decompressed.
+    pub request_body_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_body_bytes_max: REQUEST_BODY_BYTES_MAX,
+        }
+    }
+}
+
 /// Where tokens, changes by the admin API and health are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreKind {
@@ -79,3 +98,8 @@ pub struct ClientKey {
     /// The key, unique; visible ASCII.
     pub key: SecretString,
 }
+
+/// Largest request body, in bytes. Providers take less: OpenAI 50 MB (images and files, API guide), Anthropic
+/// 32 MB (API errors, `request_too_large`), Gemini 20 MB; base64 is in these numbers. Rounded up, so that the
+/// provider's own limit counts.
+const REQUEST_BODY_BYTES_MAX: usize = 64 << 20;

@@ -6,6 +6,7 @@
 //! `host/docs/howto/config-key.md` says how to add one.
 
 pub(crate) mod calls;
+pub(crate) mod edge;
 pub(crate) mod models;
 pub(crate) mod providers;
 
@@ -31,6 +32,14 @@ section! {
         CLIENT_KEYS: OptionalKey<ListOf> = optional(
             "client-keys", ListOf(&client_key::SECTION), "no key needed",
             "With it, every client sends one of these keys.",
+        );
+        CORS: OptionalKey<Nested> = optional(
+            "cors", Nested(&edge::cors::SECTION), "no browser clients",
+            "Pages in a browser may call the endpoints for clients. The admin API never allows it.",
+        );
+        LIMITS: OptionalKey<Nested> = optional(
+            "limits", Nested(&edge::limits::SECTION), "the defaults below",
+            "Limits of requests.",
         );
         PLUGINS: DefaultKey<Path> = default(
             "plugins", Path, |reader| reader.folder.join("plugins"),

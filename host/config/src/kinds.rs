@@ -1,5 +1,6 @@
 //! The kinds of values. Each reads a value, describes it in the manual and in the JSON Schema.
 
+mod edge;
 mod numbers;
 mod scalars;
 mod secret;
@@ -11,6 +12,7 @@ use serde_json::{Value as Json, json};
 use crate::key::{Describe, Kind, Section};
 use crate::reader::{Located, Reader};
 
+pub(crate) use edge::{Size, WebOrigin};
 pub(crate) use numbers::{Duration, Limit, Permille, Timestamp, Whole};
 pub(crate) use scalars::{
     Address, Choice, Flag, HeaderName, JsonPointer, Line, Name, Path, Prefix, SelectorName, is_name,

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use jackfield_dispatch::snapshot::Timeouts;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{Admin, ClientKey, Config};
+use crate::config::{Admin, ClientKey, Config, Limits};
 use crate::diagnostics::Position;
-use crate::keys::{self, calls};
+use crate::keys::{self, calls, edge};
 use crate::mapping::Mapping;
 use crate::reader::{Located, Reader, UniqueNames};
 use crate::restart_only::RestartOnly;
@@ -27,6 +27,10 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
         admin(reader, located, Some(listen))
     });
     let client_keys = mapping.nested(reader, &keys::CLIENT_KEYS, client_keys);
+    let cors_origins = mapping.nested(reader, &keys::CORS, |reader, located| {
+        cors_origins(reader, located, open)
+    });
+    let limits = mapping.nested(reader, &keys::LIMITS, limits);
     let plugins = mapping.get(reader, &keys::PLUGINS);
     let data = mapping.get(reader, &keys::DATA);
     let store = mapping.get(reader, &keys::STORE);
@@ -56,6 +60,8 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
         listen,
         admin,
         client_keys: client_keys.unwrap_or_default(),
+        cors_origins: cors_origins.unwrap_or_default(),
+        limits: limits.unwrap_or_default(),
         plugins,
         data,
         credential_files,
@@ -157,6 +163,29 @@ fn check_key(
         );
         reader.report(located, message);
     }
+}
+
+/// `open`: there are no client keys.
+fn cors_origins(reader: &mut Reader<'_>, located: &Located<'_>, open: bool) -> Option<Vec<String>> {
+    let mut mapping = Mapping::open(reader, located, &edge::cors::SECTION)?;
+    let origins = mapping.get_checked(reader, &edge::cors::ORIGINS, |reader, located, origins| {
+        if open && origins.iter().any(|origin| origin == "*") {
+            let message = "`*` lets every web page that its user opens spend your credentials: add \
+                           `client-keys`, or list the origins";
+            reader.report(located, message);
+        }
+    });
+    mapping.deny_unknown(reader);
+    origins
+}
+
+fn limits(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Limits> {
+    let mut mapping = Mapping::open(reader, located, &edge::limits::SECTION)?;
+    let limits = Limits {
+        request_body_bytes_max: mapping.get(reader, &edge::limits::REQUEST_BODY),
+    };
+    mapping.deny_unknown(reader);
+    Some(limits)
 }
 
 fn timeouts(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Timeouts> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jackfield_credential::model_names::{ChannelAlias, NamedModel, Route, RouteTarget};
 use jackfield_credential::{ProviderName, split_suffix};
+use jackfield_dialect::Thinking;
 use jackfield_dispatch::Fallback;
 
 use crate::keys::models::{CONDITIONS, fallback as fallback_keys, route, target};
@@ -68,7 +69,11 @@ impl<'a> KnownModels<'a> {
 
     /// Whether clients may use the name, with or without a prefix and a suffix.
     fn serves(&self, name: &str) -> bool {
-        let bare = split_suffix(name).0;
+        // A suffix without a meaning is part of the name.
+        let bare = match split_suffix(name) {
+            (bare, Some(suffix)) if Thinking::parse(suffix).is_some() => bare,
+            _ => name,
+        };
         let served = |name: &str| {
             let mut models = self.providers.values().flatten();
             self.aliases.contains(name) || models.any(|named| is_named(named, name))
@@ -143,17 +148,19 @@ fn targets(
     located: &Located<'_>,
     known: &KnownModels<'_>,
 ) -> Option<Vec<RouteTarget>> {
-    let mut providers = UniqueNames::default();
+    let mut seen = BTreeSet::new();
     reader.list(located, |reader, located| {
         let mut mapping = Mapping::open(reader, located, &target::SECTION)?;
-        let provider = mapping.get_checked(reader, &target::PROVIDER, |reader, located, name| {
-            providers.check(reader, located, name);
-        });
+        let provider = mapping.get(reader, &target::PROVIDER);
         let model = mapping.get(reader, &target::MODEL);
         let priority = mapping.get(reader, &target::PRIORITY);
         let weight = mapping.get(reader, &target::WEIGHT);
         mapping.deny_unknown(reader);
         let (provider, model) = (provider?, model?);
+        if !seen.insert((provider.clone(), model.clone())) {
+            let message = format!("`{model}` of `{provider}` is in the list already; remove one");
+            reader.report(located, message);
+        }
         known.check(reader, located, &provider, &model);
         Some(RouteTarget {
             provider: provider.into(),

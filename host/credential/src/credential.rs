@@ -103,7 +103,8 @@ pub struct Served {
     /// The provider's name of the model, as configured, with its suffix if it has one.
     pub upstream: Arc<str>,
     /// The names that clients may use: its name and its aliases. If several models of a credential
-    /// share a name, the first is used.
+    /// share a name, calls are spread over those of the highest priority by weight, and go on to the
+    /// others if they fail.
     pub names: Vec<Arc<str>>,
     /// Added to the credential's priority under these names.
     pub priority: i32,

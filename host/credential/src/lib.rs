@@ -31,7 +31,7 @@ pub use policy::{Backoff, CooldownPolicy};
 pub use pool::{
     Aggregate, Attempt, CandidateQuery, Candidates, CoolingCause, CoolingClass, CoolingCounts,
     CredentialStatus, Effects, HealthChange, HealthPlace, HealthRecord, HealthStatus, LaneStatus,
-    LastFailure, LeaseError, Member, Members, ModelStatus, Pool, PoolError, PoolOptions,
+    LastFailure, LeaseError, Member, Members, ModelStatus, NameMatch, Pool, PoolError, PoolOptions,
     PriorFailure, Problem, Quota, QuotaState, Reasons, Renewal, Requester, ServedName, Slot,
     Status, Unavailable,
 };

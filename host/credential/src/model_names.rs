@@ -36,7 +36,7 @@ pub struct Route {
     /// The name for clients.
     pub name: Arc<str>,
     /// The only targets for this name. If empty, every credential with a model of this name serves
-    /// it. Of several targets with the same provider, the first counts.
+    /// it. Several targets with the same provider are several models behind the name.
     pub targets: Vec<RouteTarget>,
 }
 
@@ -73,7 +73,8 @@ pub struct NamingRules<'a> {
 }
 
 impl NamingRules<'_> {
-    /// Returns what the credential serves. Names are unique, and each entry has at least one.
+    /// Returns what the credential serves. Each entry has at least one name. Names are unique, except
+    /// those of routes with several models of the provider.
     pub fn serves(&self) -> Vec<Served> {
         let models = if self.own_models.is_empty() {
             self.provider_models
@@ -122,11 +123,9 @@ impl NamingRules<'_> {
         without.chain(with).collect()
     }
 
-    /// Returns an entry for each route to this provider and one of these models.
+    /// Returns an entry for each model that a route has of this provider.
     fn route_entries(&self, models: &[NamedModel]) -> Vec<Served> {
-        let served = |route: &Route| {
-            let mine = |target: &&RouteTarget| target.provider == *self.provider;
-            let target = route.targets.iter().find(mine)?;
+        let served = |route: &Route, target: &RouteTarget| {
             let by_name = models.iter().find(|model| model.name == target.model);
             let by_alias = || {
                 let mut models = models.iter();
@@ -147,10 +146,15 @@ impl NamingRules<'_> {
         };
         let mut seen = BTreeSet::new();
         let once = |route: &&Route| seen.insert(Arc::clone(&route.name));
-        self.targeted_routes()
-            .filter(once)
-            .filter_map(served)
-            .collect()
+        let mut entries = Vec::new();
+        for route in self.targeted_routes().filter(once) {
+            let targets = route.targets.iter();
+            let mine = targets.filter(|target| target.provider == *self.provider);
+            let mut upstreams = BTreeSet::new();
+            let served = mine.filter_map(|target| served(route, target));
+            entries.extend(served.filter(|served| upstreams.insert(Arc::clone(&served.upstream))));
+        }
+        entries
     }
 
     /// Returns the routes with targets.

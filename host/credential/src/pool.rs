@@ -16,7 +16,9 @@ mod health;
 mod index;
 mod index_entry;
 mod lane;
+mod model_group;
 mod name_index;
+mod names;
 mod providers;
 mod query;
 mod replace;
@@ -38,7 +40,9 @@ use candidates::trial_time;
 pub use entry::Quota;
 use entry::{Listing, Live, Slots, Touched};
 pub use health::Renewal;
+use model_group::ServedWith;
 use name_index::NameIndex;
+pub use names::NameMatch;
 use providers::Providers;
 pub use query::{CandidateQuery, PriorFailure, Requester};
 pub use replace::{PoolError, Problem};
@@ -144,7 +148,7 @@ impl Pool {
         if !live.credential.enabled {
             return Err(LeaseError::Disabled);
         }
-        let entry = self.check_entry(live, listing.model, query, trial, now)?;
+        let (listing, entry) = self.choose_model(live, slot, listing, query, trial, now)?;
         if live.is_busy() || self.providers.is_full(live.provider) {
             return Err(LeaseError::Busy);
         }
@@ -195,6 +199,43 @@ impl Pool {
             self.touch_lane(slot, attempt.model, attempt.endpoint, now);
         }
         Ok(attempt)
+    }
+
+    /// Returns the model that an attempt uses: of several under the name, the first one that is
+    /// available.
+    fn choose_model(
+        &self,
+        live: &Live,
+        slot: Slot,
+        listing: Listing,
+        query: &CandidateQuery<'_>,
+        trial: bool,
+        now: Timestamp,
+    ) -> Result<(Listing, Entry), LeaseError> {
+        let seed = if query.requester.is_known() {
+            query.requester.digest
+        } else {
+            self.attempts
+        };
+        let single = ServedWith {
+            served: listing.served,
+            model: listing.model,
+        };
+        let mut best: Result<(Listing, Entry), LeaseError> = Err(LeaseError::ModelNotServed);
+        for with in live.models_in_order(listing.group, single, query, slot, seed) {
+            let listing = Listing {
+                served: with.served,
+                model: with.model,
+                ..listing
+            };
+            match (self.check_entry(live, with.model, query, trial, now), &best) {
+                (Ok(entry @ (Entry::Ready | Entry::Probe)), _) => return Ok((listing, entry)),
+                (Ok(entry), Err(_)) => best = Ok((listing, entry)),
+                (Err(error), Err(LeaseError::ModelNotServed)) => best = Err(error),
+                (Ok(_) | Err(_), _) => {}
+            }
+        }
+        best
     }
 
     /// Returns how an attempt may begin with a credential, as far as health allows it.
@@ -309,7 +350,11 @@ impl Pool {
 /// Marks the index entries of a credential as changed, in all its names that are affected.
 fn touch(name_indexes: &mut [NameIndex], live: &Live, touched: Touched) {
     let listings = live.listings.iter();
-    for listing in listings.filter(|listing| touched.includes(listing.model)) {
+    let is_touched = |listing: &&Listing| {
+        let mut models = live.grouped_models(listing.group, listing.model);
+        models.any(|model| touched.includes(model))
+    };
+    for listing in listings.filter(is_touched) {
         if let Some(name_index) = name_indexes.get_mut(listing.name_index as usize) {
             name_index.touch(listing.position);
         }

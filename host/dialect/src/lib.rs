@@ -36,7 +36,7 @@ pub use error_body::{CooldownBody, ErrorBody};
 pub use estimate::estimate_tokens;
 pub use event_class::EventClass;
 pub use gemini::ArrayWriter;
-pub use limits::MODEL_BYTES_MAX;
+pub use limits::{CODE_BYTES_MAX, ERROR_MESSAGE_BYTES_MAX, MODEL_BYTES_MAX};
 pub use provider_error::ProviderError;
 pub use request_head::{RequestError, RequestHead};
 pub use stream::Observer;

@@ -19,11 +19,11 @@ pub const WARNINGS_MAX: usize = 32;
 
 /// The maximum length of a provider's error message, in bytes. It goes into logs, and some providers put
 /// the whole request, or a page of HTML, into it.
-pub(crate) const ERROR_MESSAGE_BYTES_MAX: usize = 1_024;
+pub const ERROR_MESSAGE_BYTES_MAX: usize = 1_024;
 
 /// The maximum length of each other text of a provider's error, and of a finish reason, in bytes. They are
 /// codes for programs, of a few words at most.
-pub(crate) const CODE_BYTES_MAX: usize = 128;
+pub const CODE_BYTES_MAX: usize = 128;
 
 /// The maximum number of steps of the path in a provider's error: deeper than any request is nested.
 pub(crate) const ERROR_PATH_STEPS_MAX: usize = 16;

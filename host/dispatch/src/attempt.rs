@@ -20,6 +20,7 @@ use crate::call::{Call, ClientResponse, Embed, Operation};
 use crate::classify;
 use crate::context::CallContext;
 use crate::error::{CallError, UpstreamFailure};
+use crate::forwarded_headers::headers_for;
 use crate::limits::ROUND_TRIPS_MAX;
 use crate::negotiation::{NegotiatedCall, TranslationCache};
 use crate::plan::{Context, Plan};
@@ -130,10 +131,10 @@ impl<'a> Prepared<'a> {
             stream: call.stream.is_some(),
             attempt: terms.number,
             now_ms: now.as_millis(),
-            headers: Arc::clone(&call.headers),
+            headers: headers_for(negotiated.upstream_dialect(), &call.headers),
             credential: Arc::clone(lease.credential()),
             settings: Arc::clone(&provider.settings),
-            options: options(call),
+            options: options(call, negotiated.upstream_dialect()),
         };
         let attempt = Attempt {
             context,
@@ -249,8 +250,12 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Returns the contract's options of an operation: the method, where a dialect has several.
-fn options(call: &Call) -> Vec<(&'static str, String)> {
+/// Returns the contract's options of an operation: the method, where a dialect has several, and whether
+/// the client uses beta features of Anthropic's API.
+fn options(call: &Call, upstream: Dialect) -> Vec<(&'static str, String)> {
+    if call.beta && upstream == Dialect::AnthropicMessages {
+        return vec![("beta", "true".to_owned())];
+    }
     let method = match call.operation {
         Operation::Embed(Embed::Batch) => "batchEmbedContents",
         Operation::Embed(Embed::Plain) if call.dialect == Dialect::Gemini => "embedContent",

@@ -31,6 +31,8 @@ pub struct Call {
     pub body: Bytes,
     /// Headers that may be sent to the provider.
     pub headers: Arc<HeaderMap>,
+    /// Whether the client's URL has `beta=true`, which Anthropic's API takes.
+    pub beta: bool,
     /// The name of the client key.
     pub principal: Arc<str>,
     /// A hash of the session; see [`Dispatcher::affinity`](crate::Dispatcher::affinity).

@@ -25,6 +25,7 @@ use crate::expired_token::wait_for_token;
 use crate::fallback::{Fallback, reason_label};
 use crate::head_times::HeadTimes;
 use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX};
+use crate::model_name;
 use crate::pick::{PickError, PickQuery, Picker};
 use crate::port::Upstream;
 use crate::progress::{Progress, is_outage};
@@ -32,6 +33,7 @@ use crate::provider_budgets::{BudgetedAttempt, Budgets};
 use crate::requester::RequesterHash;
 use crate::snapshot::Snapshot;
 use crate::token_estimate;
+use crate::unknown_model::UnknownModel;
 
 /// Carries out calls.
 pub struct Dispatcher {
@@ -86,6 +88,14 @@ impl Dispatcher {
         self.picker.auth()
     }
 
+    /// Returns a model's name in the spelling of the configuration.
+    ///
+    /// # Errors
+    /// When no credential serves it and it has no fallback.
+    pub fn resolve_model(&self, requested: &Arc<str>) -> Result<Arc<str>, UnknownModel> {
+        model_name::resolve(requested, self.auth(), &self.snapshot.load())
+    }
+
     /// The snapshot that a call would use now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
@@ -127,7 +137,6 @@ impl Dispatcher {
     /// # Errors
     /// The last error, if no attempt succeeded before the deadline.
     pub(crate) async fn call_to_commit(&self, call: Call) -> Result<ClientResponse, CallError> {
-        let deadline = call.deadline;
         let trace = Arc::new(self.call_log.begin(&call, &self.clock));
         let pinned = match self.pinned_slot(&call) {
             Ok(pinned) => pinned,
@@ -136,8 +145,9 @@ impl Dispatcher {
                 return Err(error);
             }
         };
+        let resolved = self.resolve_model(&call.model);
         let context = Arc::new(CallContext {
-            model: Arc::clone(&call.model),
+            model: Arc::clone(resolved.as_ref().unwrap_or(&call.model)),
             requester: self.requester_hash.requester(&call),
             pinned,
             call: Arc::new(call),
@@ -147,10 +157,9 @@ impl Dispatcher {
             trace,
             head_times: Arc::clone(&self.head_times),
         });
-        let result = match timeout_at(deadline, self.try_models(&context)).await {
-            Ok(Err(error)) => self.estimate_tokens(error, &context).await,
-            Ok(finished) => finished,
-            Err(_) => Err(CallError::Deadline(context.snapshot.timeouts.total)),
+        let result = match resolved {
+            Err(unknown) => Err(CallError::UnknownModel(unknown)),
+            Ok(_) => self.respond(&context).await,
         };
         match &result {
             Ok(response) if matches!(response.body, ResponseBody::Whole(_)) => {
@@ -161,6 +170,14 @@ impl Dispatcher {
             Err(error) => context.trace.end(CallOutcome::of(error)),
         }
         result
+    }
+
+    async fn respond(&self, context: &Arc<CallContext>) -> Result<ClientResponse, CallError> {
+        match timeout_at(context.call.deadline, self.try_models(context)).await {
+            Ok(Err(error)) => self.estimate_tokens(error, context).await,
+            Ok(finished) => finished,
+            Err(_) => Err(CallError::Deadline(context.snapshot.timeouts.total)),
+        }
     }
 
     /// Returns the slot of the only credential that the call may use, if there is one.
@@ -421,15 +438,15 @@ impl Dispatcher {
     }
 }
 
-/// The fallback models of the call, in order.
+/// The fallback models of the call, in order. The context has the model that the client requested.
 fn fallbacks(context: &CallContext) -> &[Fallback] {
     // A pinned call is about one credential with one model.
     if context.pinned.is_some() {
         return &[];
     }
     let all = &context.snapshot.routing.fallbacks;
-    let exact = all.get(&context.call.model);
-    let chain = exact.or_else(|| all.get(split_suffix(&context.call.model).0));
+    let exact = all.get(&context.model);
+    let chain = exact.or_else(|| all.get(split_suffix(&context.model).0));
     chain.map(Vec::as_slice).unwrap_or_default()
 }
 

@@ -13,6 +13,7 @@ use jackfield_dialect::ir::TranslationError;
 pub(crate) use self::no_credential::class_of;
 pub use self::no_credential::{NoCredential, NoCredentialReason};
 use crate::port::{PluginFault, PluginId};
+use crate::unknown_model::UnknownModel;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -66,8 +67,8 @@ pub enum CallError {
     #[error("{0}")]
     NoCredentialAvailable(Box<NoCredential>),
     /// No credential serves this model.
-    #[error("no provider serves a model `{0}`")]
-    UnknownModel(String),
+    #[error("{0}")]
+    UnknownModel(UnknownModel),
     /// A provider or the connection to it failed, and no further attempt was possible.
     #[error("{}", .0.failure.message)]
     Upstream(Box<UpstreamFailure>),

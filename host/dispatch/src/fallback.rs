@@ -139,7 +139,10 @@ mod tests {
                 }),
                 vec![Unavailable],
             ),
-            (CallError::UnknownModel("m".to_owned()), vec![Unavailable]),
+            (
+                CallError::UnknownModel("m".to_owned().into()),
+                vec![Unavailable],
+            ),
             (CallError::Deadline(Duration::ZERO), vec![]),
             (upstream(Scope::Model, "rate-limit"), vec![Cooling, Failed]),
             (upstream(Scope::Provider, "transient"), vec![Failed]),

@@ -14,8 +14,10 @@ mod error;
 mod error_chain;
 mod expired_token;
 mod fallback;
+mod forwarded_headers;
 mod head_times;
 pub mod limits;
+mod model_name;
 mod negotiation;
 mod pick;
 pub mod plan;
@@ -32,6 +34,7 @@ mod requester;
 mod scrub;
 pub mod snapshot;
 mod token_estimate;
+mod unknown_model;
 
 pub use affinity::AffinityKey;
 pub use call::{
@@ -44,6 +47,8 @@ pub use dispatcher::{Dispatcher, DispatcherParts};
 pub use error::{CallError, ErrorResponse, NoCredential, NoCredentialReason, UpstreamFailure};
 pub use error_chain::error_chain;
 pub use fallback::{Condition, Fallback};
+pub use forwarded_headers::forwarded_headers;
 pub use raw_request::RawRequest;
 pub use raw_response::RawResponse;
 pub use refresher::PlannedRefresher;
+pub use unknown_model::UnknownModel;

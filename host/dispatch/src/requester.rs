@@ -53,6 +53,7 @@ mod tests {
             stream: None,
             body: Bytes::from(body),
             headers: Arc::new(HeaderMap::new()),
+            beta: false,
             principal: Arc::from(principal),
             affinity: None,
             pinned: None,

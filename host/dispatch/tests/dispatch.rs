@@ -34,6 +34,7 @@ mod retry_budget;
 mod retry_rounds;
 mod secret_redaction;
 mod selection;
+mod several_models;
 mod simulation;
 mod slow_responses;
 mod stage;

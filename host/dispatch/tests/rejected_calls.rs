@@ -20,7 +20,7 @@ async fn cliproxyapi_compat_1_10_unserved_model_is_unknown() {
     call.model = Arc::from("other");
     let error = stage.dispatcher.call(call).await.unwrap_err();
     assert!(
-        matches!(&error, CallError::UnknownModel(model) if model == "other"),
+        matches!(&error, CallError::UnknownModel(unknown) if unknown.model == "other"),
         "{error:?}"
     );
 }

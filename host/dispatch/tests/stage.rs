@@ -181,6 +181,7 @@ impl Stage {
             stream: stream.then_some(StreamFraming::Events),
             body: Bytes::from_static(br#"{"model":"model","messages":[]}"#),
             headers: Arc::new(HeaderMap::new()),
+            beta: false,
             principal: Arc::from("tests"),
             affinity: None,
             pinned: None,

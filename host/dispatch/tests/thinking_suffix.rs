@@ -83,14 +83,60 @@ async fn cliproxyapi_compat_2_4_suffix_overrides_the_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unknown_suffix_is_part_of_the_name() {
-    let body = r#"{"model":"model(7b)","messages":[]}"#;
-    let stage = stage(FakeExecutor::patching(), vec![good()]);
-    let call = call(&stage, Dialect::OpenaiChat, "model(7b)", body);
+async fn unknown_suffix_never_reaches_a_provider() {
+    let stage = stage(FakeExecutor::patching(), vec![]);
+    for name in ["model(7b)", "model()", "model(high)(7b)", "model(typo)"] {
+        let error = stage
+            .dispatcher
+            .call(call(&stage, Dialect::OpenaiChat, name, CHAT))
+            .await;
+        let Err(CallError::UnknownModel(unknown)) = error else {
+            panic!("{name}: {error:?}")
+        };
+        assert_eq!(unknown.model, name);
+        assert_eq!(unknown.similar.as_deref(), Some("model"), "{name}");
+    }
+    assert_eq!(stage.upstream.calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn configured_name_may_have_an_unknown_suffix() {
+    let upstream = FakeUpstream::in_order(vec![good()]);
+    let setting = Setting::new(1).executor(FakeExecutor::patching());
+    let setting = setting.registered(|registration: &mut Registration| {
+        let served = Served::new("upstream-model(7b)", vec![Arc::from("model(7b)")]);
+        registration.credential.serves = vec![served];
+    });
+    let stage = setting.stage(upstream);
+    let body = r#"{"model":"MODEL(7B)","messages":[]}"#;
+    let call = call(&stage, Dialect::OpenaiChat, "MODEL(7B)", body);
     text(stage.dispatcher.call(call).await).await;
     assert_eq!(
         sent(&stage, 0),
         r#"{"model":"upstream-model(7b)","messages":[]}"#
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn upper_and_lower_case_do_not_count() {
+    let stage = stage(FakeExecutor::patching(), vec![good(), good()]);
+    let body = r#"{"model":"Model","messages":[]}"#;
+    text(
+        stage
+            .dispatcher
+            .call(call(&stage, Dialect::OpenaiChat, "Model", body))
+            .await,
+    )
+    .await;
+    let with_suffix = r#"{"model":"MODEL(High)","messages":[]}"#;
+    let call = call(&stage, Dialect::OpenaiChat, "MODEL(High)", with_suffix);
+    text(stage.dispatcher.call(call).await).await;
+    assert_eq!(
+        [sent(&stage, 0), sent(&stage, 1)],
+        [
+            r#"{"model":"upstream-model","messages":[]}"#,
+            r#"{"model":"upstream-model","messages":[],"reasoning_effort":"high"}"#
+        ]
     );
 }
 

@@ -1,18 +1,21 @@
 //! The endpoints for clients: the APIs of OpenAI, Anthropic and Gemini, and two probes.
 
 mod admit;
-mod forwarded_headers;
+mod content_encoding;
 mod gemini;
 mod models;
+mod request_body;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get, post};
 use jackfield_dialect::Dialect;
@@ -21,14 +24,25 @@ use uuid::Uuid;
 
 use crate::admin_token::AdminToken;
 use crate::client_keys::ClientKeys;
+use crate::cors::{Cors, remove_cors_headers};
 use crate::errors::ErrorClass;
 use crate::render::{self, GatewayError};
-use admit::{Endpoint, admit};
+use admit::{Endpoint, admit, discard_unread};
+
+/// The options of the server for clients. A reload can replace them.
+#[derive(Debug, Clone)]
+pub struct ApiOptions {
+    /// Largest request body, in bytes, decoded.
+    pub request_body_bytes_max: usize,
+    /// The pages that may call from a browser; `None` for none.
+    pub cors: Option<Cors>,
+}
 
 /// The server for clients.
 pub struct Api {
     dispatcher: Arc<Dispatcher>,
     keys: ClientKeys,
+    options: ArcSwap<ApiOptions>,
     /// The token by which a client may pin a call to a credential; `None` without an admin API.
     admin_token: Option<Arc<AdminToken>>,
     draining: AtomicBool,
@@ -39,7 +53,7 @@ pub struct Api {
 
 impl Api {
     /// Creates a server that passes the calls of clients with these keys to the dispatcher.
-    pub fn new(dispatcher: Arc<Dispatcher>, keys: ClientKeys) -> Self {
+    pub fn new(dispatcher: Arc<Dispatcher>, keys: ClientKeys, options: ApiOptions) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "shown to clients, and never compared"
@@ -49,6 +63,7 @@ impl Api {
         Self {
             dispatcher,
             keys,
+            options: ArcSwap::from_pointee(options),
             admin_token: None,
             draining: AtomicBool::new(false),
             started,
@@ -65,6 +80,16 @@ impl Api {
     /// Replaces the keys of all clients.
     pub fn set_keys(&self, keys: ClientKeys) {
         self.keys.replace(keys);
+    }
+
+    /// Replaces the options. Calls in progress are not affected.
+    pub fn set_options(&self, options: ApiOptions) {
+        self.options.store(Arc::new(options));
+    }
+
+    /// Returns the largest request body, in bytes.
+    fn request_body_bytes_max(&self) -> usize {
+        self.options.load().request_body_bytes_max
     }
 
     /// Returns whether the server is shutting down.
@@ -104,6 +129,8 @@ pub fn api_router(api: Arc<Api>) -> Router {
         .route("/readyz", get(ready))
         .fallback(unknown_path)
         .method_not_allowed_fallback(method_not_allowed)
+        // Outermost, since browsers must be able to read errors, too.
+        .layer(from_fn_with_state(Arc::clone(&api), allow_origins))
         .with_state(api)
 }
 
@@ -123,12 +150,26 @@ async fn serve(api: &Api, endpoint: Endpoint, request: Request<Body>) -> Respons
         Ok(call) => call,
         Err(error) => return error.render(dialect, &id),
     };
-    match api.dispatcher.call(call).await {
+    let mut response = match api.dispatcher.call(call).await {
         Ok(response) => render::call_response(response, &id),
         Err(error) => {
             tracing::debug!(call = %id, label = error.label(), %error, "call failed");
             render::call_error(&error, dialect, &id)
         }
+    };
+    remove_cors_headers(response.headers_mut());
+    response
+}
+
+/// Applies [`ApiOptions::cors`]. Without it, no response has a header for browsers.
+async fn allow_origins(
+    State(api): State<Arc<Api>>,
+    request: Request<Body>,
+    next: Next,
+) -> Response<Body> {
+    match &api.options.load_full().cors {
+        Some(cors) => cors.respond(request, next).await,
+        None => next.run(request).await,
     }
 }
 
@@ -166,15 +207,27 @@ async fn ready(State(api): State<Arc<Api>>) -> Response<Body> {
 async fn unknown_path(request: Request<Body>) -> Response<Body> {
     let path = request.uri().path();
     let message = format!("unknown endpoint: {} {path}", request.method());
-    let error = GatewayError::new(ErrorClass::UNKNOWN_PATH, &message);
-    render::gateway_error(&error, dialect_of_path(path), &new_id())
+    let dialect = dialect_of_path(path);
+    refuse(request, ErrorClass::UNKNOWN_PATH, &message, dialect).await
 }
 
 async fn method_not_allowed(request: Request<Body>) -> Response<Body> {
     let path = request.uri().path();
     let message = format!("method {} is not allowed for {path}", request.method());
-    let error = GatewayError::new(ErrorClass::METHOD_NOT_ALLOWED, &message);
-    render::gateway_error(&error, dialect_of_path(path), &new_id())
+    let dialect = dialect_of_path(path);
+    refuse(request, ErrorClass::METHOD_NOT_ALLOWED, &message, dialect).await
+}
+
+/// Responds with an error to a request whose body was not read.
+async fn refuse(
+    request: Request<Body>,
+    class: ErrorClass,
+    message: &str,
+    dialect: Dialect,
+) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    discard_unread(&head, body).await;
+    render::gateway_error(&GatewayError::new(class, message), dialect, &new_id())
 }
 
 /// Guesses the client's dialect from a wrong path, to render the error in it.
@@ -192,3 +245,6 @@ fn new_id() -> Arc<str> {
     let mut text = Uuid::encode_buffer();
     Arc::from(&*Uuid::now_v7().simple().encode_lower(&mut text))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use jackfield_dispatch::{CallError, NoCredentialReason, UpstreamFailure};
 
 use crate::admin_token::PinError;
 use crate::client_keys::ClientKeyError;
-use crate::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT};
+use crate::limits::REQUEST_BODY_TIMEOUT;
 
 /// How a client sees an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +54,13 @@ impl ErrorClass {
         let (status, label) = match error {
             IngressError::Key(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             IngressError::Pin(PinError::NotAllowed) => (StatusCode::FORBIDDEN, "forbidden"),
-            IngressError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large"),
+            IngressError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large"),
+            IngressError::Encoding(_) => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-encoding")
+            }
             IngressError::Timeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout"),
             IngressError::Incomplete(_)
+            | IngressError::Undecodable(_)
             | IngressError::Body(_)
             | IngressError::Pin(PinError::InvalidId) => {
                 (StatusCode::BAD_REQUEST, "invalid-request")
@@ -157,8 +161,15 @@ pub(crate) enum IngressError {
     Key(#[from] ClientKeyError),
     #[error(transparent)]
     Pin(#[from] PinError),
-    #[error("the request body is larger than {} MiB; send a smaller one", REQUEST_BODY_BYTES_MAX >> 20)]
-    TooLarge,
+    /// It holds the limit in bytes.
+    #[error("the request body is larger than {} MiB; send a smaller one", .0 >> 20)]
+    TooLarge(usize),
+    #[error(
+        "the content encoding {0} is not supported; use {SUPPORTED_ENCODINGS}, or send the body without one"
+    )]
+    Encoding(String),
+    #[error("the request body is not what its header `content-encoding` says: {0}")]
+    Undecodable(String),
     #[error("the request body did not arrive within {} s", REQUEST_BODY_TIMEOUT.as_secs())]
     Timeout,
     #[error("the request body ended early: {0}")]
@@ -166,6 +177,9 @@ pub(crate) enum IngressError {
     #[error(transparent)]
     Body(#[from] RequestError),
 }
+
+/// The content encodings of request bodies; `api/content_encoding.rs` decodes them.
+pub(crate) const SUPPORTED_ENCODINGS: &str = "br, deflate, gzip, zstd";
 
 #[cfg(test)]
 mod tests {
@@ -183,10 +197,17 @@ mod tests {
             (401, "unauthorized")
         );
         assert_eq!(
+            class(IngressError::TooLarge(1 << 20)),
+            (413, "payload-too-large")
+        );
+        assert_eq!(
+            class(IngressError::Encoding("`compress`".to_owned())),
+            (415, "unsupported-encoding")
+        );
+        assert_eq!(
             class(IngressError::Pin(PinError::NotAllowed)),
             (403, "forbidden")
         );
-        assert_eq!(class(IngressError::TooLarge), (413, "payload-too-large"));
         assert_eq!(class(IngressError::Timeout), (408, "request-timeout"));
         assert_eq!(
             class(IngressError::Incomplete(String::new())),

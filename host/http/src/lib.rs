@@ -3,6 +3,7 @@
 mod admin_token;
 mod api;
 mod client_keys;
+mod cors;
 mod errors;
 pub mod limits;
 mod render;
@@ -10,7 +11,8 @@ mod server;
 mod upstream;
 
 pub use admin_token::AdminToken;
-pub use api::{Api, api_router};
+pub use api::{Api, ApiOptions, api_router};
 pub use client_keys::{ClientKeys, bearer};
+pub use cors::Cors;
 pub use server::{Drain, serve};
 pub use upstream::{HttpUpstream, install_crypto_provider};

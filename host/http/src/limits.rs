@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-/// Largest request body of a client, in bytes. Chats with images in base64 reach tens of megabytes;
-/// providers accept 20 to 32 MB.
-pub const REQUEST_BODY_BYTES_MAX: usize = 32 << 20;
-
 /// How long a client may take to send its body.
 pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How much of a refused request's body is read, in bytes, so that the client sees the response: more than
+/// any API takes in one request. Nothing of it is held.
+pub const DISCARDED_BYTES_MAX: usize = 128 << 20;
+
+/// How long a refused request's body is read: as long as nginx does by default (`lingering_time`).
+pub const DISCARD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a client may take to send a request's headers, and how long a connection may be idle.
 pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(75);

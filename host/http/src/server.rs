@@ -32,19 +32,32 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     drain_max: Duration,
 ) -> Drain {
+    serve_up_to(CONNECTIONS_MAX, listener, router, stop, drain_max).await
+}
+
+/// Serves at most `connections_max` connections at the same time.
+async fn serve_up_to(
+    connections_max: usize,
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()>,
+    drain_max: Duration,
+) -> Drain {
     let connections = GracefulShutdown::new();
-    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let permits = Arc::new(Semaphore::new(connections_max));
     let builder = builder();
     let mut stop = std::pin::pin!(stop);
     loop {
-        // Before `accept`: at the limit, new connections wait in the system's queue, where they need no
-        // file descriptor of this process.
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-            break;
+        // The permit comes first: at the limit, new connections wait in the system's queue, where they
+        // need no file descriptor of this process. Both waits end when the server stops.
+        let next = async {
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            (permit, accept(&listener).await)
         };
-        let stream = tokio::select! {
+        let (permit, stream) = tokio::select! {
+            biased;
             () = &mut stop => break,
-            accepted = accept(&listener) => accepted,
+            next = next => next,
         };
         let service = TowerToHyperService::new(router.clone());
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
@@ -110,4 +123,55 @@ fn is_connection_error(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::ConnectionReset
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::{Notify, oneshot};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn stops_while_all_connections_are_in_use() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (began, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let router = Router::new().route("/", {
+            let (began, end) = (Arc::clone(&began), Arc::clone(&end));
+            get(async move || {
+                began.notify_one();
+                end.notified().await;
+                "served"
+            })
+        });
+        let stopping = async {
+            let _ = stopped.await;
+        };
+        let drain_max = Duration::from_secs(60);
+        let client = async {
+            let mut only = TcpStream::connect(address).await.unwrap();
+            only.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+                .await
+                .unwrap();
+            began.notified().await;
+            // The call goes on, so that its connection keeps the only permit.
+            stop.send(()).unwrap();
+            while TcpStream::connect(address).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+            end.notify_one();
+            let mut response = String::new();
+            only.read_to_string(&mut response).await.unwrap();
+            response
+        };
+        let served = serve_up_to(1, listener, router, stopping, drain_max);
+        let (drain, response) = timeout(drain_max, async { tokio::join!(served, client) })
+            .await
+            .expect("the server did not stop");
+        assert_eq!(drain, Drain::Complete);
+        assert!(response.ends_with("served"), "{response}");
+    }
 }

@@ -10,8 +10,26 @@ use jackfield_plugin::executor::{
     SecretPlace,
 };
 use jackfield_plugin::{refresh, settings_json};
+use serde::Deserialize;
 
 struct Anthropic;
+
+/// The provider's settings. Others are ignored.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct Settings {
+    /// Whether the provider gets the client's betas and the headers that identify the client. Some providers
+    /// with Anthropic's API refuse them, or never answer (router-for-me/CLIProxyAPI#2228).
+    client_headers: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            client_headers: true,
+        }
+    }
+}
 
 impl Executor for Anthropic {
     type Reply = RelayReply;
@@ -27,6 +45,11 @@ impl Executor for Anthropic {
     }
 
     fn prepare(context: Context) -> Result<Plan, Failure> {
+        let mut context = context;
+        if !settings()?.client_headers && context.operation != "http-request" {
+            context.headers.clear();
+            context.options.clear();
+        }
         let credential = context.require_credential()?;
         let base = &credential.base_url;
         let request = match context.operation.as_str() {
@@ -49,8 +72,25 @@ impl Executor for Anthropic {
     }
 }
 
-fn post(context: &Context, url: String) -> HttpRequest {
-    with_version_header(HttpRequest::post(url).model_of(context), context)
+fn settings() -> Result<Settings, Failure> {
+    serde_json::from_str(&settings_json()).map_err(|error| {
+        Failure::invalid_request(format!("invalid settings of the provider: {error}"))
+    })
+}
+
+/// Creates a POST request that shows which client sends it, as the client's own request would.
+fn post(context: &Context, mut url: String) -> HttpRequest {
+    if context.option("beta") == Some("true") {
+        url.push_str("?beta=true");
+    }
+    let request = HttpRequest::post(url).model_of(context);
+    let mut request = with_version_header(request, context);
+    let of_client = context.headers.iter();
+    let of_client = of_client.filter(|header| {
+        CLIENT_HEADERS.contains(&header.name.as_str()) || header.name.starts_with(SDK_HEADERS)
+    });
+    request.headers.extend(of_client.cloned());
+    request
 }
 
 /// Returns the raw request without its beta header, which [`authorize`] adds again.
@@ -96,6 +136,12 @@ const BETA: &str = "anthropic-beta";
 
 /// The beta that makes the API accept an access token (Anthropic, authentication with OAuth).
 const OAUTH_BETA: &[u8] = b"oauth-2025-04-20";
+
+/// The headers by which Claude Code identifies itself. The host forwards them only for clients of this API.
+const CLIENT_HEADERS: [&str; 3] = ["user-agent", "x-app", "x-claude-code-session-id"];
+
+/// The beginning of the headers by which Anthropic's SDKs identify themselves.
+const SDK_HEADERS: &str = "x-stainless-";
 
 /// The API version of the dialect `anthropic-messages` (Anthropic, API reference, versions).
 const VERSION: &[u8] = b"2023-06-01";

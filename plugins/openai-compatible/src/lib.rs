@@ -69,7 +69,10 @@ fn post(
     path: &'static str,
 ) -> Result<HttpRequest, Failure> {
     let url = settings.url(credential, path, Some(&context.model))?;
-    let request = HttpRequest::post(url).model_of(context).headers_of(context);
+    // By name: the others are for features of OpenAI itself.
+    let request = HttpRequest::post(url)
+        .model_of(context)
+        .headers_named(context, &["idempotency-key"]);
     settings.with_app_attribution(request)
 }
 

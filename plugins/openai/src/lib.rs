@@ -62,7 +62,7 @@ fn content_path(dialect: &str) -> Result<&'static str, Failure> {
 }
 
 fn post(context: &Context, credential: &Credential, path: &str) -> Result<HttpRequest, Failure> {
-    // By name: the host also forwards the headers that only Anthropic's API knows.
+    // By name: the host may forward further headers in the future.
     let request = HttpRequest::post(format!("{}{path}", credential.base_url))
         .model_of(context)
         .headers_named(context, &["idempotency-key", "openai-beta"]);

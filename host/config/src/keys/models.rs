@@ -50,7 +50,8 @@ pub(crate) mod target {
         SECTION at "models[].targets[]" {
             PROVIDER: RequiredKey<Name> = required(
                 "provider", Name,
-                "A provider in this file, unique in the list.",
+                "A provider in this file. It may occur with several models: the calls of each of its credentials are \
+                 spread over those with the highest `priority`, by `weight`, and go on to the others if they fail.",
             );
             MODEL: RequiredKey<Line> = required(
                 "model", Line,

@@ -7,7 +7,7 @@ use jackfield_dispatch::snapshot::{RetryPolicy, Routing, Timeouts};
 use secrecy::ExposeSecret;
 
 use super::FILE;
-use crate::{Config, CredentialEntry, Provider, StoreKind};
+use crate::{Config, CredentialEntry, Limits, Provider, StoreKind};
 
 pub(super) fn shown(config: &Config) -> String {
     let mut out = Lines::default();
@@ -21,6 +21,12 @@ pub(super) fn shown(config: &Config) -> String {
         let key = format!("{} {}", key.name, key.key.expose_secret());
         out.line(0, "client-key", key);
     }
+    for origin in &config.cors_origins {
+        out.line(0, "cors-origin", origin);
+    }
+    let found = config.limits.request_body_bytes_max;
+    let default = Limits::default().request_body_bytes_max;
+    out.changed(0, "limits.request-body", &found, &default);
     out.changed_debug(0, "plugins", &config.plugins, &folder.join("plugins"));
     out.changed_debug(0, "data", &config.data, &folder.join("data"));
     out.changed_debug(0, "store", &config.store, &StoreKind::Sqlite);

@@ -215,6 +215,21 @@ fn a_target_has_its_own_priority_and_weight() {
 }
 
 #[test]
+fn a_route_may_have_several_models_of_a_provider() {
+    let targets = [
+        ("acme", "m"),
+        ("other", "o"),
+        ("acme", "fast"),
+        ("acme", "m"),
+    ];
+    let fixture = Fixture::new(&["m", "n=fast"]).route("smart", &targets);
+    let serves = fixture.serves().into_iter();
+    let smart = serves.filter(|served| served.names == ["smart".into()]);
+    let models: Vec<_> = smart.map(|served| served.upstream).collect();
+    assert_eq!(models, ["m".into(), "n".into()]);
+}
+
+#[test]
 fn a_target_may_be_named_by_its_alias() {
     let fixture = Fixture::new(&["m=fast"]).route("smart", &[("acme", "fast")]);
     assert_eq!(
@@ -254,7 +269,7 @@ fn non_target_credential_serves_prefixed_name() {
 }
 
 proptest! {
-    /// Names are unique, and every one leads to a model of the list.
+    /// Names are unique for each model, and every one leads to a model of the list.
     #[test]
     fn names_are_distinct_and_lead_to_listed_models(fixture in fixtures()) {
         let mut seen = BTreeSet::new();
@@ -264,7 +279,8 @@ proptest! {
             let base = split_suffix(&served.upstream).0.to_owned();
             prop_assert!(listed.iter().any(|model| *model.name == base), "{base}");
             for name in served.names {
-                prop_assert!(seen.insert(Arc::clone(&name)), "{name} is listed twice");
+                let entry = (Arc::clone(&name), Arc::clone(&served.upstream));
+                prop_assert!(seen.insert(entry), "{name} is listed twice");
             }
         }
     }
@@ -302,11 +318,11 @@ proptest! {
         let mut seen = BTreeSet::new();
         for route in fixture.routes.iter().filter(|route| !route.targets.is_empty()) {
             if !seen.insert(Arc::clone(&route.name)) { continue; }
-            let target = route.targets.iter().find(|target| target.provider.as_str() == "acme");
-            let has = |target: &&RouteTarget| listed.iter().any(|model| {
+            let mut targets = route.targets.iter();
+            let has = |target: &RouteTarget| target.provider.as_str() == "acme" && listed.iter().any(|model| {
                 model.name == target.model || model.alias.as_ref() == Some(&target.model)
             });
-            prop_assert_eq!(names.contains_key(&*route.name), target.filter(has).is_some());
+            prop_assert_eq!(names.contains_key(&*route.name), targets.any(has));
         }
     }
 

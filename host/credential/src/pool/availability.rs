@@ -2,6 +2,7 @@
 
 use super::entry::{Live, Slots};
 use super::index_entry::{EntryState, IndexEntry};
+use super::model_group::GroupNumber;
 use super::sites::Sites;
 use crate::evidence::Failing;
 use crate::{Availability, CoolingClass, Endpoint, Health, Timestamp};
@@ -96,8 +97,21 @@ impl<'a> HealthReader<'a> {
     pub(super) fn entry_state(&self, entry: &IndexEntry, endpoint: Option<Endpoint>) -> EntryState {
         let live = self.slots.live(entry.member.slot());
         live.map_or(EntryState::Disabled, |live| {
-            self.state(live, entry.member.model, endpoint)
+            self.group_state(live, entry.member.model, entry.group, endpoint)
         })
+    }
+
+    /// Returns the best state of a credential with one of the models of a group.
+    pub(super) fn group_state(
+        &self,
+        live: &Live,
+        model: u32,
+        group: GroupNumber,
+        endpoint: Option<Endpoint>,
+    ) -> EntryState {
+        let models = live.grouped_models(group, model);
+        let states = models.map(|model| self.state(live, model, endpoint));
+        states.reduce(EntryState::better).unwrap_or_default()
     }
 
     /// Returns the state of a credential with one of its models.

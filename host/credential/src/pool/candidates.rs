@@ -86,7 +86,12 @@ impl Pool {
         let name_index = self.name_indexes.get(index as usize);
         let affected = name_index.is_some_and(|name_index| name_index.is_affected_by(&filter));
         let tried = query.tried.iter();
-        let tried = tried.filter_map(|&slot| self.slots.listing(slot, index));
+        let tried = tried.filter_map(|&slot| {
+            let live = self.slots.live(slot)?;
+            let listing = live.listing(index)?;
+            live.is_tried(listing.group, slot, query.tried)
+                .then_some(listing)
+        });
         Exclusions {
             tried: tried.map(|listing| listing.position).collect(),
             filter: affected.then_some(filter),
@@ -119,7 +124,7 @@ impl Pool {
         if !live.credential.enabled {
             return unavailable(one(&|reasons| &mut reasons.disabled));
         }
-        if query.tried.contains(&slot) {
+        if live.is_tried(entry.group, slot, query.tried) {
             return unavailable(one(&|reasons| &mut reasons.tried));
         }
         if live.account.availability(now) == Availability::Barred {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lane::Lane;
+use super::model_group::{GroupNumber, ModelGroup};
 use super::sites::SiteWay;
 use super::{Attempt, HealthChange, HealthPlace, LastFailure, Slot};
 use crate::evidence::Failing;
@@ -93,6 +94,8 @@ pub(super) struct Live {
     pub(super) failing: Failing,
     /// Its models, in the credential's order, each once.
     pub(super) models: Vec<Model>,
+    /// The names with several models, sorted by name.
+    pub(super) groups: Vec<ModelGroup>,
     /// The names it serves, sorted by index.
     pub(super) listings: Vec<Listing>,
     /// The order of its id in the pool: higher means later.
@@ -138,6 +141,8 @@ pub(super) struct Listing {
     pub(super) model: u32,
     /// Index into the credential's `serves`.
     pub(super) served: u32,
+    /// All its models under the name, if there are several. `model` and `served` are the first then.
+    pub(super) group: GroupNumber,
 }
 
 /// Which health changed, for the index.
@@ -165,6 +170,7 @@ impl Live {
             account: Health::Ready,
             failing: Failing::default(),
             models: Vec::new(),
+            groups: Vec::new(),
             listings: Vec::new(),
             rank: 0,
             provider: 0,
@@ -201,6 +207,13 @@ impl Live {
                     .push(model.unwrap_or_else(|| Model::new(served.model.clone())));
             }
         }
+        let indexes: BTreeMap<_, _> = self
+            .models
+            .iter()
+            .map(|model| &model.key)
+            .zip(0..)
+            .collect();
+        self.groups = ModelGroup::of(&self.credential, |key| indexes.get(key).copied());
     }
 
     pub(super) fn listing(&self, name_index: u32) -> Option<Listing> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::availability::HealthReader;
 use super::entry::{Listing, Live};
 use super::index_entry::{EntryState, IndexEntry};
+use super::model_group::{GroupNumber, ServedWith};
 use super::name_index::NameIndex;
 use super::providers::Providers;
 use super::{Member, Pool, Slot};
@@ -29,8 +30,9 @@ impl Pool {
             };
             for (name, with) in models_by_name(live) {
                 let draft = drafts.entry(name).or_default();
-                let state = health.state(live, with.model, None);
-                draft.push(index_entry(slot, live, with), state, with.served, live);
+                let entry = index_entry(slot, live, with);
+                let state = health.entry_state(&entry, None);
+                draft.push(entry, state, with.first.served, live);
             }
         }
         self.by_name.clear();
@@ -55,6 +57,7 @@ impl Pool {
                         position,
                         model,
                         served,
+                        group: entry.group,
                     });
                 }
             }
@@ -151,8 +154,9 @@ impl Pool {
                 listings.push(Listing {
                     name_index: index,
                     position: name_index.add(entry, &live.credential, &health),
-                    model: with.model,
-                    served: with.served,
+                    model: with.first.model,
+                    served: with.first.served,
+                    group: with.group,
                 });
             }
         }
@@ -184,7 +188,11 @@ impl Pool {
         let lane = of_model.and_then(|model| model.lane(endpoint));
         let cools = lane.is_some_and(|lane| !lane.health().availability(now).is_available());
         let listings = live.listings.iter();
-        for listing in listings.filter(|listing| listing.model == model) {
+        let is_affected = |listing: &&Listing| {
+            let mut models = live.grouped_models(listing.group, listing.model);
+            models.any(|other| other == model)
+        };
+        for listing in listings.filter(is_affected) {
             if let Some(index) = self.name_indexes.get_mut(listing.name_index as usize) {
                 index.touch_lane(listing.position, endpoint, cools, &health);
             }
@@ -258,23 +266,25 @@ impl NameIndexDraft {
     }
 }
 
-/// How a credential serves a name: indexes into its `serves` and its models.
+/// How a credential serves a name.
 #[derive(Clone, Copy)]
-struct ServedWith {
-    served: u32,
-    model: u32,
+struct NamedModels {
+    /// The model that is used first.
+    first: ServedWith,
+    /// All of them, if there are several.
+    group: GroupNumber,
 }
 
 /// Creates an index entry; its position is not set yet.
-fn index_entry(slot: Slot, live: &Live, with: ServedWith) -> IndexEntry {
+fn index_entry(slot: Slot, live: &Live, with: NamedModels) -> IndexEntry {
     let credential = &live.credential;
-    let served = credential.serves.get(with.served as usize);
+    let served = credential.serves.get(with.first.served as usize);
     let weight = served.map_or(1, |served| served.weight);
     let priority = served.map_or(0, |served| served.priority);
     IndexEntry {
         member: Member {
             slot,
-            model: with.model,
+            model: with.first.model,
             position: 0,
             rank: live.rank,
             weight: credential.weight.saturating_mul(weight),
@@ -282,12 +292,13 @@ fn index_entry(slot: Slot, live: &Live, with: ServedWith) -> IndexEntry {
         priority: credential.priority.saturating_add(priority),
         provider: live.provider,
         rounds: credential.rounds,
+        group: with.group,
     }
 }
 
-/// Returns the names that a credential serves, each with its first entry in `serves` and that
-/// entry's model.
-fn models_by_name(live: &Live) -> BTreeMap<Arc<str>, ServedWith> {
+/// Returns the names that a credential serves. A name with several models begins with one of the
+/// highest priority, else with its only one.
+fn models_by_name(live: &Live) -> BTreeMap<Arc<str>, NamedModels> {
     let models: BTreeMap<_, _> = (0_u32..)
         .zip(&live.models)
         .map(|(index, model)| (&model.key, index))
@@ -298,9 +309,16 @@ fn models_by_name(live: &Live) -> BTreeMap<Arc<str>, ServedWith> {
             continue;
         };
         for name in &served.names {
-            names.entry(Arc::clone(name)).or_insert(ServedWith {
-                served: index,
-                model,
+            names.entry(Arc::clone(name)).or_insert_with(|| {
+                let (group, first) = live.group_of(name);
+                let only = ServedWith {
+                    served: index,
+                    model,
+                };
+                NamedModels {
+                    first: first.unwrap_or(only),
+                    group,
+                }
             });
         }
     }

@@ -1,6 +1,7 @@
 //! An entry of a name's index, and its state.
 
 use super::Member;
+use super::model_group::GroupNumber;
 use crate::{CoolingClass, Timestamp};
 
 /// One credential in the index of a name.
@@ -12,6 +13,8 @@ pub(super) struct IndexEntry {
     pub(super) provider: u32,
     /// The credential's own number of rounds.
     pub(super) rounds: Option<u32>,
+    /// All models of the credential under the name, if there are several. The member has the first.
+    pub(super) group: GroupNumber,
 }
 
 /// The state of an entry, which decides where it is listed.

@@ -3,6 +3,7 @@
 mod aggregate;
 mod choice;
 mod edits;
+mod groups;
 mod model;
 mod outcomes;
 mod probing;

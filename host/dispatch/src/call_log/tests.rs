@@ -23,6 +23,7 @@ fn call(id: &str, model: &str) -> Call {
         stream: Some(StreamFraming::Events),
         body: Bytes::from_static(b"the client's text"),
         headers: Arc::new(HeaderMap::new()),
+        beta: false,
         principal: Arc::from("team-a"),
         affinity: None,
         pinned: None,

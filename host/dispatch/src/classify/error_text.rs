@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use http::HeaderMap;
 use jackfield_credential::Scope;
-use jackfield_dialect::{ProviderError, truncate};
+use jackfield_dialect::{CODE_BYTES_MAX, ERROR_MESSAGE_BYTES_MAX, ProviderError, truncate};
 use serde_json::Value;
 
 use super::rules::Matcher;
@@ -99,7 +99,7 @@ const PASSED_ON_BYTES_MAX: usize = 4 << 10;
 pub(super) fn plain_text(body: &[u8]) -> Option<ProviderError> {
     let text = std::str::from_utf8(body).ok()?.trim();
     let is_line = !text.is_empty()
-        && text.len() <= ProviderError::MESSAGE_BYTES_MAX
+        && text.len() <= ERROR_MESSAGE_BYTES_MAX
         && !text.starts_with(['<', '{', '[', '"'])
         && !text.contains(|character: char| character.is_control() && !character.is_whitespace());
     is_line.then(|| ProviderError {
@@ -117,7 +117,7 @@ fn reasons(body: &Value) -> Vec<String> {
     let reasons = details.take(DETAILS_MAX).map(|detail| &detail["reason"]);
     let codes = reasons.chain([&error["innererror"]["code"]]);
     codes
-        .filter_map(|code| Some(truncate(code.as_str()?, ProviderError::CODE_BYTES_MAX)))
+        .filter_map(|code| Some(truncate(code.as_str()?, CODE_BYTES_MAX)))
         .map(str::to_ascii_lowercase)
         .collect()
 }
@@ -139,7 +139,7 @@ fn passed_on(body: &Value) -> Option<Cow<'_, str>> {
 fn aws_error_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get("x-amzn-errortype")?.to_str().ok()?;
     let name = value.split(':').next()?.trim();
-    Some(truncate(name, ProviderError::CODE_BYTES_MAX).to_ascii_lowercase())
+    Some(truncate(name, CODE_BYTES_MAX).to_ascii_lowercase())
 }
 
 /// Empties the quotes of a message. An apostrophe inside a word opens none.

@@ -34,7 +34,7 @@ impl Dispatcher {
         }
         match state.or(unavailable) {
             None | Some(Unavailable::UnknownModel) => {
-                CallError::UnknownModel(context.model.as_ref().to_owned())
+                CallError::UnknownModel(context.model.as_ref().to_owned().into())
             }
             Some(unavailable) => self.no_credential(context, unavailable, None),
         }

@@ -134,6 +134,7 @@ async fn send(
         principal: Arc::from(name),
         affinity: None,
         pinned: None,
+        beta: false,
         deadline: dispatcher.deadline(),
     };
     world.log(&format!("{name} begins"));

@@ -34,6 +34,7 @@ pub(super) async fn run_client(world: Arc<World>, dispatcher: Arc<Dispatcher>, n
         stream: stream.then_some(StreamFraming::Events),
         body: Bytes::from(body.to_string()),
         headers: Arc::new(HeaderMap::new()),
+        beta: false,
         principal: Arc::from("simulation"),
         affinity: None,
         pinned: None,

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{Request, Response};
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use axum::http::header::{ACCEPT_ENCODING, EXPECT};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Request, Response, Version};
 use jackfield_dialect::{Dialect, RequestHead};
-use jackfield_dispatch::{Call, Operation, StreamFraming};
-use tokio::time::timeout;
+use jackfield_dispatch::{Call, Operation, StreamFraming, forwarded_headers};
+use tokio::time::Instant;
 
 use super::Api;
-use super::forwarded_headers::forwarded_headers;
+use super::content_encoding::{Coding, codings};
+use super::request_body::{self, discard};
 use crate::admin_token::pinned;
-use crate::errors::{ErrorClass, IngressError};
-use crate::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT};
+use crate::errors::{ErrorClass, IngressError, SUPPORTED_ENCODINGS};
 use crate::render::{self, GatewayError};
 
 /// What the path of a request determines.
@@ -38,56 +38,99 @@ impl Endpoint {
     }
 }
 
-/// Checks the client key, reads the body, and returns the call.
+/// What is known of a request before its body is read.
+struct Admitted {
+    principal: Arc<str>,
+    codings: Vec<Coding>,
+    bytes_max: usize,
+    /// A slow upload uses the call's time.
+    deadline: Instant,
+}
+
+/// Checks the client key, reads the body, and returns the call. A refused request's body is read before the
+/// error is returned.
 pub(super) async fn admit(
     api: &Api,
     endpoint: Endpoint,
     request: Request<Body>,
     id: &Arc<str>,
 ) -> Result<Call, IngressError> {
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     // The key comes first, so that a client without access cannot make the server hold a body.
-    let principal = api.keys.principal(&head.headers, head.uri.query())?;
+    let admitted = match check(api, &head, &body) {
+        Ok(admitted) => admitted,
+        Err(error) => {
+            discard_unread(&head, body).await;
+            return Err(error);
+        }
+    };
+    let read = request_body::read(&mut body, admitted.codings, admitted.bytes_max);
+    let bytes = match read.await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            if matches!(error, IngressError::TooLarge(_)) && head.version < Version::HTTP_2 {
+                discard(body).await;
+            }
+            return Err(error);
+        }
+    };
     let pinned = pinned(&head.headers, api.admin_token.as_deref())?;
-    // The deadline begins before the body is read: a slow upload uses the call's time.
-    let deadline = api.dispatcher.deadline();
-    let body = read_body(body).await?;
     let (request_head, framing) = match &endpoint.path {
         Some((model, framing)) => (RequestHead::from_path(model, framing.is_some())?, *framing),
         None => {
-            let request_head = RequestHead::read(&body)?;
+            let request_head = RequestHead::read(&bytes)?;
             let streamed = request_head.stream && endpoint.operation == Operation::Generate;
             (request_head, streamed.then_some(StreamFraming::Events))
         }
     };
     let model = Arc::from(request_head.model.as_ref());
-    let affinity = api.dispatcher.affinity(&head.headers, &body, &principal);
+    let principal = admitted.principal;
+    let affinity = api.dispatcher.affinity(&head.headers, &bytes, &principal);
     Ok(Call {
         id: Arc::clone(id),
         dialect: endpoint.dialect,
         operation: endpoint.operation,
         model,
         stream: framing,
-        headers: Arc::new(forwarded_headers(&head.headers)),
+        headers: Arc::new(forwarded_headers(endpoint.dialect, &head.headers)),
+        beta: is_beta(head.uri.query()),
         principal,
         affinity,
+        deadline: admitted.deadline,
+        body: bytes,
         pinned,
-        deadline,
-        body,
     })
 }
 
-async fn read_body(body: Body) -> Result<Bytes, IngressError> {
-    // One limit for the whole body: with a limit for each chunk, single bytes could arrive for hours.
-    let collected = timeout(
-        REQUEST_BODY_TIMEOUT,
-        Limited::new(body, REQUEST_BODY_BYTES_MAX).collect(),
-    );
-    match collected.await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(IngressError::TooLarge),
-        Ok(Err(error)) => Err(IngressError::Incomplete(error.to_string())),
-        Err(_) => Err(IngressError::Timeout),
+fn check(api: &Api, head: &Parts, body: &Body) -> Result<Admitted, IngressError> {
+    let principal = api.keys.principal(&head.headers, head.uri.query())?;
+    let codings = codings(&head.headers).map_err(IngressError::Encoding)?;
+    let bytes_max = api.request_body_bytes_max();
+    if request_body::is_declared_larger(body, bytes_max) {
+        return Err(IngressError::TooLarge(bytes_max));
+    }
+    Ok(Admitted {
+        principal,
+        codings,
+        bytes_max,
+        deadline: api.dispatcher.deadline(),
+    })
+}
+
+/// Returns whether the query has `beta=true`. Anthropic's SDKs send it with calls of beta features, and Claude
+/// Code with each call.
+fn is_beta(query: Option<&str>) -> bool {
+    query
+        .unwrap_or_default()
+        .split('&')
+        .any(|pair| pair == "beta=true")
+}
+
+/// Discards a body of which nothing was read yet, if its client may miss the response otherwise: a client
+/// that expects `100 Continue` has not sent it, and an HTTP/2 client reads the response meanwhile.
+pub(super) async fn discard_unread(head: &Parts, body: Body) {
+    if head.version < Version::HTTP_2 && !head.headers.contains_key(EXPECT) {
+        discard(body).await;
     }
 }
 
@@ -97,14 +140,22 @@ impl IngressError {
         let error = GatewayError {
             param: match self {
                 Self::Body(error) => error.param(),
-                Self::Key(_)
+                Self::Encoding(_)
+                | Self::Incomplete(_)
+                | Self::Key(_)
                 | Self::Pin(_)
-                | Self::TooLarge
                 | Self::Timeout
-                | Self::Incomplete(_) => None,
+                | Self::TooLarge(_)
+                | Self::Undecodable(_) => None,
             },
             ..GatewayError::new(ErrorClass::of_request(self), &message)
         };
-        render::gateway_error(&error, dialect, id)
+        let mut response = render::gateway_error(&error, dialect, id);
+        if matches!(self, Self::Encoding(_)) {
+            // RFC 9110, section 15.5.16.
+            let accepted = HeaderValue::from_static(SUPPORTED_ENCODINGS);
+            response.headers_mut().insert(ACCEPT_ENCODING, accepted);
+        }
+        response
     }
 }

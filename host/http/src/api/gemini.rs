@@ -9,9 +9,8 @@ use jackfield_dialect::Dialect;
 use jackfield_dispatch::{Embed, Operation, StreamFraming};
 
 use super::admit::Endpoint;
-use super::{Api, new_id, serve};
+use super::{Api, refuse, serve};
 use crate::errors::ErrorClass;
-use crate::render::{self, GatewayError};
 
 /// `POST /v1beta/models/{model}:{method}`.
 pub(super) async fn call(
@@ -22,7 +21,7 @@ pub(super) async fn call(
     let events = is_sse_requested(request.uri().query());
     match parse_path(&path, events) {
         Some(endpoint) => serve(&api, endpoint, request).await,
-        None => unknown_method(&path),
+        None => unknown_method(request, &path).await,
     }
 }
 
@@ -60,13 +59,12 @@ fn is_sse_requested(query: Option<&str>) -> bool {
         .any(|pair| pair == "alt=sse")
 }
 
-fn unknown_method(path: &str) -> Response<Body> {
+async fn unknown_method(request: Request<Body>, path: &str) -> Response<Body> {
     let message = format!(
         "unknown method in `models/{path}`; use generateContent, streamGenerateContent, countTokens, \
          embedContent or batchEmbedContents"
     );
-    let error = GatewayError::new(ErrorClass::UNKNOWN_PATH, &message);
-    render::gateway_error(&error, Dialect::Gemini, &new_id())
+    refuse(request, ErrorClass::UNKNOWN_PATH, &message, Dialect::Gemini).await
 }
 
 #[cfg(test)]

@@ -107,13 +107,19 @@ fn respond(
     let codec = dialect.codec();
     let body = match requested {
         None => codec.render_model_list(&models.collect::<Vec<_>>()),
-        Some(requested) => match models.find(|model| model.name == requested) {
-            Some(model) => codec.render_model(&model),
-            None => {
-                let error = CallError::UnknownModel(requested.to_owned());
-                return render::call_error(&error, dialect, &id);
+        Some(requested) => {
+            let resolved = api.dispatcher.resolve_model(&Arc::from(requested));
+            let name = resolved.as_deref().unwrap_or(requested);
+            match models.find(|model| model.name == name) {
+                Some(model) => codec.render_model(&model),
+                None => {
+                    let unknown = resolved.err();
+                    let unknown = unknown.unwrap_or_else(|| requested.to_owned().into());
+                    let error = CallError::UnknownModel(unknown);
+                    return render::call_error(&error, dialect, &id);
+                }
             }
-        },
+        }
     };
     let json = HeaderValue::from_static("application/json");
     render::with_request_id(([(CONTENT_TYPE, json)], body).into_response(), &id)

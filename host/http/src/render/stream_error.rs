@@ -51,7 +51,7 @@ mod tests {
 
     fn event(dialect: Dialect, framing: StreamFraming) -> Bytes {
         error_event(&FailedStream {
-            error: CallError::UnknownModel("m".to_owned()),
+            error: CallError::UnknownModel("m".to_owned().into()),
             dialect,
             framing,
         })

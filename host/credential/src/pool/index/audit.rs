@@ -29,7 +29,10 @@ impl Pool {
             for (name, with) in served {
                 let name_index = self.by_name[&name];
                 let listing = live.listing(name_index).expect("it is found by its name");
-                assert_eq!((listing.served, listing.model), (with.served, with.model));
+                assert_eq!(
+                    (listing.served, listing.model),
+                    (with.first.served, with.first.model)
+                );
                 let mut expected = index_entry(slot, live, with);
                 expected.member.position = listing.position;
                 let entry = self.name_indexes[name_index as usize].audit_entry(listing.position);

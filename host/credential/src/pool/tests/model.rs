@@ -157,7 +157,9 @@ impl Run {
         let members: Vec<Member> = candidates.members.iter().copied().collect();
         prop_assert!(!candidates.trial || members.len() == 1);
         let member = choice.get(&members);
-        let state = self.state(member.slot(), member.model, query.endpoint);
+        let states: Vec<Availability> = (0..8)
+            .map(|model| self.state(member.slot(), model, query.endpoint))
+            .collect();
         let attempt = self
             .pool
             .begin(member.slot(), query, candidates.trial, self.now);
@@ -166,6 +168,8 @@ impl Run {
             "a candidate must be able to begin: {attempt:?}"
         );
         let attempt = attempt.expect("it began");
+        // Of several models under the name, the attempt has chosen one.
+        let state = states[attempt.model as usize];
         // No blocked credential is a candidate, except for a probe or a trial.
         match state {
             Availability::Ready => prop_assert!(!attempt.is_probe()),
@@ -290,30 +294,58 @@ impl Run {
         let (mut available, mut trials) = (Vec::new(), Vec::new());
         for credential in &self.credentials {
             let named = |served: &&Served| served.names.iter().any(|other| &**other == query.name);
-            let Some(served) = credential.serves.iter().find(named) else {
+            let mut under_name: Vec<&Served> = credential.serves.iter().filter(named).collect();
+            under_name.sort_by_key(|served| -served.priority);
+            let Some(served) = under_name.first() else {
                 continue;
             };
             serving += 1;
             let slot = self.pool.slot(credential.id.as_str()).expect("in the pool");
             let live = self.pool.slots.live(slot).expect("in the pool");
-            let models = live.models.iter();
-            let model = models.zip(0..).find(|(of, _)| of.key == served.model);
-            let model = model.expect("it is served").1;
             let health = self.health();
-            let availability = health.availability(live, model, Some(query.endpoint));
+            let index = |served: &Served| {
+                let mut models = live.models.iter().zip(0..);
+                let model = models.find(|(of, _)| of.key == served.model);
+                model.expect("it is served").1
+            };
+            let model = index(served);
+            // The best of all models under the name, with when it ends.
+            let best = under_name.iter().map(|served| {
+                let model = index(served);
+                (
+                    health.availability(live, model, Some(query.endpoint)),
+                    model,
+                )
+            });
+            let probing = best.clone().all(|(availability, _)| {
+                matches!(
+                    availability,
+                    Availability::Probing { .. } | Availability::Barred
+                )
+            });
+            let (availability, best) = best
+                .min_by_key(|(availability, _)| match availability {
+                    Availability::Ready | Availability::Probe => (0, None),
+                    Availability::Barred => (2, None),
+                    Availability::Cooling { until } | Availability::Probing { until } => {
+                        (1, Some(*until))
+                    }
+                })
+                .expect("at least one");
+            let tried = query.tried.iter().filter(|&&tried| tried == slot).count();
             let provider_is_full = credential.provider.as_str() == "capped"
                 && self.in_flight(&credential.provider) >= PROVIDER_IN_FLIGHT_MAX;
             let busy = live.is_busy() || provider_is_full;
             if !credential.enabled {
                 reasons.disabled += 1;
-            } else if query.tried.contains(&slot) {
+            } else if tried >= under_name.len() {
                 reasons.tried += 1;
             } else if availability == Availability::Barred {
                 reasons.barred += 1;
             } else if let Some(until) = availability.until() {
                 reasons.cooling += 1;
-                reasons.probing += u32::from(matches!(availability, Availability::Probing { .. }));
-                let last = health.last_window(live, model, Some(query.endpoint));
+                reasons.probing += u32::from(probing);
+                let last = health.last_window(live, best, Some(query.endpoint));
                 let window = last.and_then(Health::window).expect("it cools");
                 *reasons.classes.of_mut(window.class) += 1;
                 let trial = trial_time(live, model, query, &health).map(|trial| trial.at);

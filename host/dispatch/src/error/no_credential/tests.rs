@@ -103,7 +103,7 @@ fn cliproxyapi_compat_1_10_selection_failure_codes() {
     assert_eq!(executor.code(), Some("executor_not_found"));
     let provider = CallError::ProviderNotFound("p".to_owned());
     assert_eq!(provider.code(), Some("provider_not_found"));
-    let unknown = CallError::UnknownModel("m".to_owned());
+    let unknown = CallError::UnknownModel("m".to_owned().into());
     assert_eq!(unknown.code(), Some("model_not_found"));
 }
 

@@ -42,6 +42,43 @@ const PLANS: &[PlanCase] = &[
         ..ANTHROPIC
     },
     PlanCase {
+        name: "the client's own headers, and its query",
+        headers: &[
+            ("user-agent", "claude-cli/2.0"),
+            ("x-app", "cli"),
+            ("x-claude-code-session-id", "s"),
+            ("x-stainless-os", "Linux"),
+            ("x-other", "x"),
+        ],
+        options: &[("beta", "true")],
+        expect: "POST https://api.anthropic.com/v1/messages?beta=true
+            anthropic-version: 2023-06-01
+            content-type: application/json
+            user-agent: claude-cli/2.0
+            x-app: cli
+            x-claude-code-session-id: s
+            x-stainless-os: Linux
+            secret api-key as header x-api-key
+            body unchanged",
+        ..ANTHROPIC
+    },
+    PlanCase {
+        name: "no headers of the client for a provider that refuses them",
+        settings: r#"{"client-headers": false}"#,
+        headers: &[
+            ("anthropic-beta", "a-1"),
+            ("user-agent", "claude-cli/2.0"),
+            ("x-app", "cli"),
+        ],
+        options: &[("beta", "true")],
+        expect: "POST https://api.anthropic.com/v1/messages
+            anthropic-version: 2023-06-01
+            content-type: application/json
+            secret api-key as header x-api-key
+            body unchanged",
+        ..ANTHROPIC
+    },
+    PlanCase {
         name: "a token, and the beta that it needs",
         secrets: &["access-token", "api-key", "refresh-token"],
         expect: "POST https://api.anthropic.com/v1/messages

@@ -7,12 +7,16 @@ const PLAIN_PLANS: &[PlanCase] = &[
         name: "a chat",
         model: "m",
         client_model: "fast",
-        headers: &[("openai-beta", "x"), ("x-title", "mine")],
+        headers: &[
+            ("anthropic-beta", "x"),
+            ("idempotency-key", "k"),
+            ("openai-beta", "x"),
+            ("x-title", "mine"),
+        ],
         body: r#"{"model": "fast"}"#,
         expect: r#"POST https://acme.invalid/v1/chat/completions
             content-type: application/json
-            openai-beta: x
-            x-title: mine
+            idempotency-key: k
             secret api-key as bearer
             body {"model": "m"}"#,
         ..PLAN_CASE

@@ -1,0 +1,34 @@
+//! Keys about the edge for clients: limits and browsers.
+
+use crate::config::Limits;
+use crate::key::{DefaultKey, RequiredKey, Section, default, required, section};
+use crate::kinds::{List, Size, WebOrigin};
+
+/// Limits.
+pub(crate) mod limits {
+    use super::*;
+
+    section! {
+        SECTION at "limits" {
+            REQUEST_BODY: DefaultKey<Size> = default(
+                // Memory holds a whole body, and for a translation a second one.
+                "request-body", Size { mib_max: 512 }, |_| Limits::default().request_body_bytes_max,
+                "Largest request body of a client. A compressed body counts decompressed.",
+            );
+        }
+    }
+}
+
+/// Browser clients.
+pub(crate) mod cors {
+    use super::*;
+
+    section! {
+        SECTION at "cors" {
+            ORIGINS: RequiredKey<List<WebOrigin>> = required(
+                "origins", List(WebOrigin),
+                "The pages that may call. `*` means every page, and needs `client-keys`.",
+            );
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Values about the edge for clients: sizes, and origins of web pages.
+
+use serde_json::{Value as Json, json};
+use url::Url;
+
+use crate::key::{Describe, Kind};
+use crate::reader::{Located, Reader};
+
+/// A size in bytes, written in whole MiB.
+pub(crate) struct Size {
+    pub(crate) mib_max: u32,
+}
+
+/// The origin of a web page, as browsers write it in the header `origin`; `*` for all.
+pub(crate) struct WebOrigin;
+
+impl Describe for Size {
+    fn rule(&self) -> String {
+        format!("Size from 1MiB to {}MiB.", self.mib_max)
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "string", "pattern": "^[0-9]+ ?MiB$" })
+    }
+}
+
+impl Kind for Size {
+    type Value = usize;
+
+    fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<usize> {
+        let text = reader.text(located)?;
+        let number = text.strip_suffix("MiB").map(str::trim_end);
+        let mib = number.and_then(|number| number.parse::<u32>().ok());
+        match mib.filter(|mib| (1..=self.mib_max).contains(mib)) {
+            Some(mib) => usize::try_from(u64::from(mib) << 20).ok(),
+            None => {
+                let max = self.mib_max;
+                let rule = format!("must be a size from 1MiB to {max}MiB, such as 64MiB");
+                reader.invalid_value(located, text, &rule)
+            }
+        }
+    }
+
+    fn text(&self, value: &usize) -> String {
+        format!("{}MiB", value >> 20)
+    }
+}
+
+impl Describe for WebOrigin {
+    fn rule(&self) -> String {
+        "Origin such as `https://example.com`, or `*`.".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "string", "pattern": "^(\\*|[a-z][a-z0-9+.-]*://[^/?#@ ]+/?)$" })
+    }
+}
+
+impl Kind for WebOrigin {
+    type Value = String;
+
+    fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<String> {
+        let text = reader.text(located)?;
+        match origin(text) {
+            Some(origin) => Some(origin),
+            None => {
+                let rule = "must be `*`, or a scheme and a host such as https://example.com, with a \
+                            port if the page has one, and without a path";
+                reader.invalid_value(located, text, rule)
+            }
+        }
+    }
+
+    fn text(&self, value: &String) -> String {
+        value.clone()
+    }
+}
+
+/// Returns the origin as browsers write it: in lower case, and without the scheme's own port.
+fn origin(text: &str) -> Option<String> {
+    if text == "*" {
+        return Some(text.to_owned());
+    }
+    // A browser compares whole origins, so a pattern such as `https://*.example.com` would match nothing.
+    let url = Url::parse(text).ok().filter(Url::has_host)?;
+    if text.contains('*') {
+        return None;
+    }
+    let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+    if !bare || !url.username().is_empty() || url.password().is_some() {
+        return None;
+    }
+    Some(match url.scheme() {
+        "http" | "https" => url.origin().ascii_serialization(),
+        // Pages of desktop applications and of browser extensions: `tauri://localhost`. The standard has
+        // no origin for them, but browsers write scheme and host.
+        scheme => {
+            let port = url.port().map(|port| format!(":{port}"));
+            format!(
+                "{scheme}://{}{}",
+                url.host_str()?.to_ascii_lowercase(),
+                port.unwrap_or_default()
+            )
+        }
+    })
+}

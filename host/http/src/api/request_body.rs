@@ -1,0 +1,76 @@
+//! Reads the body of a request, decoded and bounded, and discards the body of a refused one.
+
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
+
+use super::content_encoding::{Coding, DecodeError, decode};
+use crate::errors::IngressError;
+use crate::limits::{DISCARD_TIMEOUT, DISCARDED_BYTES_MAX, REQUEST_BODY_TIMEOUT};
+
+/// Reads a body and decodes it. The limit holds for the bytes that arrive, and for the decoded ones.
+///
+/// # Errors
+/// When the body is too large, ends early, takes too long, or cannot be decoded.
+pub(super) async fn read(
+    body: &mut Body,
+    codings: Vec<Coding>,
+    bytes_max: usize,
+) -> Result<Bytes, IngressError> {
+    let encoded = collect(body, bytes_max).await?;
+    if codings.is_empty() || encoded.is_empty() {
+        return Ok(encoded);
+    }
+    // On the blocking pool: a small body can expand to the limit, which takes too long for a thread that
+    // serves other calls.
+    let decoded = tokio::task::spawn_blocking(move || decode(&encoded, &codings, bytes_max)).await;
+    match decoded {
+        Ok(Ok(decoded)) => Ok(decoded),
+        Ok(Err(DecodeError::TooLarge)) => Err(IngressError::TooLarge(bytes_max)),
+        Ok(Err(DecodeError::Invalid(cause))) => Err(IngressError::Undecodable(cause)),
+        // A decoder panicked, or the runtime is shutting down.
+        Err(error) => Err(IngressError::Undecodable(error.to_string())),
+    }
+}
+
+async fn collect(body: &mut Body, bytes_max: usize) -> Result<Bytes, IngressError> {
+    // One limit for the whole body: with a limit for each chunk, single bytes could arrive for hours.
+    let collected = timeout(
+        REQUEST_BODY_TIMEOUT,
+        Limited::new(body, bytes_max).collect(),
+    );
+    match collected.await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(IngressError::TooLarge(bytes_max)),
+        Ok(Err(error)) => Err(IngressError::Incomplete(error.to_string())),
+        Err(_) => Err(IngressError::Timeout),
+    }
+}
+
+/// Returns whether a body is known to be larger than the limit before any of it has arrived.
+pub(super) fn is_declared_larger(body: &Body, bytes_max: usize) -> bool {
+    let declared = body.size_hint().lower();
+    usize::try_from(declared).map_or(true, |declared| declared > bytes_max)
+}
+
+/// Reads a body to its end and discards it, up to a limit. Many clients, such as Python's `http.client`,
+/// send the whole body before they read the response: if the connection closed under it, they would report a
+/// broken pipe instead of the error.
+pub(super) async fn discard(mut body: Body) {
+    if is_declared_larger(&body, DISCARDED_BYTES_MAX) {
+        return;
+    }
+    let mut left = DISCARDED_BYTES_MAX;
+    let read_to_end = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(bytes) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    // After the timeout the client gets its response anyway.
+    let _ = timeout(DISCARD_TIMEOUT, read_to_end).await;
+}
