@@ -103,7 +103,7 @@ async fn call_of_another_client_is_a_trial_that_ends_an_outage() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn selector_is_not_asked_for_a_trial() {
+async fn selector_does_not_choose_a_trial() {
     let upstream = FakeUpstream::new(|_, before| match before {
         0 => Script::json(500, ""),
         _ => Script::json(200, COMPLETION),
