@@ -36,7 +36,7 @@ pub(crate) async fn send(
     // The query of a URL may contain secrets.
     tracing::info!(credential = %id, method = raw.method, "admin: HTTP request");
     let sent = admin.parts.dispatcher.whole_http_request(&id, raw).await;
-    Ok(Json(response(sent?)))
+    Ok(Json(response(&sent?)))
 }
 
 fn raw_request(request: HttpRequest) -> Result<RawRequest, ApiError> {
@@ -67,7 +67,7 @@ fn raw_request(request: HttpRequest) -> Result<RawRequest, ApiError> {
     })
 }
 
-fn response(response: RawResponse) -> HttpResponse {
+fn response(response: &RawResponse) -> HttpResponse {
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in &response.headers {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -137,7 +137,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("x-a", HeaderValue::from_static("1"));
         headers.append("x-a", HeaderValue::from_static("2"));
-        let shown = response(RawResponse {
+        let shown = response(&RawResponse {
             status: StatusCode::IM_A_TEAPOT,
             headers,
             body: Bytes::from_static(&[0, 255]),

@@ -78,13 +78,9 @@ fn origin(origin: &Origin) -> types::Origin {
 }
 
 fn model(model: &ModelStatus) -> types::Model {
-    let is_available = |health: &HealthStatus| health.availability.is_available();
-    // An endpoint that is the only one in use speaks for the model.
-    let only = model.lanes.iter().find(|lane| lane.only);
-    let only = only.filter(|lane| is_available(&model.health) && !is_available(&lane.health));
     types::Model {
         model: model.model.to_string(),
-        health: health(only.map_or(&model.health, |lane| &lane.health)),
+        health: health(model.worst()),
         endpoints: model.lanes.iter().map(endpoint).collect(),
         error_permille: model.error_permille,
         latency_ms: model.latency_ms,
