@@ -35,6 +35,9 @@ pub use pool::{
     PriorFailure, Problem, Quota, QuotaState, Reasons, Renewal, Requester, ServedName, Slot,
     Status, Unavailable,
 };
-pub use refresh::{DueQueue, RefreshFacts, policy_check_interval, refresh_backoff};
+pub use refresh::{
+    DueQueue, OnDemandLimit, REFRESH_INTERVAL_MIN, RefreshFacts, policy_check_interval,
+    refresh_backoff,
+};
 pub use retry_budget::{BudgetPolicy, RetryBudget};
 pub use timestamp::Timestamp;

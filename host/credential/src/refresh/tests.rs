@@ -103,10 +103,24 @@ fn cliproxyapi_compat_1_14_interval_counts_from_last_refresh_or_back_from_expiry
     };
     assert_eq!(refreshed.due_at(), Some(at(4_600_000)));
     let ending = RefreshFacts {
+        expires_at: Some(at(9_000_000)),
+        ..refreshed
+    };
+    assert_eq!(ending.due_at(), Some(at(4_600_000)));
+    let ending_soon = RefreshFacts {
         expires_at: Some(at(5_000_000)),
         ..refreshed
     };
-    assert_eq!(ending.due_at(), Some(at(1_400_000)));
+    assert_eq!(
+        ending_soon.due_at(),
+        Some(at(3_000_000)),
+        "after half of its life, since the interval is longer"
+    );
+    let file = RefreshFacts {
+        refreshed_at: None,
+        ..ending_soon
+    };
+    assert_eq!(file.due_at(), Some(at(0)), "its life is not known");
 }
 
 #[test]
@@ -136,20 +150,153 @@ fn cliproxyapi_compat_1_14_lead_counts_back_from_expiry_or_on_from_last_refresh(
 }
 
 #[test]
-fn cliproxyapi_compat_1_2_refresh_backoff_starts_at_5_minutes_and_grows() {
-    let middle = |failures| refresh_backoff(failures, 200);
-    assert_eq!(middle(1), secs(300));
+fn cliproxyapi_compat_1_2_refresh_backoff_starts_at_5_seconds_and_grows() {
+    let longest = |failures| refresh_backoff(failures, 0);
+    assert_eq!([1, 2, 3, 4].map(longest), [5, 15, 60, 120].map(secs));
     assert_eq!(
-        [middle(2), middle(3), middle(4), middle(40)],
-        [600, 1200, 2400, 2400].map(secs)
+        [7, 8, 9, 10, u32::MAX].map(longest),
+        [960, 1920, 2400, 2400, 2400].map(secs)
     );
     assert_eq!(
-        (refresh_backoff(1, 0), refresh_backoff(1, 400)),
-        (secs(240), secs(360))
+        (refresh_backoff(1, 200), refresh_backoff(1, 201)),
+        (secs(4), secs(5))
     );
 }
 
+#[test]
+fn token_is_not_refreshed_in_the_first_half_of_its_life() {
+    for (life, expected) in [(60, 30), (300, 150), (599, 299), (601, 301), (3600, 3300)] {
+        let fresh = RefreshFacts {
+            refreshed_at: Some(at(1_000_000)),
+            expires_at: Some(at(1_000_000) + secs(life)),
+            ..facts()
+        };
+        let due = fresh
+            .due_at()
+            .map(|due| due.saturating_since(at(1_000_000)));
+        assert_eq!(due.map(|due| due.as_secs()), Some(expected), "{life} s");
+    }
+}
+
+#[test]
+fn token_of_unknown_life_is_refreshed_after_its_lead_but_not_within_30_seconds() {
+    for (lead, expected) in [(0, 30), (10, 30), (31, 31), (300, 300)] {
+        let fresh = RefreshFacts {
+            refreshed_at: Some(at(1_000)),
+            lead: Some(secs(lead)),
+            ..facts()
+        };
+        assert_eq!(fresh.due_at(), Some(at(1_000) + secs(expected)), "{lead} s");
+    }
+}
+
+#[test]
+fn required_refresh_does_not_wait_for_policy_interval_and_lead() {
+    let long = RefreshFacts {
+        expires_at: Some(at(90_000_000)),
+        required_at: Some(at(7_000)),
+        ..facts()
+    };
+    assert_eq!(long.due_at(), Some(at(7_000)));
+    let vetoed = RefreshFacts {
+        policy_decision: Some(false),
+        ..long
+    };
+    assert_eq!(vetoed.due_at(), Some(at(7_000)));
+    let without_lead = RefreshFacts { lead: None, ..long };
+    assert_eq!(without_lead.due_at(), Some(at(7_000)));
+    let failed = RefreshFacts {
+        not_before: Some(at(9_000)),
+        ..long
+    };
+    assert_eq!(failed.due_at(), Some(at(9_000)), "the backoff applies");
+    let ending = RefreshFacts {
+        required_at: Some(at(900_000)),
+        expires_at: Some(at(400_000)),
+        ..facts()
+    };
+    assert_eq!(ending.due_at(), Some(at(100_000)), "the lead still applies");
+}
+
+#[test]
+fn on_demand_refreshes_double_their_window_until_they_pause() {
+    let mut limit = OnDemandLimit::default();
+    let mut now = at(1_000);
+    let mut begun = Vec::new();
+    for _ in 0..9 {
+        now = now.max(limit.next_at());
+        begun.push(now.saturating_since(at(1_000)).as_secs());
+        limit.record(now);
+    }
+    assert_eq!(begun, [0, 5, 10, 300, 605, 1210, 2700, 3005, 3610]);
+    // Nothing for longer than the window: the account works again in between.
+    now = now + Duration::from_mins(41);
+    limit.record(now);
+    assert_eq!(limit.next_at(), now + secs(5));
+}
+
 proptest! {
+    /// Tokens of any life, with any lead and any time that a refresh takes: the number of refreshes is
+    /// bounded by the time that a token is used.
+    #[test]
+    fn refreshes_are_bounded_by_life_and_lead(
+        life_ms in prop_oneof![Just(0_u64), 1_u64..5_000, 5_000_u64..600_000],
+        lead_ms in 0_u64..3_600_000,
+        interval_ms in prop::option::of(1_u64..3_600_000),
+        takes_ms in 0_u64..2_000,
+    ) {
+        let [life, lead, takes] = [life_ms, lead_ms, takes_ms].map(Duration::from_millis);
+        let interval = interval_ms.map(Duration::from_millis);
+        let period = Duration::from_hours(1);
+        let (mut now, mut begun, mut previous) = (at(0), 0_u32, None);
+        let mut facts = RefreshFacts { lead: Some(lead), interval, ..facts() };
+        while now < at(0) + period {
+            if let Some(previous) = previous {
+                prop_assert!(now.saturating_since(previous) >= REFRESH_INTERVAL_MIN);
+            }
+            (begun, previous) = (begun + 1, Some(now));
+            let refreshed_at = now + takes;
+            facts.refreshed_at = Some(refreshed_at);
+            // A life of zero is none that was reported.
+            facts.expires_at = (life_ms > 0).then(|| refreshed_at + life);
+            let due = facts.due_at().expect("it has a lead");
+            if life_ms > 0 {
+                prop_assert!(due <= (refreshed_at + life).max(refreshed_at + REFRESH_INTERVAL_MIN));
+            }
+            now = due.max(refreshed_at);
+        }
+        let ahead = interval.unwrap_or(lead);
+        let used = match (life_ms, interval) {
+            (0, None) => lead.max(secs(30)),
+            (0, Some(interval)) => interval,
+            _ => life.saturating_sub(ahead).max(life / 2),
+        };
+        let used = used.min(interval.unwrap_or(used)).max(REFRESH_INTERVAL_MIN);
+        let most = 1 + period.as_millis() / used.as_millis();
+        prop_assert!(u128::from(begun) <= most, "{} refreshes, not {}", begun, most);
+    }
+
+    /// However often tokens are rejected: refreshes are 5 s apart, and three in 5 minutes.
+    #[test]
+    fn on_demand_refreshes_are_limited(pauses_ms in prop::collection::vec(0_u64..400_000, 1..300)) {
+        let mut limit = OnDemandLimit::default();
+        let (mut now, mut begun) = (at(5), Vec::new());
+        for pause in pauses_ms {
+            now = now + Duration::from_millis(pause);
+            if now >= limit.next_at() {
+                limit.record(now);
+                begun.push(now);
+            }
+            prop_assert!(limit.next_at() <= now + FAILURE_BACKOFF_MAX, "it never ends for good");
+        }
+        for two in begun.windows(2) {
+            prop_assert!(two[1].saturating_since(two[0]) >= secs(5));
+        }
+        for four in begun.windows(4) {
+            prop_assert!(four[3].saturating_since(four[0]) >= secs(300));
+        }
+    }
+
     #[test]
     fn due_queue_yields_each_once_in_time_order(
         events in prop::collection::vec((0_u64..50, prop::option::of(0_u64..1000)), 1..200),
