@@ -94,7 +94,9 @@ impl ApiError {
             Self::Refresh(RefreshError::Rejected(_)) => {
                 (StatusCode::BAD_GATEWAY, "refresh_rejected")
             }
-            Self::Refresh(RefreshError::Failed(_)) => (StatusCode::BAD_GATEWAY, "refresh_failed"),
+            Self::Refresh(RefreshError::Failed(_) | RefreshError::Postponed { .. }) => {
+                (StatusCode::BAD_GATEWAY, "refresh_failed")
+            }
             Self::RequestNotFound => (StatusCode::NOT_FOUND, "request_not_found"),
             Self::TooManyReaders => (StatusCode::TOO_MANY_REQUESTS, "too_many_readers"),
             Self::UnknownEndpoint => (StatusCode::NOT_FOUND, "not_found"),

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::credential::{
     Cause, Credential, CredentialList, CredentialResponse, Health, HealthDetails, HealthState,
-    LastFailure, LeaseCounts, Model, NewCredential, Origin, Quota, Refresh, Removed,
+    LastFailure, LeaseCounts, Model, NewCredential, Origin, Quota, Refresh, RefreshFailure,
+    Removed,
 };
 pub use self::event::{
     AttemptFailure, AttemptOutcome, AttemptResult, Event, HealthChange, Lagged, RefreshResult,

@@ -94,6 +94,14 @@ fn refresh(state: &RefreshView) -> types::Refresh {
         due_at_ms: millis(state.due_at),
         failures: state.failures,
         rejected: state.rejected.clone(),
+        last_failure: state
+            .last_failure
+            .as_ref()
+            .map(|last| types::RefreshFailure {
+                at_ms: last.at.as_millis(),
+                status: last.failure.status,
+                message: last.failure.message.clone(),
+            }),
     }
 }
 
@@ -181,12 +189,14 @@ fn refresh_result(event: &RefreshEvent) -> types::RefreshResult {
         RefreshEvent::Refreshed(expires_at) => types::RefreshResult::Refreshed {
             expires_at_ms: millis(*expires_at),
         },
-        RefreshEvent::Failed(message, retry_at) => types::RefreshResult::Failed {
-            message: message.clone(),
+        RefreshEvent::Failed(failure, retry_at) => types::RefreshResult::Failed {
+            status: failure.status,
+            message: failure.message.clone(),
             retry_at_ms: retry_at.as_millis(),
         },
-        RefreshEvent::Rejected(message) => types::RefreshResult::Rejected {
-            message: message.clone(),
+        RefreshEvent::Rejected(failure) => types::RefreshResult::Rejected {
+            status: failure.status,
+            message: failure.message.clone(),
         },
     }
 }

@@ -1,16 +1,21 @@
 //! One credential beside the pool: its tokens, where they come from, and the state of their
 //! refresh.
 
+mod identity;
+mod refresh_state;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::Shared;
-use jackfield_credential::{Credential, RefreshFacts, Timestamp};
+use jackfield_credential::{Credential, REFRESH_INTERVAL_MIN, RefreshFacts, Renewal, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::port::{BoxFuture, Definition, RefreshError, Refresher, StoredCredential, StoredTokens};
 use crate::registration::{Origin, RefreshTiming, Registration};
+use identity::Owner;
+pub(crate) use refresh_state::{RefreshState, Trigger};
 
 /// The secrets of one credential at one moment. Leases keep a reference to them.
 #[derive(Debug, Default)]
@@ -51,24 +56,6 @@ pub(crate) struct Record {
     pub(crate) created_at: Timestamp,
 }
 
-/// The state of the token refresh.
-#[derive(Default)]
-pub(crate) struct RefreshState {
-    /// The running refresh. Callers share it.
-    pub(crate) running: Option<Running>,
-    /// Consecutive failures.
-    pub(crate) failures: u32,
-    pub(crate) not_before: Option<Timestamp>,
-    /// Why the provider rejected the refresh token.
-    pub(crate) rejected: Option<String>,
-    /// The executor's last decision, until the next check.
-    pub(crate) policy_decision: Option<bool>,
-    /// When the next check is due, if the executor has a policy.
-    pub(crate) check_at: Timestamp,
-    /// True while a check is running.
-    pub(crate) checking: bool,
-}
-
 /// When an account's next refresh and policy check are due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Due {
@@ -87,7 +74,7 @@ impl Account {
                 secrets: registration.secrets.clone(),
                 version: 1,
                 expires_at: registration.expires_at,
-                refreshed_at: registration.refreshed_at,
+                refreshed_at: registration.refreshed_at.map(|at| at.min(now)),
             }),
             proxy: registration.proxy.clone().map(Arc::new),
             origin: registration.origin.clone(),
@@ -104,9 +91,19 @@ impl Account {
         }
     }
 
-    /// Updates the account from its source. Returns true if the source has other secrets than
-    /// before, i.e. the operator re-authenticated; refreshed or rejected tokens no longer apply.
-    pub(crate) fn redefine(&mut self, registration: &Registration) -> bool {
+    /// Updates the account from its source. `before` and the registration's credential are the
+    /// definitions before and after. If the source has other secrets, refreshed or rejected tokens no
+    /// longer apply. Returns what the change means for the account's health, if anything.
+    pub(crate) fn redefine(
+        &mut self,
+        before: &Credential,
+        registration: &Registration,
+        now: Timestamp,
+    ) -> Option<Renewal> {
+        let old = Owner::new(before, &self.metadata);
+        let new = Owner::new(&registration.credential, &registration.metadata);
+        let same_account = old.is_same_account(&new);
+        let same_provider = old.has_same_provider(&new);
         self.proxy = registration.proxy.clone().map(Arc::new);
         self.origin = registration.origin.clone();
         self.timing = registration.timing;
@@ -120,23 +117,23 @@ impl Account {
             if expiry_changed && !self.record.refreshed {
                 self.set_expiry(registration.expires_at);
             }
-            return false;
+            return (!same_provider).then_some(Renewal::NewAccount);
         }
         self.source_digest = digest;
         self.tokens = Arc::new(Tokens {
             secrets: registration.secrets.clone(),
             version: self.tokens.version + 1,
             expires_at: registration.expires_at,
-            refreshed_at: registration.refreshed_at,
+            // A time in the future would postpone refreshes.
+            refreshed_at: registration.refreshed_at.map(|at| at.min(now)),
         });
         self.record.refreshed = false;
-        self.refresh = RefreshState {
-            // Without these two, a second refresh or check could start beside the running one.
-            running: self.refresh.running.take(),
-            checking: self.refresh.checking,
-            ..RefreshState::default()
-        };
-        true
+        self.refresh = self.refresh.with_new_secrets();
+        Some(if same_account {
+            Renewal::SameAccount
+        } else {
+            Renewal::NewAccount
+        })
     }
 
     /// Changes the expiry of the same tokens. The version stays, so a running refresh still
@@ -162,6 +159,27 @@ impl Account {
             refreshed_at: stored.refreshed_at,
         });
         self.record.refreshed = true;
+    }
+
+    /// Identifies the secrets of the source, as in the store's records of health. It has the length of the
+    /// index in the admin API, and reveals no more.
+    pub(crate) fn secrets_digest(&self) -> u64 {
+        let first = self.source_digest.iter().take(size_of::<u64>());
+        first.fold(0, |digest, &byte| (digest << 8) | u64::from(byte))
+    }
+
+    /// Returns the refreshed secrets, if they stay in use with this registration and have other names
+    /// than the registration's.
+    pub(crate) fn refreshed_secrets(
+        &self,
+        registration: &Registration,
+    ) -> Option<&BTreeMap<String, SecretString>> {
+        let secrets = &self.tokens.secrets;
+        // The digest comes last, because it costs most.
+        let stay = self.record.refreshed
+            && !secrets.keys().eq(registration.secrets.keys())
+            && self.source_digest == registration.digest();
+        stay.then_some(secrets)
     }
 
     /// True if the source's data differ from the account's.
@@ -196,10 +214,66 @@ impl Account {
         }
     }
 
-    /// Returns when the next refresh and the next policy check are due.
+    /// True if a call has to wait for a refresh: the access token has expired, there is none yet, or the
+    /// provider rejected it and a refresh is running. False if nothing shows that the tokens can be
+    /// refreshed.
+    pub(crate) fn awaits_refresh(&self, now: Timestamp) -> bool {
+        (self.has_expired(now) && self.can_refresh())
+            || self.lacks_token()
+            || (self.is_rejected() && self.refresh.running.is_some())
+    }
+
+    /// True if the access token is unusable: it has expired, the provider rejected it, or there is none.
+    pub(crate) fn is_unusable(&self, now: Timestamp) -> bool {
+        self.has_expired(now) || self.lacks_token() || self.is_rejected()
+    }
+
+    /// True if a call got an authentication error with these tokens.
+    pub(crate) fn is_rejected(&self) -> bool {
+        self.refresh.rejected_tokens == Some(self.tokens.version)
+    }
+
+    /// A token counts as valid for a moment after its refresh, whatever the provider reported: otherwise
+    /// a life of zero would fail every call.
+    fn has_expired(&self, now: Timestamp) -> bool {
+        let fresh = self.tokens.refreshed_at.map(|at| at + REFRESH_INTERVAL_MIN);
+        let end = self
+            .tokens
+            .expires_at
+            .map(|end| end.max(fresh.unwrap_or_default()));
+        end.is_some_and(|end| end <= now)
+    }
+
+    /// True if there is a refresh token, but no secret for requests yet.
+    fn lacks_token(&self) -> bool {
+        let has = |name| self.tokens.secrets.contains_key(name);
+        has(REFRESH_TOKEN) && !has(ACCESS_TOKEN) && !has(API_KEY)
+    }
+
+    fn can_refresh(&self) -> bool {
+        self.record.refreshed || self.tokens.secrets.contains_key(REFRESH_TOKEN)
+    }
+
+    /// Returns when a refresh that a call needs may begin; see [`RefreshFacts::required_at`].
+    fn required_at(&self) -> Option<Timestamp> {
+        if self.is_rejected() {
+            return Some(self.refresh.on_demand.next_at());
+        }
+        let needed = self.refresh.expired_tokens == Some(self.tokens.version);
+        (needed || self.lacks_token()).then(Timestamp::default)
+    }
+
+    /// Returns when the next refresh and the next policy check are due. Nothing is due once the provider
+    /// has rejected the refresh token, except that the credential is barred when its access token ends.
     pub(crate) fn due(&self, credential: &Credential, refresher: &dyn Refresher) -> Due {
-        if self.refresh.rejected.is_some() || self.refresh.running.is_some() {
+        if self.refresh.running.is_some() {
             return Due::default();
+        }
+        if self.refresh.rejected.is_some() {
+            return Due {
+                refresh: self.tokens.expires_at.filter(|_| !self.refresh.barred),
+                policy_check: None,
+            };
         }
         let has_policy = refresher.has_refresh_policy(&credential.provider);
         // The operator's lead overrides the executor's.
@@ -207,6 +281,9 @@ impl Account {
         let facts = RefreshFacts {
             enabled: credential.enabled,
             kind: credential.kind,
+            required_at: self
+                .required_at()
+                .filter(|_| refresher.can_refresh(&credential.provider)),
             policy_decision: self.refresh.policy_decision.filter(|_| has_policy),
             interval: self.timing.interval,
             lead: lead.or_else(|| refresher.lead(&credential.provider)),
@@ -223,3 +300,12 @@ impl Account {
         }
     }
 }
+
+/// The secrets that the host knows: all executors that Jackfield brings use these names.
+const ACCESS_TOKEN: &str = "access-token";
+
+/// See [`ACCESS_TOKEN`].
+const REFRESH_TOKEN: &str = "refresh-token";
+
+/// See [`ACCESS_TOKEN`].
+const API_KEY: &str = "api-key";

@@ -10,6 +10,8 @@ use parking_lot::RwLock;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::port::RefreshFailure;
+
 /// An event of a credential. It contains no secret.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -69,9 +71,9 @@ pub enum RefreshEvent {
     /// There are new tokens, with their expiry if it is known.
     Refreshed(Option<Timestamp>),
     /// It failed, with the reason and the time of the next attempt.
-    Failed(String, Timestamp),
+    Failed(RefreshFailure, Timestamp),
     /// The provider rejected the refresh token, with the reason: the operator must log in again.
-    Rejected(String),
+    Rejected(RefreshFailure),
 }
 
 /// Receives every event of credentials, on the task that caused it and outside all locks. It

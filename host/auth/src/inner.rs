@@ -1,17 +1,18 @@
 //! What handles, leases and the background share: the state behind one short lock, and what follows
 //! from a change of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_credential::{
     Attempt, Availability, CandidateQuery, Credential, CredentialId, Effects, HealthChange,
-    HealthPlace, HealthRecord, ModelKey, Outcome, Timestamp,
+    HealthPlace, HealthRecord, ModelKey, Outcome, Renewal, Timestamp,
 };
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-use crate::account::{Due, Running};
+use crate::account::{Account, Due, Running};
 use crate::events::{AttemptEvent, Event, EventKind, Hooks};
 use crate::port::{Clock, Store};
 use crate::state::State;
@@ -150,6 +151,49 @@ impl Inner {
         }
     }
 
+    /// Drops what a credential's health says about secrets or an account that it no longer has.
+    pub(crate) fn renew(&self, state: &mut State, id: &CredentialId, renewal: Renewal) {
+        let effects = state.pool.renew(id.as_str(), renewal, self.now());
+        self.take_effects(state, effects.unwrap_or_default());
+    }
+
+    /// The same after a redefinition, which may also have enabled the credential. `before` is its
+    /// definition before.
+    pub(crate) fn renew_redefined(
+        &self,
+        state: &mut State,
+        id: &CredentialId,
+        before: &Credential,
+        renewal: Option<Renewal>,
+    ) {
+        let slot = state.pool.slot(id.as_str());
+        let credential = slot.and_then(|slot| state.pool.credential(slot));
+        let enabled = credential.is_some_and(|credential| credential.enabled && !before.enabled);
+        for renewal in renewal
+            .into_iter()
+            .chain(enabled.then_some(Renewal::Enabled))
+        {
+            self.renew(state, id, renewal);
+        }
+    }
+
+    /// Restores health from the store. What belongs to secrets that a credential no longer has is dropped
+    /// as after a change of secrets.
+    pub(crate) fn restore_health(&self, state: &mut State, records: Vec<HealthRecord>) {
+        let outdated = records.iter().filter(|record| {
+            let account = state.accounts.get(&record.credential);
+            let digest = account.map(Account::secrets_digest);
+            record.secrets_digest.is_some() && record.secrets_digest != digest
+        });
+        let outdated: BTreeSet<CredentialId> =
+            outdated.map(|record| record.credential.clone()).collect();
+        state.pool.restore(records);
+        for id in outdated {
+            // The former definition is not stored, so nothing shows whose secrets they were.
+            self.renew(state, &id, Renewal::NewAccount);
+        }
+    }
+
     /// Updates when the credential's next refresh and policy check are due.
     pub(crate) fn schedule(&self, state: &mut State, id: &CredentialId) {
         let refresher = state.refresher.clone();
@@ -190,8 +234,10 @@ impl Inner {
 
     /// Takes the changed health that is not saved yet.
     pub(crate) fn take_dirty(&self) -> Vec<HealthRecord> {
-        let dirty = std::mem::take(&mut self.lock().dirty);
+        let mut state = self.lock();
+        let dirty = std::mem::take(&mut state.dirty);
         let record = |((credential, model), health)| HealthRecord {
+            secrets_digest: state.find_account(&credential).map(Account::secrets_digest),
             credential,
             model,
             health,

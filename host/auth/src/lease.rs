@@ -57,6 +57,15 @@ impl fmt::Debug for Access {
     }
 }
 
+/// What a refresh can do for the tokens of a lease.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refreshability {
+    /// True if the tokens can be refreshed.
+    pub(crate) refreshable: bool,
+    /// True if the access token has expired, or there is none yet.
+    pub(crate) awaits_refresh: bool,
+}
+
 /// The right to use a credential for one attempt.
 ///
 /// Settle it with the outcome of the attempt. A lease that is dropped is settled as cancelled. So
@@ -66,7 +75,7 @@ impl fmt::Debug for Access {
 pub struct Lease {
     inner: Arc<Inner>,
     access: Access,
-    refreshable: bool,
+    refreshability: Refreshability,
     configuration: u64,
     model: ModelKey,
     upstream: Arc<str>,
@@ -82,13 +91,13 @@ impl Lease {
         inner: Arc<Inner>,
         attempt: Attempt,
         access: Access,
-        refreshable: bool,
+        refreshability: Refreshability,
         configuration: u64,
     ) -> Self {
         Self {
             inner,
             access,
-            refreshable,
+            refreshability,
             configuration,
             model: attempt.model().clone(),
             upstream: Arc::clone(attempt.upstream_model()),
@@ -131,7 +140,13 @@ impl Lease {
 
     /// True if the credential's tokens can be refreshed.
     pub fn refreshable(&self) -> bool {
-        self.refreshable
+        self.refreshability.refreshable
+    }
+
+    /// True if the access token has expired or was rejected, or there is none yet. Wait for
+    /// [`AuthManager::refresh_expired`](crate::AuthManager::refresh_expired) instead of sending it.
+    pub fn awaits_refresh(&self) -> bool {
+        self.refreshability.awaits_refresh
     }
 
     /// Records the quota that the provider reported.

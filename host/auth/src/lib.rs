@@ -34,11 +34,11 @@ pub use lease_counts::LeaseCounts;
 pub use manager::{AuthManager, AuthParts};
 pub use operations::{ChangeError, LoadSummary};
 pub use port::{
-    BoxFuture, Clock, Definition, PolicyQuery, RefreshError, RefreshJob, Refresher, Store,
-    StoreError, StoredCredential, StoredTokens, TokenPatch,
+    BoxFuture, Clock, Definition, PolicyQuery, RefreshError, RefreshFailure, RefreshJob, Refresher,
+    Store, StoreError, StoredCredential, StoredTokens, TokenPatch,
 };
 pub use queue_slot::QueueSlot;
 pub use reconfigure::{PersistedState, Reconfiguration, ReconfigureSummary};
 pub use registration::{Origin, RefreshTiming, Registration};
-pub use view::{CredentialView, RefreshView};
+pub use view::{CredentialView, LastRefreshFailure, RefreshView};
 pub use wait_queue::{QueueError, WAITERS_MAX};

@@ -10,10 +10,11 @@ use jackfield_credential::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::account::Trigger;
 use crate::candidate_set::CandidateSet;
 use crate::events::{Events, Hook, Hooks};
 use crate::inner::{Background, Inner};
-use crate::lease::{Access, Lease};
+use crate::lease::{Access, Lease, Refreshability};
 use crate::lease_counts::LeaseCounts;
 use crate::port::{Clock, RefreshError, Store, StoreError};
 use crate::queue_slot::{self, QueueSlot};
@@ -160,7 +161,10 @@ impl AuthManager {
             .accounts
             .get(&credential.id)
             .ok_or(LeaseError::NotInPool)?;
-        let refreshable = can_refresh && account.refresh.rejected.is_none();
+        let awaits_refresh = can_refresh && account.awaits_refresh(now) && {
+            let refresher = state.refresher.as_ref();
+            refresher.is_some_and(|refresher| refresher.can_refresh(&credential.provider))
+        };
         let access = Access::new(credential, account);
         // The last step that can fail, since an attempt without a lease would stay in flight for ever.
         let attempt = state.pool.begin(slot, query, trial, now)?;
@@ -172,7 +176,10 @@ impl AuthManager {
             inner,
             attempt,
             access,
-            refreshable,
+            Refreshability {
+                refreshable: can_refresh,
+                awaits_refresh,
+            },
             configuration,
         ))
     }
@@ -183,6 +190,22 @@ impl AuthManager {
         let mut state = self.inner.lock();
         let (credential, account) = state.of(id)?;
         Some(Access::new(credential, account))
+    }
+
+    /// The same, after the refresh of an expired token. If that fails, with the present secrets.
+    pub async fn refreshed_access(&self, id: &CredentialId) -> Option<Access> {
+        let access = self.access(id)?;
+        let expired = {
+            let now = self.inner.now();
+            let mut state = self.inner.lock();
+            state
+                .of(id)
+                .is_some_and(|(_, account)| account.awaits_refresh(now))
+        };
+        if expired && let Err(error) = self.refresh_expired(id, access.token_version()).await {
+            tracing::debug!(credential = %id, %error, "expired token not refreshed");
+        }
+        self.access(id)
     }
 
     /// True if calls are queued for this model; a new call should queue behind them.
@@ -214,7 +237,51 @@ impl AuthManager {
     ///
     /// Why there are no new tokens.
     pub async fn refresh(&self, id: &CredentialId, seen_version: u64) -> Result<(), RefreshError> {
-        match refresh::begin(&self.inner, id, seen_version)? {
+        self.begin_refresh(id, seen_version, Trigger::Due).await
+    }
+
+    /// Refreshes tokens that the provider rejected in a call, as [`AuthManager::refresh`] does. These
+    /// refreshes are limited; see [`OnDemandLimit`](jackfield_credential::OnDemandLimit).
+    ///
+    /// # Errors
+    ///
+    /// Why there are no new tokens; [`RefreshError::Postponed`] if it is too early for new ones.
+    pub async fn refresh_rejected(
+        &self,
+        id: &CredentialId,
+        seen_version: u64,
+    ) -> Result<(), RefreshError> {
+        self.begin_refresh(id, seen_version, Trigger::TokenRejected)
+            .await
+    }
+
+    /// Waits for the refresh of tokens that have expired, or of a credential that has no access token
+    /// yet; see [`Lease::awaits_refresh`]. Begins it if none is running.
+    ///
+    /// # Errors
+    ///
+    /// Why there are no new tokens; [`RefreshError::Postponed`] during the backoff after a failure.
+    pub async fn refresh_expired(
+        &self,
+        id: &CredentialId,
+        seen_version: u64,
+    ) -> Result<(), RefreshError> {
+        self.begin_refresh(id, seen_version, Trigger::TokenExpired)
+            .await
+    }
+
+    /// Returns when the next refresh of a credential is due, if one is planned.
+    pub fn refresh_due_at(&self, id: &CredentialId) -> Option<Timestamp> {
+        self.inner.lock().queue.due_at(id)
+    }
+
+    async fn begin_refresh(
+        &self,
+        id: &CredentialId,
+        seen_version: u64,
+        trigger: Trigger,
+    ) -> Result<(), RefreshError> {
+        match refresh::begin(&self.inner, id, seen_version, trigger)? {
             Some(running) => running.await,
             None => Ok(()),
         }

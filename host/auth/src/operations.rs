@@ -4,15 +4,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jackfield_credential::{CredentialId, CredentialKind, PoolError, Renewal, Timestamp};
+use jackfield_credential::{CredentialId, PoolError, Renewal};
 
-use crate::account::Account;
 use crate::events::EventKind;
 use crate::manager::AuthManager;
 use crate::persistence;
 use crate::port::{Refresher, StoreError, StoredCredential};
 use crate::registration::{Origin, Registration};
-use crate::state::State;
 
 /// Why a change was not made, or not saved.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,21 +97,30 @@ impl AuthManager {
             .iter()
             .filter_map(|stored| Some((&stored.id, stored.enabled?)));
         state.pool.set_all_enabled(overrides);
+        let mut refreshed = Vec::new();
         for stored in records {
             let Some(account) = state.accounts.get_mut(&stored.id) else {
                 continue;
             };
-            loaded.refreshed += usize::from(account.apply_stored(stored));
+            let id = stored.id.clone();
+            if account.apply_stored(stored) {
+                refreshed.push(id);
+            }
         }
-        state.pool.restore(health);
+        loaded.refreshed = refreshed.len();
+        state.update_secret_fields(&refreshed);
+        self.inner.restore_health(&mut state, health);
+        // A load emits no events.
+        state.pending_events.clear();
         drop(state);
         self.schedule_all();
         Ok(loaded)
     }
 
     /// Registers a credential, or redefines the one that has its id. A redefined credential keeps
-    /// its health and its attempts in flight, and its refreshed tokens if the given secrets are
-    /// the same as before.
+    /// its attempts in flight, and, if the given secrets are the same as before, its refreshed tokens
+    /// and its health. With other secrets it keeps what its health says about the account; see
+    /// [`Renewal`](jackfield_credential::Renewal).
     ///
     /// # Errors
     /// It is invalid, and nothing changed; or it could not be saved.
@@ -197,7 +204,7 @@ impl AuthManager {
                 .set_enabled(id.as_str(), enabled)
                 .ok_or_else(|| ChangeError::NotFound(id.clone()))?;
             if changed && enabled {
-                self.renew(&mut state, id, Renewal::Enabled);
+                self.inner.renew(&mut state, id, Renewal::Enabled);
             }
             if let Some(account) = state.accounts.get_mut(id) {
                 account.record.enabled = Some(enabled);
@@ -226,11 +233,7 @@ impl AuthManager {
             .reset(id.as_str())
             .ok_or_else(|| ChangeError::NotFound(id.clone()))?;
         if let Some(account) = state.accounts.get_mut(id) {
-            account.refresh.rejected = None;
-            account.refresh.not_before = None;
-            account.refresh.failures = 0;
-            account.refresh.policy_decision = None;
-            account.refresh.check_at = Timestamp::default();
+            account.refresh = account.refresh.with_new_secrets();
         }
         self.inner.schedule(&mut state, id);
         self.inner.take_effects(&mut state, effects);
@@ -248,10 +251,9 @@ impl AuthManager {
     pub(crate) fn upsert(&self, registrations: &[Registration]) -> Result<(), PoolError> {
         let now = self.inner.now();
         let mut state = self.inner.lock();
-        let disabled = registrations.iter().map(|one| &one.credential.id);
-        let disabled: Vec<_> = disabled
-            .filter(|id| state.is_enabled(id) == Some(false))
-            .collect();
+        let ids = registrations.iter().map(|one| one.credential.id.clone());
+        let ids: Vec<CredentialId> = ids.collect();
+        let before = state.definitions(&ids);
         state.pool.upsert(
             registrations
                 .iter()
@@ -261,29 +263,27 @@ impl AuthManager {
         let mut events = Vec::with_capacity(registrations.len());
         // The operator's override takes precedence over the source.
         let mut overrides = Vec::new();
+        let mut redefined = Vec::new();
         for registration in registrations {
             let id = &registration.credential.id;
-            let kind = match state.accounts.get_mut(id) {
-                None => {
+            let kind = match (state.accounts.get_mut(id), before.get(id)) {
+                (Some(account), Some(before)) => {
+                    overrides.extend(account.record.enabled.map(|enabled| (id, enabled)));
+                    let renewal = account.redefine(before, registration, now);
+                    redefined.push((id, Arc::clone(before), renewal));
+                    EventKind::Updated
+                }
+                _ => {
                     state.add_account(registration, now);
                     EventKind::Registered
-                }
-                Some(account) => {
-                    overrides.extend(account.record.enabled.map(|enabled| (id, enabled)));
-                    let renewal = renewal(account, registration);
-                    if account.redefine(registration) {
-                        self.renew(&mut state, id, renewal);
-                    }
-                    EventKind::Updated
                 }
             };
             events.push((id.clone(), kind));
         }
         state.pool.set_all_enabled(overrides);
-        for id in disabled {
-            if state.is_enabled(id) == Some(true) {
-                self.renew(&mut state, id, Renewal::Enabled);
-            }
+        state.update_secret_fields(&ids);
+        for (id, before, renewal) in redefined {
+            self.inner.renew_redefined(&mut state, id, &before, renewal);
         }
         for (id, _) in &events {
             self.inner.schedule(&mut state, id);
@@ -296,12 +296,6 @@ impl AuthManager {
             self.inner.emit(&id, now, kind);
         }
         Ok(())
-    }
-
-    /// Lets a credential start afresh, as far as the reason allows.
-    pub(crate) fn renew(&self, state: &mut State, id: &CredentialId, renewal: Renewal) {
-        let effects = state.pool.renew(id.as_str(), renewal, self.inner.now());
-        self.inner.take_effects(state, effects.unwrap_or_default());
     }
 
     fn remove_all(&self, ids: &[CredentialId]) {
@@ -338,24 +332,6 @@ impl AuthManager {
             }
         }
         self.inner.background.wake();
-    }
-}
-
-/// Returns what new secrets mean for an account's health. A login is of the same account if it names
-/// the same one; whose account an API key is, it does not tell.
-pub(crate) fn renewal(account: &Account, registration: &Registration) -> Renewal {
-    let name = |key: &str| {
-        let before = account.metadata.get(key)?;
-        let after = registration.metadata.get(key)?;
-        Some(before == after)
-    };
-    let names = ["account_id", "email", "project_id"].map(name);
-    let mut known = names.into_iter().flatten().peekable();
-    let is_login = registration.credential.kind == CredentialKind::Oauth;
-    if is_login && known.peek().is_some() && known.all(|same| same) {
-        Renewal::SameAccount
-    } else {
-        Renewal::NewAccount
     }
 }
 

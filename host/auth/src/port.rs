@@ -106,6 +106,11 @@ pub trait Refresher: Send + Sync {
     /// Returns how long before expiry this provider's executor wants tokens refreshed.
     fn lead(&self, provider: &ProviderName) -> Option<Duration>;
 
+    /// True if this provider's executor can refresh tokens.
+    fn can_refresh(&self, _provider: &ProviderName) -> bool {
+        true
+    }
+
     /// True if this provider's executor decides itself when to refresh.
     fn has_refresh_policy(&self, _provider: &ProviderName) -> bool {
         false
@@ -154,14 +159,61 @@ pub struct TokenPatch {
 pub enum RefreshError {
     /// The provider rejected the refresh token: the operator must log in again.
     #[error("the provider rejected the refresh token: {0}")]
-    Rejected(String),
+    Rejected(RefreshFailure),
     /// It failed, and may succeed later.
     #[error("refresh failed: {0}")]
-    Failed(String),
+    Failed(RefreshFailure),
+    /// None may begin yet: the last one failed, or there were too many.
+    #[error(
+        "the next refresh is not due yet{}",
+        .last.as_ref().map(|last| format!("; the last one failed: {last}")).unwrap_or_default()
+    )]
+    Postponed {
+        /// When the next one may begin.
+        until: Timestamp,
+        /// The last failure, if there was no success since.
+        last: Option<RefreshFailure>,
+    },
     /// The credential is an API key, or there is no refresher.
     #[error("the credential has no tokens to refresh")]
     NotRefreshable,
     /// The credential does not exist, or no longer.
     #[error("unknown credential")]
     NotFound,
+}
+
+/// A failed refresh. It contains no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshFailure {
+    /// The status of the token endpoint's response, if there was one.
+    pub status: Option<u16>,
+    /// One sentence for operators.
+    pub message: String,
+    /// False if no request was planned: the executor or the configuration does not allow it.
+    pub planned: bool,
+}
+
+impl From<String> for RefreshFailure {
+    fn from(message: String) -> Self {
+        Self {
+            status: None,
+            message,
+            planned: true,
+        }
+    }
+}
+
+impl From<&str> for RefreshFailure {
+    fn from(message: &str) -> Self {
+        message.to_owned().into()
+    }
+}
+
+impl fmt::Display for RefreshFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            Some(status) => write!(f, "status {status}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
 }

@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jackfield_credential::{
-    Credential, CredentialId, HealthRecord, PoolError, PoolOptions, Renewal, Timestamp,
+    Credential, CredentialId, HealthRecord, PoolError, PoolOptions, Timestamp,
 };
 use tokio::sync::MutexGuard;
 
 use crate::events::EventKind;
 use crate::manager::AuthManager;
-use crate::operations::renewal;
 use crate::persistence;
 use crate::port::{StoreError, StoredCredential};
 use crate::registration::Registration;
@@ -115,14 +114,10 @@ impl AuthManager {
             options,
             mut persisted,
         } = new;
-        let credentials = registrations
-            .iter()
-            .map(Registration::pool_credential)
-            .collect();
         let now = self.inner.now();
         let mut state = self.inner.lock();
-        let credentials = apply_overrides(&state, &persisted, credentials);
-        let before = defined_credentials(&state);
+        let credentials = pool_credentials(&state, &persisted, &registrations);
+        let before = state.definitions(state.accounts.keys());
         state.pool.reconfigure(credentials, options)?;
         // Nothing fails from here on, so pool, accounts and `publish` change together.
         state.configuration += 1;
@@ -152,7 +147,7 @@ impl AuthManager {
                 events.push((id.clone(), EventKind::Registered));
                 continue;
             };
-            if self.redefine(&mut state, registration, before) {
+            if self.redefine(&mut state, registration, before, now) {
                 summary.changed += 1;
                 events.push((id.clone(), EventKind::Updated));
             }
@@ -179,8 +174,10 @@ impl AuthManager {
         now: Timestamp,
     ) {
         let id = &registration.credential.id;
+        let mut renewal = None;
         if let Some(account) = state.revive(id) {
-            account.redefine(registration);
+            // Its former definition is gone; the metadata show whether it is the same account.
+            renewal = account.redefine(&registration.credential, registration, now);
         } else {
             state.add_account(registration, now);
             let stored = persisted.records.remove(id);
@@ -188,11 +185,11 @@ impl AuthManager {
                 account.apply_stored(stored);
             }
         }
-        state
-            .pool
-            .restore(persisted.health.remove(id).unwrap_or_default());
-        // Whether it has the secret of then, the store does not tell.
-        self.renew(state, id, Renewal::NewAccount);
+        let health = persisted.health.remove(id).unwrap_or_default();
+        self.inner.restore_health(state, health);
+        if let Some(renewal) = renewal {
+            self.inner.renew(state, id, renewal);
+        }
     }
 
     /// Updates an account from its source. Returns true if anything changed.
@@ -201,56 +198,52 @@ impl AuthManager {
         state: &mut State,
         registration: &Registration,
         before: &Arc<Credential>,
+        now: Timestamp,
     ) -> bool {
         let id = &registration.credential.id;
         let slot = state.pool.slot(id.as_str());
-        let credential = slot.and_then(|slot| state.pool.credential(slot));
-        let same = credential == Some(before);
-        let enabled = credential.is_some_and(|credential| credential.enabled);
+        let same = slot.and_then(|slot| state.pool.credential(slot)) == Some(before);
         let Some(account) = state.accounts.get_mut(id) else {
             return false;
         };
         if same && !account.differs_from(registration) {
             return false;
         }
-        let renewal = renewal(account, registration);
-        if account.redefine(registration) {
-            self.renew(state, id, renewal);
-        }
-        if enabled && !before.enabled {
-            self.renew(state, id, Renewal::Enabled);
-        }
+        let renewal = account.redefine(before, registration, now);
+        self.inner.renew_redefined(state, id, before, renewal);
         true
     }
 }
 
-/// Returns the credentials with the operator's overrides of `enabled` applied.
-fn apply_overrides(
+/// Returns the credentials for the pool, with the operator's overrides of `enabled`, and with the names
+/// of refreshed secrets that stay in use.
+fn pool_credentials(
     state: &State,
     persisted: &PersistedState,
-    mut credentials: Vec<Credential>,
+    registrations: &[Registration],
 ) -> Vec<Credential> {
-    for credential in &mut credentials {
-        let enabled = match state.find_account(&credential.id) {
+    let credentials = registrations.iter().map(|registration| {
+        let mut credential = registration.pool_credential();
+        let account = state.find_account(&credential.id);
+        let stored = persisted.records.get(&credential.id);
+        let enabled = match account {
             Some(account) => account.record.enabled,
-            None => persisted
-                .records
-                .get(&credential.id)
-                .and_then(|stored| stored.enabled),
+            None => stored.and_then(|stored| stored.enabled),
         };
         credential.enabled = enabled.unwrap_or(credential.enabled);
-    }
-    credentials
-}
-
-/// Returns the credentials in the pool, by id.
-fn defined_credentials(state: &State) -> BTreeMap<CredentialId, Arc<Credential>> {
-    let known = state.accounts.keys().filter_map(|id| {
-        let slot = state.pool.slot(id.as_str())?;
-        let credential = state.pool.credential(slot)?;
-        Some((id.clone(), Arc::clone(credential)))
+        let refreshed = match account {
+            Some(account) => account.refreshed_secrets(registration),
+            None => stored
+                .and_then(|stored| stored.tokens.as_ref())
+                .filter(|tokens| tokens.source_digest == registration.digest())
+                .map(|tokens| &tokens.secrets),
+        };
+        if let Some(secrets) = refreshed {
+            credential.secret_fields = secrets.keys().cloned().collect();
+        }
+        credential
     });
-    known.collect()
+    credentials.collect()
 }
 
 fn removed_ids(state: &State, stay: &BTreeSet<&CredentialId>) -> Vec<CredentialId> {

@@ -129,6 +129,30 @@ impl State {
         }
     }
 
+    /// Updates the names of secrets that executors see: a refresh may add secrets that the source does
+    /// not have, such as the first access token.
+    pub(crate) fn update_secret_fields(&mut self, ids: &[CredentialId]) {
+        let changed = ids.iter().filter_map(|id| {
+            let credential = self.pool.credential(self.pool.slot(id.as_str())?)?;
+            let secrets = &self.accounts.get(id)?.tokens.secrets;
+            if credential.secret_fields.iter().eq(secrets.keys()) {
+                return None;
+            }
+            Some(Credential {
+                secret_fields: secrets.keys().cloned().collect(),
+                ..Credential::clone(credential)
+            })
+        });
+        let changed: Vec<Credential> = changed.collect();
+        if changed.is_empty() {
+            return;
+        }
+        // They differ from valid ones in their secrets' names only.
+        if let Err(error) = self.pool.upsert(changed) {
+            tracing::error!(%error, "names of secrets not updated");
+        }
+    }
+
     /// Returns the account of this id, including a retiring one, if it has this incarnation.
     pub(crate) fn account(&mut self, id: &CredentialId, incarnation: u64) -> Option<&mut Account> {
         self.accounts
@@ -137,17 +161,23 @@ impl State {
             .filter(|account| account.incarnation == incarnation)
     }
 
-    /// Returns whether a credential in the pool is enabled.
-    pub(crate) fn is_enabled(&self, id: &CredentialId) -> Option<bool> {
-        let slot = self.pool.slot(id.as_str())?;
-        Some(self.pool.credential(slot)?.enabled)
-    }
-
     /// Returns a credential with its account.
     pub(crate) fn of(&mut self, id: &CredentialId) -> Option<(Arc<Credential>, &mut Account)> {
         let slot = self.pool.slot(id.as_str())?;
         let credential = Arc::clone(self.pool.credential(slot)?);
         Some((credential, self.accounts.get_mut(id)?))
+    }
+
+    /// Returns the definitions of those of these credentials that are in the pool.
+    pub(crate) fn definitions<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a CredentialId>,
+    ) -> BTreeMap<CredentialId, Arc<Credential>> {
+        let known = ids.into_iter().filter_map(|id| {
+            let credential = self.pool.credential(self.pool.slot(id.as_str())?)?;
+            Some((id.clone(), Arc::clone(credential)))
+        });
+        known.collect()
     }
 
     pub(crate) fn refresh_permits(&mut self, provider: &ProviderName) -> Arc<Semaphore> {

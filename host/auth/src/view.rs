@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::account::Account;
 use crate::manager::AuthManager;
+use crate::port::RefreshFailure;
 use crate::registration::Origin;
 use crate::state::State;
 
@@ -52,6 +53,17 @@ pub struct RefreshView {
     pub failures: u32,
     /// Why the provider rejected the refresh token.
     pub rejected: Option<String>,
+    /// The last failure, if there was no success since.
+    pub last_failure: Option<LastRefreshFailure>,
+}
+
+/// The last failed refresh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastRefreshFailure {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Why it failed.
+    pub failure: RefreshFailure,
 }
 
 impl AuthManager {
@@ -89,6 +101,8 @@ impl AuthManager {
 fn view(state: &State, status: CredentialStatus) -> Option<CredentialView> {
     let account = state.accounts.get(&status.id)?;
     let running = account.refresh.running.is_some();
+    let rejected = &account.refresh.rejected;
+    let last_failure = account.refresh.last_failure.clone();
     let mut aggregate = status.aggregate();
     if running && status.enabled {
         aggregate.status = Status::Refreshing;
@@ -102,10 +116,15 @@ fn view(state: &State, status: CredentialStatus) -> Option<CredentialView> {
         expires_at: account.tokens.expires_at,
         refresh: RefreshView {
             refreshed_at: account.tokens.refreshed_at,
-            due_at: state.queue.due_at(&status.id),
+            // A rejected one is in the queue until its access token ends.
+            due_at: state
+                .queue
+                .due_at(&status.id)
+                .filter(|_| rejected.is_none()),
             running,
             failures: account.refresh.failures,
-            rejected: account.refresh.rejected.clone(),
+            rejected: rejected.as_ref().map(|rejection| rejection.message.clone()),
+            last_failure: last_failure.map(|(at, failure)| LastRefreshFailure { at, failure }),
         },
         metadata: account.metadata.clone(),
         created_at: account.record.created_at,

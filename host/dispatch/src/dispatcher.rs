@@ -18,6 +18,7 @@ use crate::call_log::{CallLog, CallOutcome, Step, UnavailableCounts, WaitReason,
 use crate::clock::Clock;
 use crate::context::CallContext;
 use crate::error::CallError;
+use crate::expired_token::wait_for_token;
 use crate::fallback::{Fallback, reason_label};
 use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, ROUND_JITTER_MAX};
 use crate::pick::{PickError, PickQuery, Picker};
@@ -295,6 +296,8 @@ impl Dispatcher {
         progress: &mut Progress,
     ) -> Result<ClientResponse, AttemptError> {
         let may_refresh = !progress.refreshed.contains(&lease.slot());
+        let query = CandidateQuery::first_round(&context.model);
+        let lease = wait_for_token(self.auth(), context, &query, lease).await?;
         let context = &self.with_current_snapshot(context, &lease);
         let number = progress.attempts;
         let cache = &mut progress.translations;
@@ -324,9 +327,8 @@ impl Dispatcher {
     ) -> Result<ClientResponse, AttemptError> {
         let slot = stale.lease.slot();
         let id = stale.lease.credential().id.clone();
-        progress.refreshed.push(slot);
         let version = stale.lease.token_version();
-        let refreshed = self.auth().refresh(&id, version).await;
+        let refreshed = self.auth().refresh_rejected(&id, version).await;
         context.trace.step(Step::Refresh {
             credential: Arc::from(id.as_str()),
             error: refreshed.as_ref().err().map(ToString::to_string),
@@ -335,6 +337,7 @@ impl Dispatcher {
             tracing::debug!(call = %context.call.id, credential = %id, %error, "refresh failed");
             return Err(AttemptError::Upstream(stale.fail(context)));
         }
+        progress.refreshed.push(slot);
         let now = self.clock.now();
         let StaleAttempt { lease, failure } = stale;
         // Before the next lease: the old one still occupies the credential's capacity.

@@ -11,6 +11,7 @@ mod context;
 mod dispatcher;
 mod error;
 mod error_chain;
+mod expired_token;
 mod fallback;
 pub mod limits;
 mod negotiation;

@@ -50,7 +50,7 @@ impl Dispatcher {
         id: &CredentialId,
         raw: RawRequest,
     ) -> Result<UpstreamRequest, CallError> {
-        let access = self.auth().access(id);
+        let access = self.auth().refreshed_access(id).await;
         let access = access.ok_or_else(|| CallError::CredentialNotFound(id.to_string()))?;
         let snapshot = self.snapshot();
         let planner = Planner::find(&snapshot, &access.credential().provider, OPERATION)?;

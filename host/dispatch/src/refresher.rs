@@ -7,7 +7,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use jackfield_auth::{PolicyQuery, RefreshError, RefreshJob, Refresher, TokenPatch};
+use jackfield_auth::{
+    PolicyQuery, RefreshError, RefreshFailure, RefreshJob, Refresher, TokenPatch,
+};
 use jackfield_credential::{ProviderName, Timestamp};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -50,6 +52,11 @@ impl Refresher for PlannedRefresher {
         planner.executor.descriptor().refresh_lead
     }
 
+    fn can_refresh(&self, provider: &ProviderName) -> bool {
+        let snapshot = self.snapshot.load();
+        planner(&snapshot, provider).is_ok()
+    }
+
     fn has_refresh_policy(&self, provider: &ProviderName) -> bool {
         let snapshot = self.snapshot.load();
         planner(&snapshot, provider)
@@ -88,7 +95,7 @@ impl PlannedRefresher {
         let body = Bytes::new();
         let plan = planner.executor.prepare(&context, &body).await;
         let plan = plan.map_err(|rejection| match rejection {
-            Rejection::Refused(refusal) => failed(refusal.failure.message),
+            Rejection::Refused(refusal) => unplanned(refusal.failure.message),
             Rejection::Fault(fault) => failed(fault.to_string()),
         })?;
         let captures = plan.captures.clone();
@@ -101,7 +108,7 @@ impl PlannedRefresher {
             connect: snapshot.timeouts.connect,
         };
         let request = request::build_request(plan, &bounds)
-            .map_err(|cause| failed(format!("the executor's plan: {cause}")))?;
+            .map_err(|cause| unplanned(format!("the executor's plan: {cause}")))?;
         let response = self.upstream.send(request).await;
         let response = response.map_err(|error| failed(error.to_string()))?;
         let status = response.head.status;
@@ -111,7 +118,9 @@ impl PlannedRefresher {
         if !status.is_success() {
             return Err(endpoint_error(status.as_u16(), &body));
         }
-        capture_tokens(&captures, &body, self.clock.now())
+        let patch = capture_tokens(&captures, &body, self.clock.now());
+        // Some endpoints, such as GitHub's, report an error with status 200.
+        patch.ok_or_else(|| endpoint_error(status.as_u16(), &body))
     }
 }
 
@@ -120,7 +129,7 @@ fn planner<'a>(
     snapshot: &'a Snapshot,
     provider: &ProviderName,
 ) -> Result<Planner<'a>, RefreshError> {
-    Planner::find(snapshot, provider, "refresh").map_err(|error| failed(error.to_string()))
+    Planner::find(snapshot, provider, "refresh").map_err(|error| unplanned(error.to_string()))
 }
 
 async fn read_body(response: UpstreamResponse) -> Result<Bytes, RefreshError> {
@@ -138,15 +147,13 @@ async fn read_body(response: UpstreamResponse) -> Result<Bytes, RefreshError> {
 }
 
 /// Takes the captured values out of a token response. A value that is missing changes nothing: a
-/// provider that does not rotate its refresh tokens sends none (RFC 6749, section 6).
-///
-/// # Errors
-/// The response contains none of the captured secrets.
+/// provider that does not rotate its refresh tokens sends none (RFC 6749, section 6). `None` if the
+/// response contains none of the captured secrets.
 fn capture_tokens(
     captures: &[(String, String)],
     body: &Value,
     now: Timestamp,
-) -> Result<TokenPatch, RefreshError> {
+) -> Option<TokenPatch> {
     let mut patch = TokenPatch::default();
     for (pointer, into) in captures {
         let Some(value) = body.pointer(pointer) else {
@@ -167,11 +174,7 @@ fn capture_tokens(
             _ => {}
         }
     }
-    // Some endpoints, such as GitHub's, report an error with status 200.
-    if patch.secrets.is_empty() {
-        return Err(failed("the response contains no token".to_owned()));
-    }
-    Ok(patch)
+    (!patch.secrets.is_empty()).then_some(patch)
 }
 
 /// Logs an expiry that could not be read. The token then counts as one without an expiry: it is used
@@ -205,35 +208,58 @@ fn seconds(value: &Value) -> Option<Duration> {
     Duration::try_from_secs_f64(number).ok()
 }
 
-/// Reads an error response of a token endpoint (RFC 6749, section 5.2). Only `invalid_grant` means that
-/// the refresh token is invalid; other errors may go away without a new login.
+/// Reads a response of a token endpoint that contains no tokens (RFC 6749, section 5.2). Only the codes of
+/// [`REJECTIONS`] mean that the refresh token is invalid; other errors may go away without a new login.
 fn endpoint_error(status: u16, body: &Value) -> RefreshError {
-    let text = |name: &str| body.get(name).and_then(Value::as_str);
-    // Google, among others, sends an object where the RFC has a string.
-    let code = text("error").or_else(|| body.pointer("/error/status")?.as_str());
-    let message = match (code, text("error_description")) {
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
+    // OpenAI and Google, among others, send an object where the RFC has a string.
+    let code = text("/error").or_else(|| text("/error/code"));
+    let code = code.or_else(|| text("/error/status"));
+    let description = text("/error_description").or_else(|| text("/error/message"));
+    let message = match (code, description) {
         (Some(code), Some(description)) => format!("{code}: {description}"),
-        (Some(code), None) => code.to_owned(),
-        (None, _) => format!("the token endpoint returned {status}"),
+        (Some(text), None) | (None, Some(text)) => text.to_owned(),
+        (None, None) => "the response contains no token".to_owned(),
     };
-    if code == Some("invalid_grant") {
-        RefreshError::Rejected(message)
+    let failure = RefreshFailure {
+        status: Some(status),
+        ..RefreshFailure::from(message)
+    };
+    if code.is_some_and(|code| REJECTIONS.contains(&code)) {
+        RefreshError::Rejected(failure)
     } else {
-        failed(format!("status {status}: {message}"))
+        RefreshError::Failed(failure)
     }
 }
 
 fn failed(reason: String) -> RefreshError {
-    RefreshError::Failed(reason)
+    RefreshError::Failed(reason.into())
+}
+
+/// The error of a refresh for which no request could be planned.
+fn unplanned(reason: String) -> RefreshError {
+    RefreshError::Failed(RefreshFailure {
+        planned: false,
+        ..RefreshFailure::from(reason)
+    })
 }
 
 /// Removes the credential's secrets from an error. Some endpoints repeat the token that they reject.
 fn scrub_secrets(mut error: RefreshError, job: &RefreshJob) -> RefreshError {
-    if let RefreshError::Rejected(message) | RefreshError::Failed(message) = &mut error {
-        replace_secrets(message, job.secrets.values());
+    if let RefreshError::Rejected(failure) | RefreshError::Failed(failure) = &mut error {
+        replace_secrets(&mut failure.message, job.secrets.values());
     }
     error
 }
+
+/// The error codes that mean that the refresh token is invalid: that of RFC 6749, and those of OpenAI's
+/// token endpoint (openai/codex, `classify_refresh_token_failure`).
+const REJECTIONS: [&str; 4] = [
+    "invalid_grant",
+    "refresh_token_expired",
+    "refresh_token_invalidated",
+    "refresh_token_reused",
+];
 
 /// Name of the capture that is the lifetime of the token, in seconds. Not a secret.
 const EXPIRES_IN: &str = "expires-in";
@@ -296,6 +322,49 @@ mod tests {
             assert_eq!(expires_at(EXPIRES_AT, &value), None, "{value}");
         }
         assert_eq!(expires_at(EXPIRES_IN, &json!("2026-05-28T20:26:40Z")), None);
+    }
+
+    #[test]
+    fn error_response_has_status_and_reason() {
+        for (status, body, rejected, expected) in [
+            (503, Value::Null, false, "the response contains no token"),
+            (
+                400,
+                json!({"error": "invalid_grant", "error_description": "revoked"}),
+                true,
+                "invalid_grant: revoked",
+            ),
+            (
+                401,
+                json!({"error": {"code": "refresh_token_reused", "message": "log in"}}),
+                true,
+                "refresh_token_reused: log in",
+            ),
+            (
+                403,
+                json!({"error": {"status": "PERMISSION_DENIED", "message": "no"}}),
+                false,
+                "PERMISSION_DENIED: no",
+            ),
+            (429, json!({"error": "slow_down"}), false, "slow_down"),
+            (
+                200,
+                json!({"error": "bad_refresh_token", "error_description": "expired"}),
+                false,
+                "bad_refresh_token: expired",
+            ),
+        ] {
+            let failure = RefreshFailure {
+                status: Some(status),
+                ..RefreshFailure::from(expected)
+            };
+            let expected = if rejected {
+                RefreshError::Rejected(failure)
+            } else {
+                RefreshError::Failed(failure)
+            };
+            assert_eq!(endpoint_error(status, &body), expected);
+        }
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use jackfield_auth::{StoreError, StoredCredential};
-use jackfield_credential::{CredentialId, Health, HealthRecord, ModelKey, Timestamp};
+use jackfield_credential::{CredentialId, HealthRecord, ModelKey, Timestamp};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use secrecy::zeroize::Zeroizing;
 
-use crate::rows::{DefinitionRow, HealthRow, TokensRow};
+use crate::rows::{DefinitionRow, HealthOfSecrets, HealthRow, TokensRow};
 use crate::seal::Sealer;
 use crate::{Key, OpenError, schema};
 
@@ -175,11 +175,12 @@ impl Database {
             let credential: String = row.get(0)?;
             let model: String = row.get(1)?;
             let state: String = row.get(2)?;
-            match serde_json::from_str::<HealthRow>(&state) {
+            match serde_json::from_str::<HealthOfSecrets>(&state) {
                 Ok(state) => listed.push(HealthRecord {
                     credential: CredentialId::from(credential),
                     model: (model != ACCOUNT).then(|| ModelKey::from(model)),
-                    health: state.restore(),
+                    health: state.health.restore(),
+                    secrets_digest: state.secrets_digest,
                 }),
                 // Unreadable health does not prevent a start: later calls establish it again.
                 Err(error) => tracing::warn!(credential, %error, "stored health not restored"),
@@ -193,7 +194,7 @@ impl Database {
         for record in records {
             let credential = record.credential.as_str();
             let model = record.model.as_ref().map_or(ACCOUNT, ModelKey::as_str);
-            match encode_health(&record.health)? {
+            match encode_health(record)? {
                 Some(state) => transaction
                     .prepare_cached("INSERT OR REPLACE INTO health VALUES (?1, ?2, ?3)")?
                     .execute(params![credential, model, state])?,
@@ -250,8 +251,12 @@ fn to_db_error(error: &dyn std::error::Error) -> DbError {
     DbError(StoreError::Failed(error.to_string()))
 }
 
-fn encode_health(health: &Health) -> DbResult<Option<String>> {
-    let row = HealthRow::of(health).map(|row| serde_json::to_string(&row));
+fn encode_health(record: &HealthRecord) -> DbResult<Option<String>> {
+    let row = HealthRow::of(&record.health).map(|health| HealthOfSecrets {
+        health,
+        secrets_digest: record.secrets_digest,
+    });
+    let row = row.map(|row| serde_json::to_string(&row));
     row.transpose().map_err(|error| to_db_error(&error))
 }
 

@@ -91,6 +91,16 @@ fn secret(plain: BTreeMap<String, Plain>) -> BTreeMap<String, SecretString> {
         .collect()
 }
 
+/// Health that is not ready, and what identifies the secrets that it belongs to. Earlier versions did not
+/// store the latter.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct HealthOfSecrets {
+    #[serde(flatten)]
+    pub(crate) health: HealthRow,
+    #[serde(default)]
+    pub(crate) secrets_digest: Option<u64>,
+}
+
 /// Health that is not ready.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]

@@ -226,6 +226,19 @@ pub struct Refresh {
     pub failures: u32,
     /// Why the provider does not accept the refresh token any more.
     pub rejected: Option<String>,
+    /// The last failed refresh, if none succeeded since.
+    pub last_failure: Option<RefreshFailure>,
+}
+
+/// A failed refresh.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshFailure {
+    /// When it ended.
+    pub at_ms: u64,
+    /// Status of the token endpoint's response.
+    pub status: Option<u16>,
+    /// A text for people.
+    pub message: String,
 }
 
 /// Cooldowns that a rate limit or a quota caused.

@@ -75,6 +75,9 @@ pub enum RefreshResult {
     },
     /// It failed this time.
     Failed {
+        /// Status of the token endpoint's response.
+        #[serde(default)]
+        status: Option<u16>,
         /// A text for people.
         message: String,
         /// When Jackfield tries again.
@@ -82,6 +85,9 @@ pub enum RefreshResult {
     },
     /// The provider does not accept the refresh token any more.
     Rejected {
+        /// Status of the token endpoint's response.
+        #[serde(default)]
+        status: Option<u16>,
         /// A text for people.
         message: String,
     },
@@ -123,10 +129,13 @@ mod tests {
         let json = json!({ "at_ms": 1, "credential": "a" });
         assert_eq!(serde_json::to_value(&event)?, json);
         event.refresh = Some(RefreshResult::Failed {
+            status: Some(503),
             message: "no".to_owned(),
             retry_at_ms: 2,
         });
-        let refresh = json!({ "outcome": "failed", "message": "no", "retry_at_ms": 2 });
+        let refresh = json!({
+            "outcome": "failed", "status": 503, "message": "no", "retry_at_ms": 2,
+        });
         let json = json!({ "at_ms": 1, "credential": "a", "refresh": refresh });
         assert_eq!(serde_json::to_value(&event)?, json);
         assert_eq!(serde_json::from_value::<Event>(json)?, event);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jackfield_credential::{CredentialId, Timestamp, policy_check_interval};
 
 use super::run::begin;
+use crate::account::Trigger;
 use crate::inner::Inner;
 use crate::port::{BoxFuture, PolicyQuery};
 use crate::state::State;
@@ -96,7 +97,7 @@ impl PolicyCheck {
         }
         // `begin` takes the lock, which is not reentrant.
         drop(state);
-        if let Err(error) = begin(&self.inner, &self.id, self.version) {
+        if let Err(error) = begin(&self.inner, &self.id, self.version, Trigger::Due) {
             tracing::warn!(credential = %self.id, %error, "refresh not started");
         }
     }

@@ -10,7 +10,9 @@ use tokio::time::sleep;
 
 use super::policy;
 use super::run::begin;
+use crate::account::Trigger;
 use crate::inner::Inner;
+use crate::port::RefreshError;
 
 /// Begins what is due, and drives all refreshes and policy checks to their end. Never returns.
 pub(crate) async fn run_scheduled(inner: &Arc<Inner>) {
@@ -58,8 +60,10 @@ fn begin_due(inner: &Arc<Inner>) -> Duration {
             let seen = account.map_or(0, |account| account.tokens.version);
             (id, seen)
         };
-        if let Err(error) = begin(inner, &id, seen) {
-            tracing::warn!(credential = %id, %error, "refresh not started");
+        match begin(inner, &id, seen, Trigger::Due) {
+            // Logged when it was rejected. Now its access token has ended too.
+            Ok(_) | Err(RefreshError::Rejected(_)) => {}
+            Err(error) => tracing::warn!(credential = %id, %error, "refresh not started"),
         }
     }
 }

@@ -132,7 +132,7 @@ async fn cliproxyapi_compat_1_14_stops_refreshing_when_background_stops() {
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_14_successful_refresh_is_recorded_and_emitted() {
     let (auth, provider) = with_provider(vec![token("a", HOUR)]);
-    let down = RefreshError::Failed("status 503".to_owned());
+    let down = RefreshError::Failed("status 503".into());
     provider.failures.lock().push_back(down);
     assert!(auth.refresh(&id("a"), 1).await.is_err());
     assert_eq!(auth.get(&id("a")).unwrap().refresh.failures, 1);

@@ -125,8 +125,8 @@ async fn retries_token_save_until_store_recovers() {
 
 #[tokio::test(start_paused = true)]
 async fn rejected_refresh_bars_credential_until_secrets_change() {
-    let (auth, _, provider) = setup(&["a", "b"], 60 * MINUTE);
-    let rejected = RefreshError::Rejected("invalid_grant".to_owned());
+    let (auth, _, provider) = setup(&["a", "b"], Duration::ZERO);
+    let rejected = RefreshError::Rejected("invalid_grant".into());
     provider.failures.lock().push_back(rejected.clone());
     let a = id("a");
     assert_eq!(auth.refresh(&a, 1).await, Err(rejected.clone()));
@@ -156,22 +156,31 @@ async fn rejected_refresh_bars_credential_until_secrets_change() {
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_14_failed_refresh_backs_off_without_affecting_health() {
     let (auth, _, provider) = setup(&["a"], 6 * MINUTE);
-    let failed = RefreshError::Failed("status 503".to_owned());
-    provider.failures.lock().push_back(failed);
-    run_for(&auth, MINUTE + Duration::from_secs(5)).await;
+    let failed = RefreshError::Failed("out of order".into());
+    provider.failures.lock().extend(vec![failed; 3]);
+    run_for(&auth, MINUTE + Duration::from_secs(3)).await;
     let view = auth.get(&id("a")).unwrap();
     assert_eq!(view.refresh.failures, 1);
+    let last = view.refresh.last_failure.unwrap();
+    assert_eq!(last.at, at(MINUTE + Duration::from_secs(1)));
+    assert_eq!(last.failure.message, "out of order");
     assert_eq!(view.status.account.availability, Availability::Ready);
     assert_eq!(access_token(&auth, "a"), "at-0-a");
-    run_for(&auth, 4 * MINUTE - Duration::from_secs(10)).await;
-    assert_eq!(
-        access_token(&auth, "a"),
-        "at-0-a",
-        "the backoff is 5 minutes, minus up to a fifth"
-    );
-    run_for(&auth, 2 * MINUTE + Duration::from_secs(10)).await;
+    run_for(&auth, 3 * MINUTE).await;
     assert_eq!(access_token(&auth, "a"), "at-1-a");
-    assert_eq!(auth.get(&id("a")).unwrap().refresh.failures, 0);
+    let refresh = auth.get(&id("a")).unwrap().refresh;
+    assert_eq!((refresh.failures, refresh.last_failure), (0, None));
+    let began = provider.began.lock();
+    let pauses = began.windows(2).map(|two| two[1].saturating_since(two[0]));
+    // 5, 15 and 60 s, minus up to a fifth; each refresh takes a second.
+    for (pause, expected) in pauses.zip([5, 15, 60]) {
+        let share = (pause.as_secs_f64() - 1.0) / f64::from(expected);
+        assert!(
+            (0.8..=1.001).contains(&share),
+            "{pause:?}, not {expected} s"
+        );
+    }
+    assert_eq!(began.len(), 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -128,7 +128,7 @@ pub(crate) fn failure(scope: Scope, kind: &'static str, status: u16) -> Outcome 
 #[derive(Debug, Default)]
 pub(crate) struct MemoryStore {
     pub(crate) records: Mutex<BTreeMap<CredentialId, StoredCredential>>,
-    pub(crate) health: Mutex<BTreeMap<(CredentialId, Option<ModelKey>), Health>>,
+    pub(crate) health: Mutex<BTreeMap<(CredentialId, Option<ModelKey>), HealthRecord>>,
     /// How many writes fail from now on.
     pub(crate) failures: Mutex<u32>,
     /// How long each write takes.
@@ -192,13 +192,7 @@ impl Store for MemoryStore {
     fn list_health(&self) -> BoxFuture<'_, Result<Vec<HealthRecord>, StoreError>> {
         Box::pin(async {
             let health = self.health.lock();
-            let record =
-                |((credential, model), health): (&(CredentialId, _), &Health)| HealthRecord {
-                    credential: credential.clone(),
-                    model: Option::clone(model),
-                    health: health.clone(),
-                };
-            Ok(health.iter().map(record).collect())
+            Ok(health.values().cloned().collect())
         })
     }
 
@@ -208,11 +202,11 @@ impl Store for MemoryStore {
             *self.health_writes.lock() += 1;
             let mut health = self.health.lock();
             for record in records {
-                let key = (record.credential, record.model);
+                let key = (record.credential.clone(), record.model.clone());
                 if record.health == Health::Ready {
                     health.remove(&key);
                 } else {
-                    health.insert(key, record.health);
+                    health.insert(key, record);
                 }
             }
             Ok(())
@@ -224,6 +218,11 @@ impl Store for MemoryStore {
 pub(crate) struct Provider {
     /// How long a refresh takes.
     pub(crate) takes: Duration,
+    /// The life of the tokens that it reports.
+    pub(crate) life: Mutex<Option<Duration>>,
+    /// When refreshes began, in order.
+    pub(crate) began: Mutex<Vec<Timestamp>>,
+    clock: Clock,
     /// Errors for the next refreshes, first to last.
     pub(crate) failures: Mutex<VecDeque<RefreshError>>,
     /// The refresh tokens that it received, in order.
@@ -250,6 +249,9 @@ impl Provider {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             takes: Duration::from_secs(1),
+            life: Mutex::default(),
+            began: Mutex::default(),
+            clock: clock(),
             failures: Mutex::default(),
             seen: Mutex::default(),
             concurrency: Mutex::default(),
@@ -264,11 +266,12 @@ impl Provider {
 impl Refresher for Provider {
     fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
         Box::pin(async move {
+            self.began.lock().push((self.clock)());
             let presented = job.secrets["refresh-token"].expose_secret().to_owned();
             let number = {
                 let mut seen = self.seen.lock();
                 if seen.contains(&presented) {
-                    return Err(RefreshError::Rejected("a token was used twice".to_owned()));
+                    return Err(RefreshError::Rejected("a token was used twice".into()));
                 }
                 seen.push(presented);
                 seen.len()
@@ -291,9 +294,10 @@ impl Refresher for Provider {
                     format!("rt-{number}-{id}").into(),
                 ),
             ]);
+            let life = *self.life.lock();
             Ok(TokenPatch {
                 secrets,
-                expires_at: None,
+                expires_at: life.map(|life| (self.clock)() + life),
             })
         })
     }

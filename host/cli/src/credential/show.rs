@@ -57,12 +57,18 @@ pub(super) fn details(response: &CredentialResponse) {
 }
 
 /// Returns names and values; a value that is unknown is empty.
-fn facts(response: &CredentialResponse) -> [(&'static str, String); 19] {
+fn facts(response: &CredentialResponse) -> [(&'static str, String); 20] {
     let (credential, now_ms) = (&response.credential, response.now_ms);
     let optional = |text: &Option<String>| text.as_deref().map(clean).unwrap_or_default();
     let last_failure = credential.last_failure.as_ref().map(|failure| {
         let when = ago(Some(failure.at_ms), now_ms);
         format!("{when}: {}", clean(&failure.message))
+    });
+    let refresh_failure = credential.refresh.last_failure.as_ref().map(|failure| {
+        let when = ago(Some(failure.at_ms), now_ms);
+        let status = failure.status.map(|status| format!("status {status}: "));
+        let status = status.unwrap_or_default();
+        format!("{when}: {status}{}", clean(&failure.message))
     });
     [
         ("id", clean(&credential.id)),
@@ -81,6 +87,7 @@ fn facts(response: &CredentialResponse) -> [(&'static str, String); 19] {
         ("token ends", until(credential.expires_at_ms, now_ms)),
         ("refreshed", ago(credential.refresh.refreshed_at_ms, now_ms)),
         ("next refresh", until(credential.refresh.due_at_ms, now_ms)),
+        ("refresh error", refresh_failure.unwrap_or_default()),
         ("last used", ago(credential.last_used_ms, now_ms)),
         ("last success", ago(credential.last_success_ms, now_ms)),
         ("last failure", last_failure.unwrap_or_default()),
@@ -194,7 +201,7 @@ const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 #[cfg(test)]
 mod tests {
-    use jackfield_admin::types::{HealthDetails, Model, Refresh};
+    use jackfield_admin::types::{HealthDetails, Model, Refresh, RefreshFailure};
 
     use super::*;
 
@@ -219,6 +226,31 @@ mod tests {
         };
         assert_eq!(fact(&response, "refreshed"), "1m ago");
         assert_eq!(fact(&response, "next refresh"), "in 30s");
+    }
+
+    #[test]
+    fn shows_why_a_refresh_failed() {
+        let mut response = CredentialResponse {
+            now_ms: 100_000,
+            ..CredentialResponse::default()
+        };
+        assert_eq!(fact(&response, "refresh error"), "");
+        let mut failure = RefreshFailure {
+            at_ms: 40_000,
+            status: Some(503),
+            message: "temporarily_unavailable".to_owned(),
+        };
+        response.credential.refresh.last_failure = Some(failure.clone());
+        assert_eq!(
+            fact(&response, "refresh error"),
+            "1m ago: status 503: temporarily_unavailable"
+        );
+        failure.status = None;
+        response.credential.refresh.last_failure = Some(failure);
+        assert_eq!(
+            fact(&response, "refresh error"),
+            "1m ago: temporarily_unavailable"
+        );
     }
 
     #[test]

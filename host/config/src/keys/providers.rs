@@ -74,11 +74,13 @@ pub(crate) mod refresh {
         SECTION at "providers[].refresh" {
             LEAD: OptionalKey<Duration> = optional(
                 "lead", Duration { max: YEAR }, "the executor's own (5 minutes for the built-in executors)",
-                "How long before its end a token is refreshed.",
+                "How long before its end a token is refreshed: at most half of its life, if the provider \
+                reported it.",
             );
             INTERVAL: OptionalKey<Duration> = optional(
                 "interval", Duration { max: YEAR }, "none: the end of the token decides",
-                "How often tokens are refreshed. It overrides `lead`.",
+                "How often tokens are refreshed. It overrides `lead`. A token whose life is shorter is refreshed \
+                when half of it has passed.",
             );
         }
     }

@@ -116,4 +116,6 @@ pub struct HealthRecord {
     pub model: Option<ModelKey>,
     /// The health.
     pub health: Health,
+    /// Identifies the secrets that the health belongs to, if that is known. The pool does not use it.
+    pub secrets_digest: Option<u64>,
 }

@@ -82,6 +82,7 @@ impl Pool {
                         credential: live.credential.id.clone(),
                         model,
                         health: health.clone(),
+                        secrets_digest: None,
                     });
                 }
             }

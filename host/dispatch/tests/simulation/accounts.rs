@@ -19,10 +19,13 @@ use super::world::{Account, State, World};
 /// that, and so on.
 pub(super) const SECRETS_PER_LOGIN: u64 = 1000;
 
-/// Lifetime of an access token, in milliseconds.
-pub(super) const TOKEN_MS: u64 = 30 * 60 * 1000;
+/// The shortest life of an access token, in milliseconds. A refresh takes up to 3 s, so calls wait for some.
+pub(super) const TOKEN_MS_MIN: u64 = 5 * 1000;
 
-/// How long before expiry a token is refreshed.
+/// The longest life of an access token, in milliseconds: 10 minutes.
+pub(super) const TOKEN_MS_MAX: u64 = 10 * 60 * 1000;
+
+/// How long before expiry a token is refreshed: some tokens live longer, and some less.
 const LEAD: Duration = Duration::from_mins(2);
 
 /// Percentage of refreshes that fail without an effect.
@@ -81,7 +84,7 @@ impl Refresher for TokenEndpoint {
 impl World {
     fn issue_tokens(&self, id: &str, token: u64, login: u64) -> Result<TokenPatch, RefreshError> {
         if self.chance(REFRESH_FAILURES) {
-            return Err(RefreshError::Failed("down".to_owned()));
+            return Err(RefreshError::Failed("down".into()));
         }
         let now = self.now();
         let known = {
@@ -101,13 +104,14 @@ impl World {
                 "{id} is refreshed with the token {token}, which was used before"
             ));
         }
+        let life = self.random(TOKEN_MS_MIN..TOKEN_MS_MAX);
         let mut state = self.lock();
         let account = state
             .account_of_login(id, login)
             .ok_or(RefreshError::NotFound)?;
         account.refresh_token += 1;
         account.secret += 1;
-        account.expires_at = now + TOKEN_MS;
+        account.expires_at = now + life;
         Ok(TokenPatch {
             secrets: secrets(id, account.secret, account.refresh_token),
             expires_at: Some(World::timestamp(account.expires_at)),

@@ -171,6 +171,10 @@ impl World {
             }
             if let Some(provider) = provider {
                 let provider = usize::try_from(provider).unwrap();
+                if provider != account.provider {
+                    // Another provider may serve it at once.
+                    account.blocks.clear();
+                }
                 moved = Some((account.provider, provider, account.in_flight));
                 account.provider = provider;
             }

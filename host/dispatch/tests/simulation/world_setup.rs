@@ -13,7 +13,7 @@ use jackfield_dispatch::port::{Choice, Executor, Selector};
 use jackfield_dispatch::snapshot::{Plugins, Provider, RetryPolicy, Routing, Snapshot, Timeouts};
 use url::Url;
 
-use super::accounts::{SECRETS_PER_LOGIN, TOKEN_MS, secrets};
+use super::accounts::{SECRETS_PER_LOGIN, TOKEN_MS_MAX, secrets};
 use super::world::{Account, DURATION_MS, MODELS, Mode, PROVIDERS, Phase, Source, World};
 use crate::fake_plugins::{FakeExecutor, FakeSelector, fault};
 
@@ -163,7 +163,7 @@ pub(super) fn random_source(world: &World, before: u64, oauth: bool) -> Source {
         secret: (before / SECRETS_PER_LOGIN + 1) * SECRETS_PER_LOGIN,
         refresh_token: world.random(0..1_000_000) * 1000,
         expires_at: if oauth {
-            world.now() + world.random(1..TOKEN_MS)
+            world.now() + world.random(1..TOKEN_MS_MAX)
         } else {
             u64::MAX
         },

@@ -355,5 +355,6 @@ fn cooling(id: &str, model: Option<ModelKey>) -> HealthRecord {
             },
             probe_at: Some(Timestamp::from_millis(20)),
         },
+        secrets_digest: Some(u64::MAX),
     }
 }
