@@ -1,6 +1,7 @@
 //! Finds and changes values inside JSON texts without building a tree. All other bytes stay as they
 //! are.
 
+mod completeness;
 mod locate;
 mod members;
 mod patch;
@@ -12,6 +13,7 @@ use std::ops::Range;
 pub use crate::limits::PATCHES_MAX;
 pub use patch::{Patch, PatchError, apply};
 
+pub(crate) use completeness::Completeness;
 pub(crate) use members::{is_void, items, members, string};
 
 use locate::locate;

@@ -64,6 +64,10 @@ pub(crate) const STREAM_NAME_BYTES_MAX: usize = 512;
 /// Some models write a line break there; a longer text ends the call.
 pub(crate) const TEXT_IN_CALL_BYTES_MAX: usize = 64 << 10;
 
+/// The maximum length of the tool calls of an `openai-chat` stream that wait for an earlier one to end, in bytes: the
+/// arguments of a tool that writes a file, as in [`CALL_ARGUMENTS_BYTES_MAX`].
+pub(crate) const HELD_CALLS_BYTES_MAX: usize = 4 << 20;
+
 /// The maximum length of a custom tool's arguments that are held back in a stream to a client of
 /// `openai-chat`, in bytes. They may hold patches of whole files; no model writes 4 MiB in one response.
 pub(crate) const CUSTOM_INPUT_BYTES_MAX: usize = 4 << 20;
