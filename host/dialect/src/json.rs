@@ -5,6 +5,7 @@ mod completeness;
 mod locate;
 mod members;
 mod patch;
+mod surrogates;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ pub use patch::{Patch, PatchError, apply};
 
 pub(crate) use completeness::Completeness;
 pub(crate) use members::{is_void, items, members, string};
+pub(crate) use surrogates::{is_high, lenient_text, mark_lone, pair, replace_lone, unmark};
 
 use locate::locate;
 
@@ -87,6 +89,14 @@ pub(crate) fn finite_numbers(items: &[serde_json::Value]) -> Option<Vec<f32>> {
 /// that refuse to be serialized; no value written here has either, so the fallback is never used.
 pub(crate) fn to_vec(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// Parses a JSON text, with lone surrogates replaced.
+///
+/// # Errors
+/// If it is not JSON, or not what is read.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
+    serde_json::from_str(&replace_lone(text))
 }
 
 fn utf8(text: &[u8]) -> Result<&str, JsonError> {

@@ -1,6 +1,9 @@
 //! The two sinks of a reader.
 
+use std::borrow::Cow;
+
 use super::Text;
+use super::halves::Halves;
 use crate::ir::{Delta, Event, FinishReason, Malformed, PartStart};
 use crate::{EventClass, ProviderError, Usage};
 
@@ -79,6 +82,9 @@ pub(crate) trait Sink {
     /// # Errors
     /// If the call would have to be translated.
     fn unnamed_call(&mut self) -> Result<(), Malformed>;
+
+    /// Returns the text of an event so that every text in it can be decoded.
+    fn readable<'t>(&mut self, text: &'t str) -> Cow<'t, str>;
 
     /// Whether OpenAI's `[DONE]` may end a stream whose dialect has another end: some providers send it
     /// in all dialects.
@@ -180,6 +186,11 @@ impl Sink for Watch {
         Ok(())
     }
 
+    fn readable<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
+        // No text is decoded.
+        Cow::Borrowed(text)
+    }
+
     fn accepts_foreign_end(&self) -> bool {
         // The client would get the event too, and not understand it.
         false
@@ -191,9 +202,15 @@ impl Sink for Watch {
 pub(crate) struct Events {
     pub(super) progress: Progress,
     pub(super) events: Vec<Event>,
+    halves: Halves,
 }
 
 impl Events {
+    /// Completes the events from `known` on, which were read from one event.
+    pub(super) fn complete(&mut self, known: usize) {
+        self.halves.join(&mut self.events, known);
+    }
+
     /// Returns the events.
     pub(crate) fn into_events(self) -> Vec<Event> {
         self.events
@@ -241,6 +258,10 @@ impl Sink for Events {
     fn unnamed_call(&mut self) -> Result<(), Malformed> {
         // No client can act on a call that names no tool.
         Err(Malformed::UNNAMED_CALL)
+    }
+
+    fn readable<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
+        self.halves.mark(text)
     }
 
     fn accepts_foreign_end(&self) -> bool {

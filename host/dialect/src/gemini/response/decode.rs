@@ -4,6 +4,7 @@ use super::chunk::ResponseChunk;
 use crate::gemini::stream::reader::GeminiReader;
 use crate::gemini::usage;
 use crate::ir::{Delta, Event, Malformed, Part, PartStart, ReasoningPart, Response, ToolCall};
+use crate::json::lenient_text;
 use crate::stream::Events;
 use crate::{BodyCheck, ProviderError};
 
@@ -12,9 +13,7 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
     if body.trim_ascii().is_empty() {
         return BodyCheck::Empty;
     }
-    let Ok(text) = std::str::from_utf8(body) else {
-        return BodyCheck::Malformed;
-    };
+    let text = &*lenient_text(body);
     let Some(chunk) = ResponseChunk::read(text) else {
         return ProviderError::read(body).map_or(BodyCheck::Malformed, BodyCheck::Error);
     };
@@ -38,7 +37,7 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
 /// # Errors
 /// If it is not a response, or calls a tool without a name.
 pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
-    let text = std::str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
+    let text = &*lenient_text(body);
     let chunk = ResponseChunk::read(text).ok_or(Malformed("it is no response object"))?;
     if chunk.error.and_then(ProviderError::from_member).is_some() {
         return Err(Malformed("it is an error"));

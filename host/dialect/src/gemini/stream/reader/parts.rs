@@ -248,7 +248,7 @@ pub(super) fn call_id_stem(response_id: &str) -> String {
     letters.take(ID_CHARS_MAX).collect()
 }
 
-/// The error for a value that is valid for `RawValue`, but not for serde_json's tree: a lone surrogate, a
+/// The error for a value that is valid for `RawValue`, but not for serde_json's tree: a
 /// number out of range, or a deep nesting.
 const NOT_JSON: Malformed = Malformed("an event is not valid JSON");
 
