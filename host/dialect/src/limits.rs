@@ -68,6 +68,14 @@ pub(crate) const TEXT_IN_CALL_BYTES_MAX: usize = 64 << 10;
 /// arguments of a tool that writes a file, as in [`CALL_ARGUMENTS_BYTES_MAX`].
 pub(crate) const HELD_CALLS_BYTES_MAX: usize = 4 << 20;
 
+/// The maximum number of tool calls or blocks that wait for an earlier one to end. OpenAI's API takes 128 tools, and a
+/// model calls a few at once.
+pub(crate) const WAITING_PARTS_MAX: usize = 256;
+
+/// The maximum length of the events of an `anthropic-messages` stream that wait for an earlier block to end, in bytes: as
+/// [`HELD_CALLS_BYTES_MAX`].
+pub(crate) const WAITING_BLOCKS_BYTES_MAX: usize = 4 << 20;
+
 /// The maximum length of a custom tool's arguments that are held back in a stream to a client of
 /// `openai-chat`, in bytes. They may hold patches of whole files; no model writes 4 MiB in one response.
 pub(crate) const CUSTOM_INPUT_BYTES_MAX: usize = 4 << 20;

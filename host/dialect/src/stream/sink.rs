@@ -38,7 +38,7 @@ impl Default for Progress {
 }
 
 impl Progress {
-    fn content(&mut self) {
+    pub(crate) fn content(&mut self) {
         self.has_content = true;
         // An error or an end in the same event matters more than its content.
         if self.class == EventClass::Preamble {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::ir::tool_text::{INPUT_PREFIX, INPUT_SUFFIX, escape_json};
 use crate::ir::{Delta, Event, Malformed, PartStart, Signature};
 use crate::json::Completeness;
-use crate::limits::HELD_CALLS_BYTES_MAX;
+use crate::limits::{HELD_CALLS_BYTES_MAX, WAITING_PARTS_MAX};
 use crate::openai_chat::response::message;
 use crate::openai_chat::tools;
 
@@ -95,7 +95,7 @@ impl Calls {
     /// Takes a piece of a call. Nothing is passed on before [`Self::advance`].
     ///
     /// # Errors
-    /// If the call has ended.
+    /// If the call has ended, or too many wait.
     pub(super) fn push(&mut self, members: &Map<String, Value>) -> Result<(), Malformed> {
         let piece = CallPiece::read(members);
         if piece.id.is_empty() && piece.name.is_empty() && piece.arguments.is_empty() {
@@ -104,6 +104,9 @@ impl Calls {
         let position = match self.find(&piece) {
             Some(position) => position,
             None if self.has_ended(&piece)? => return Ok(()),
+            None if self.open.len() >= WAITING_PARTS_MAX => {
+                return Err(Malformed("too many tool calls wait"));
+            }
             None => {
                 self.open.push_back(OpenCall {
                     index: piece.index,

@@ -1,0 +1,106 @@
+//! Tool calls as they really stream.
+
+use jackfield_dialect::Dialect;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::texts::shown_text;
+use crate::translate_stream;
+
+/// Returns the names and the arguments of the calls in a stream to a client of OpenAI's chat.
+fn chat_calls(data: &[Value]) -> Vec<(String, String)> {
+    let mut calls: Vec<(String, String)> = Vec::new();
+    for event in data {
+        let Some(call) = event.pointer("/choices/0/delta/tool_calls/0") else {
+            continue;
+        };
+        let text = |name: &str| call["function"][name].as_str().unwrap_or_default();
+        if call.get("id").is_some() {
+            calls.push((text("name").to_owned(), String::new()));
+        }
+        if let Some((_, arguments)) = calls.last_mut() {
+            arguments.push_str(text("arguments"));
+        }
+    }
+    calls
+}
+
+pub(crate) fn block_start(index: usize) -> String {
+    json!({"type": "content_block_start", "index": index, "content_block": {"type": "tool_use", "id": format!("t{index}"), "name": format!("f{index}"), "input": {}}}).to_string()
+}
+
+pub(crate) fn block_delta(index: usize, text: &str) -> String {
+    json!({"type": "content_block_delta", "index": index, "delta": {"type": "input_json_delta", "partial_json": text}}).to_string()
+}
+
+pub(crate) fn block_stop(index: usize) -> String {
+    json!({"type": "content_block_stop", "index": index}).to_string()
+}
+
+pub(crate) fn message_end(reason: &str) -> String {
+    json!({"type": "message_delta", "delta": {"stop_reason": reason}}).to_string()
+}
+
+/// Servers that imitate Anthropic's API begin a block before the last one ends.
+#[test]
+fn separates_overlapping_blocks_by_index() {
+    let stream = [
+        block_start(0),
+        block_start(1),
+        block_delta(0, r#"{"city":"Ro"#),
+        block_delta(1, r#"{"city":"Os"#),
+        r#"{"type":"content_block_start","index":2,"content_block":{"type":"text","text":""}}"#
+            .to_owned(),
+        r#"{"type":"content_block_delta","index":2,"delta":{"type":"text_delta","text":"Hi"}}"#
+            .to_owned(),
+        block_delta(0, r#"me"}"#),
+        block_delta(1, r#"lo"}"#),
+        block_stop(2),
+        block_stop(0),
+        block_stop(1),
+        message_end("tool_use"),
+    ];
+    let data = translate_stream(Dialect::AnthropicMessages, Dialect::OpenaiChat, &stream);
+    let data = data.unwrap_or_default();
+    let expected = [("f0", r#"{"city":"Rome"}"#), ("f1", r#"{"city":"Oslo"}"#)];
+    let expected = expected.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    assert_eq!(chat_calls(&data), expected);
+    assert_eq!(shown_text(Dialect::OpenaiChat, &data), "Hi");
+}
+
+/// Servers may also leave out the ends of blocks, or send a wrong index with the arguments.
+#[test]
+fn reads_blocks_without_ends_and_indexes() {
+    let piece = |at: usize| block_delta(0, &format!("{{\"a\":{at}}}"));
+    let stream = [
+        block_start(1),
+        piece(1),
+        block_start(2),
+        piece(2),
+        message_end("tool_use"),
+    ];
+    let data = translate_stream(Dialect::AnthropicMessages, Dialect::OpenaiChat, &stream);
+    let expected = [("f1", r#"{"a":1}"#), ("f2", r#"{"a":2}"#)];
+    let expected = expected.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    assert_eq!(data.map(|data| chat_calls(&data)), Ok(expected.to_vec()));
+}
+
+proptest! {
+    /// However the pieces of blocks are interleaved, the calls are the same.
+    #[test]
+    fn interleaved_blocks_are_separate_calls(turns in prop::collection::vec((0_usize..4, 1_usize..7), 0..40)) {
+        let texts: Vec<String> = (0..4).map(|at| format!("{{\"a\":[\"{{{at}\"]}}")).collect();
+        let mut rest: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut stream: Vec<String> = (0..4).map(block_start).collect();
+        for (at, bytes) in turns.into_iter().chain((0..4).map(|at| (at, usize::MAX))) {
+            let (piece, after) = rest[at].split_at(bytes.min(rest[at].len()));
+            stream.push(block_delta(at, piece));
+            rest[at] = after;
+        }
+        stream.extend((0..4).rev().map(block_stop));
+        stream.push(message_end("tool_use"));
+        let data = translate_stream(Dialect::AnthropicMessages, Dialect::OpenaiChat, &stream);
+        let expected: Vec<_> = texts.into_iter().enumerate().map(|(at, text)| (format!("f{at}"), text)).collect();
+        prop_assert_eq!(data.map(|data| chat_calls(&data)), Ok(expected));
+    }
+}
