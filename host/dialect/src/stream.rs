@@ -6,6 +6,7 @@
 //! streams commit, fail and end at the same events. Where they must differ, [`Sink`] has a method that
 //! says why.
 
+mod calls;
 mod halves;
 mod sink;
 mod text;
@@ -112,9 +113,13 @@ impl<R: Reader> EventDecoder for Decoding<R> {
         std::mem::swap(&mut self.sink.events, out);
         let known = self.sink.events.len();
         let class = read(&mut self.reader, &mut self.sink, name, data);
-        self.sink.complete(known);
+        let cut = self.sink.complete(known);
         std::mem::swap(&mut self.sink.events, out);
-        class
+        match (class, cut) {
+            (Ok(EventClass::Error(error)), _) => Ok(EventClass::Error(error)),
+            (Ok(_), Some(error)) => Ok(EventClass::Error(error)),
+            (class, _) => class,
+        }
     }
 
     fn finish(&mut self, out: &mut Vec<Event>) {

@@ -14,7 +14,6 @@ pub(crate) struct Completeness {
 
 impl Completeness {
     /// The completeness of a whole text.
-    #[cfg(test)]
     pub(crate) fn of(text: &str) -> Self {
         let mut completeness = Self::default();
         completeness.push(text);
@@ -44,7 +43,6 @@ impl Completeness {
     }
 
     /// Whether an object or an array is open: more has to follow.
-    #[cfg(test)]
     pub(crate) const fn is_open(self) -> bool {
         self.depth > 0
     }

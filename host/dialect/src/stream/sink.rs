@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Text;
+use super::calls::CallCheck;
 use super::halves::Halves;
 use crate::ir::{Delta, Event, FinishReason, Malformed, PartStart};
 use crate::{EventClass, ProviderError, Usage};
@@ -203,12 +204,17 @@ pub(crate) struct Events {
     pub(super) progress: Progress,
     pub(super) events: Vec<Event>,
     halves: Halves,
+    calls: CallCheck,
 }
 
 impl Events {
     /// Completes the events from `known` on, which were read from one event.
-    pub(super) fn complete(&mut self, known: usize) {
+    /// Returns the error if the response ends in the middle of a call.
+    pub(super) fn complete(&mut self, known: usize) -> Option<ProviderError> {
         self.halves.join(&mut self.events, known);
+        let error = self.calls.check(&mut self.events, known)?;
+        self.progress.is_over = true;
+        Some(error)
     }
 
     /// Returns the events.

@@ -2,6 +2,7 @@
 //! read by clients of the other dialects.
 
 mod calls;
+mod ends;
 mod texts;
 
 use std::error::Error;
