@@ -51,10 +51,14 @@ pub(crate) const CITATIONS_MAX: usize = 256;
 /// in bytes. Responses with search results have a few pages. The citations of a longer text have no spans.
 pub(crate) const CITED_TEXT_BYTES_MAX: usize = 256 << 10;
 
-/// The maximum length of a tool call's arguments in a stream to a client of `gemini`, in bytes: the API has
-/// them whole in one event. The arguments of a tool that writes a file hold the file; no model writes 4 MiB
+/// The maximum length of a tool call's arguments in a stream to a client of `gemini`, whose API has
+/// them whole in one event, or of `anthropic-messages`, whose clients fail without an object, in bytes. The arguments of a tool that writes a file hold the file; no model writes 4 MiB
 /// in one response.
 pub(crate) const CALL_ARGUMENTS_BYTES_MAX: usize = 4 << 20;
+
+/// How many bytes of a tool call's arguments are held back before a client of `anthropic-messages` gets a `ping`: what a
+/// model writes in some seconds. Clients give up on streams that are silent.
+pub(crate) const PING_BYTES: usize = 1 << 10;
 
 /// The maximum length of the id or the model's name in a stream of `openai-chat`, in bytes. It is repeated to
 /// the client; the longest in use have around a hundred.

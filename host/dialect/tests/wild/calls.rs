@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::texts::shown_text;
-use crate::translate_stream;
+use crate::{Outcome, translate_stream, translate_whole};
 
 /// Returns the names and the arguments of the calls in a stream to a client of OpenAI's chat.
 fn chat_calls(data: &[Value]) -> Vec<(String, String)> {
@@ -83,6 +83,65 @@ fn reads_blocks_without_ends_and_indexes() {
     let expected = [("f1", r#"{"a":1}"#), ("f2", r#"{"a":2}"#)];
     let expected = expected.map(|(name, text)| (name.to_owned(), text.to_owned()));
     assert_eq!(data.map(|data| chat_calls(&data)), Ok(expected.to_vec()));
+}
+
+/// The report: apache/apisix#13599. Clients of Anthropic's API fail if the input is no object.
+#[test]
+fn arguments_are_objects_in_streams_and_whole() -> Outcome<()> {
+    let arguments = [
+        r#"{"city": Rome}"#,
+        "42",
+        "\"Rome\"",
+        "[1]",
+        "null",
+        "{\"a\":\"\n\"}",
+        " ",
+        "{\"wei\":1000000000000000000000}",
+    ];
+    for text in arguments {
+        let call = json!({"index": 0, "id": "c1", "function": {"name": "f", "arguments": text}});
+        let body = json!({"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]});
+        let whole = translate_whole(
+            Dialect::OpenaiChat,
+            Dialect::AnthropicMessages,
+            &body.to_string(),
+        )?;
+        let stream = [
+            json!({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}).to_string(),
+            r#"{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#.to_owned(),
+        ];
+        let data = translate_stream(Dialect::OpenaiChat, Dialect::AnthropicMessages, &stream);
+        let data = data.unwrap_or_default();
+        let pieces = data
+            .iter()
+            .filter_map(|event| event.pointer("/delta/partial_json")?.as_str());
+        let input: Value = serde_json::from_str(&pieces.collect::<String>())?;
+        assert!(input.is_object(), "{text}: {input}");
+        assert_eq!(whole["content"][0]["input"], input, "{text}");
+    }
+    Ok(())
+}
+
+/// A client that waits for long arguments sees that the stream is alive.
+#[test]
+fn long_arguments_are_announced_by_pings() {
+    let text = format!("{{\"a\":\"{}\"}}", "x".repeat(3_000));
+    let pieces = text.as_bytes().chunks(100).map(String::from_utf8_lossy);
+    let piece = |text: &str| {
+        json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": text}}]}}]}).to_string()
+    };
+    let mut stream: Vec<String> = pieces.map(|text| piece(&text)).collect();
+    stream.push(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#.to_owned());
+    let data = translate_stream(Dialect::OpenaiChat, Dialect::AnthropicMessages, &stream);
+    let data = data.unwrap_or_default();
+    assert_eq!(
+        data.iter().filter(|event| event["type"] == "ping").count(),
+        2
+    );
+    let pieces = data
+        .iter()
+        .filter_map(|event| event.pointer("/delta/partial_json")?.as_str());
+    assert_eq!(pieces.collect::<String>(), text);
 }
 
 proptest! {
