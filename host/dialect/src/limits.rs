@@ -80,6 +80,9 @@ pub(crate) const WAITING_PARTS_MAX: usize = 256;
 /// [`HELD_CALLS_BYTES_MAX`].
 pub(crate) const WAITING_BLOCKS_BYTES_MAX: usize = 4 << 20;
 
+/// The maximum number of calls of one response whose ids are compared. Models make a few at once.
+pub(crate) const CALL_IDS_MAX: usize = 1 << 10;
+
 /// The maximum length of a custom tool's arguments that are held back in a stream to a client of
 /// `openai-chat`, in bytes. They may hold patches of whole files; no model writes 4 MiB in one response.
 pub(crate) const CUSTOM_INPUT_BYTES_MAX: usize = 4 << 20;

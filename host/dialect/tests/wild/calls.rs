@@ -1,11 +1,11 @@
 //! Tool calls as they really stream.
 
-use jackfield_dialect::Dialect;
+use jackfield_dialect::{Dialect, RequestHead, TranslatedRequest, TranslationInput};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::texts::shown_text;
-use crate::{Outcome, translate_stream, translate_whole};
+use crate::{Outcome, translate_request, translate_stream, translate_whole};
 
 /// Returns the names and the arguments of the calls in a stream to a client of OpenAI's chat.
 fn chat_calls(data: &[Value]) -> Vec<(String, String)> {
@@ -142,6 +142,76 @@ fn long_arguments_are_announced_by_pings() {
         .iter()
         .filter_map(|event| event.pointer("/delta/partial_json")?.as_str());
     assert_eq!(pieces.collect::<String>(), text);
+}
+
+/// The report: Switchyard#502. Claude Code pairs a call with its result by the id alone.
+#[test]
+fn missing_and_repeated_ids_are_unique() -> Outcome<()> {
+    let call = |id: &str| json!({"id": id, "function": {"name": "f", "arguments": "{}"}});
+    let calls = [call(""), call("call_1"), call("a"), call("a")];
+    let body =
+        json!({"choices": [{"message": {"tool_calls": calls}, "finish_reason": "tool_calls"}]});
+    let mut deltas: Vec<String> = Vec::new();
+    for (index, mut call) in calls.into_iter().enumerate() {
+        call["index"] = index.into();
+        deltas
+            .push(json!({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}).to_string());
+    }
+    deltas.push(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#.to_owned());
+    let head = RequestHead::from_path("m", false)?;
+    let source = TranslationInput {
+        dialect: Dialect::AnthropicMessages,
+        body: br#"{"max_tokens":9,"messages":[{"role":"user","content":"x"}]}"#,
+        head: &head,
+        model: "m",
+        thinking: None,
+        id: "r1",
+        created: 0,
+    };
+    let translated = TranslatedRequest::translate_content(&source, Dialect::OpenaiChat)?;
+    let whole: Value =
+        serde_json::from_slice(&translated.translate_response(body.to_string().as_bytes())?)?;
+    let expected = ["call_r1_0", "call_r1_1", "a", "a_2"];
+    let blocks = whole["content"].as_array().ok_or("no blocks")?;
+    let ids: Vec<&str> = blocks
+        .iter()
+        .filter_map(|block| block["id"].as_str())
+        .collect();
+    assert_eq!(ids, expected);
+    let data = translate_stream(Dialect::OpenaiChat, Dialect::AnthropicMessages, &deltas);
+    let data = data.unwrap_or_default();
+    let ids = data
+        .iter()
+        .filter_map(|event| event.pointer("/content_block/id")?.as_str());
+    assert_eq!(ids.collect::<Vec<_>>(), expected);
+    Ok(())
+}
+
+/// The reports: fireconnect#16, BerriAI/litellm#23510, sst/opencode#1279. Kimi starts to count again in each turn.
+#[test]
+fn ids_of_a_conversation_are_unique() -> Outcome<()> {
+    let call = r#"{"role":"assistant","tool_calls":[{"id":"list_dir:0","type":"function","function":{"name":"list_dir","arguments":"{}"}}]}"#;
+    let result = r#"{"role":"tool","tool_call_id":"list_dir:0","content":"x"}"#;
+    let body = format!(
+        r#"{{"messages":[{{"role":"user","content":"x"}},{call},{result},{call},{result}]}}"#
+    );
+    let (sent, _) = translate_request(Dialect::OpenaiChat, Dialect::AnthropicMessages, &body)?;
+    let ids = [
+        "/messages/1/content/0/id",
+        "/messages/2/content/0/tool_use_id",
+        "/messages/3/content/0/id",
+        "/messages/4/content/0/tool_use_id",
+    ];
+    let ids = ids.map(|pointer| {
+        sent.pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    });
+    assert_eq!(
+        ids,
+        ["list_dir_0", "list_dir_0", "list_dir_0_2", "list_dir_0_2"]
+    );
+    Ok(())
 }
 
 proptest! {
