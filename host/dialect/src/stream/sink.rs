@@ -87,6 +87,9 @@ pub(crate) trait Sink {
     /// Returns the text of an event so that every text in it can be decoded.
     fn readable<'t>(&mut self, text: &'t str) -> Cow<'t, str>;
 
+    /// Whether a finish reason for a call that the provider lost is an error.
+    fn fails_on_lost_call(&mut self) -> bool;
+
     /// Whether OpenAI's `[DONE]` may end a stream whose dialect has another end: some providers send it
     /// in all dialects.
     fn accepts_foreign_end(&self) -> bool;
@@ -192,6 +195,11 @@ impl Sink for Watch {
         Cow::Borrowed(text)
     }
 
+    fn fails_on_lost_call(&mut self) -> bool {
+        // After content the client gets the reason, and knows it.
+        !self.progress.has_content
+    }
+
     fn accepts_foreign_end(&self) -> bool {
         // The client would get the event too, and not understand it.
         false
@@ -268,6 +276,11 @@ impl Sink for Events {
 
     fn readable<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
         self.halves.mark(text)
+    }
+
+    fn fails_on_lost_call(&mut self) -> bool {
+        // No other dialect has a word for it: the response would seem complete.
+        true
     }
 
     fn accepts_foreign_end(&self) -> bool {

@@ -1,10 +1,10 @@
 //! Ends of responses: finish reasons that contradict the parts, calls that are cut off, and empty successes.
 
-use jackfield_dialect::{Dialect, EventClass};
+use jackfield_dialect::{BodyCheck, Dialect, EventClass, Translator};
 use serde_json::{Value, json};
 
 use crate::calls::{block_delta, block_start, message_end};
-use crate::{DIALECTS, Outcome, translate_stream, translate_whole};
+use crate::{DIALECTS, Outcome, context, translate_stream, translate_whole};
 
 /// Returns the finish reason for a client, and whether the client got a call.
 fn finish_and_call(client: Dialect, data: &[Value]) -> (String, bool) {
@@ -124,5 +124,71 @@ fn cut_calls_are_errors() {
             translate_whole(Dialect::OpenaiChat, client, &body).is_ok(),
             "{client}"
         );
+    }
+}
+/// The reports: sub2api#7098, NousResearch/hermes-agent#83886, router-for-me/CLIProxyAPI#1100.
+#[test]
+fn empty_successes_of_gemini_fail() {
+    let lost = r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"","thoughtSignature":"U0lH"}]},"finishReason":"MALFORMED_FUNCTION_CALL","finishMessage":"Malformed function call: x"}]}"#;
+    let unexpected = r#"{"candidates":[{"finishReason":"UNEXPECTED_TOOL_CALL"}]}"#;
+    let codec = Dialect::Gemini.codec();
+    for body in [lost, unexpected] {
+        let failed =
+            |class: &EventClass| matches!(class, EventClass::Error(error) if error.code.is_some());
+        assert!(
+            failed(&codec.observer().observe("", body.as_bytes())),
+            "{body}"
+        );
+        let stream = [body.to_owned()];
+        let translated = translate_stream(Dialect::Gemini, Dialect::OpenaiChat, &stream);
+        assert!(translated.is_err_and(|class| failed(&class)), "{body}");
+        assert!(matches!(
+            codec.check_body(body.as_bytes()),
+            BodyCheck::Error(_)
+        ));
+        assert!(codec.decode_response(body.as_bytes()).is_err(), "{body}");
+    }
+    for body in [
+        r#"{"candidates":[{"finishReason":"STOP"}]}"#,
+        r#"{"candidates":[]}"#,
+    ] {
+        let mut observer = codec.observer();
+        observer.observe("", body.as_bytes());
+        assert!(!observer.has_content(), "{body}");
+        let mut translator = Translator::new(Dialect::Gemini, Dialect::OpenaiChat, context());
+        translator.translate_event("", body.as_bytes(), &mut Vec::new());
+        translator.finish(&mut Vec::new());
+        assert!(!translator.completed(), "{body}");
+        assert_eq!(
+            codec.check_body(body.as_bytes()),
+            BodyCheck::Empty,
+            "{body}"
+        );
+    }
+}
+
+/// After content, clients of other dialects get an error; a client of the same dialect knows the reason.
+#[test]
+fn lost_call_after_content_fails_translated_streams_only() {
+    let text = r#"{"candidates":[{"content":{"parts":[{"text":"Let me"}]}}]}"#.to_owned();
+    let lost = r#"{"candidates":[{"finishReason":"MALFORMED_FUNCTION_CALL"}]}"#.to_owned();
+    let mut observer = Dialect::Gemini.codec().observer();
+    observer.observe("", text.as_bytes());
+    assert_eq!(observer.observe("", lost.as_bytes()), EventClass::Content);
+    let translated = translate_stream(Dialect::Gemini, Dialect::AnthropicMessages, &[text, lost]);
+    assert!(matches!(translated, Err(EventClass::Error(_))));
+}
+
+/// The reports: NousResearch/hermes-agent#92161, from GLM and OpenCode Zen; earendil-works/pi#8511, from OpenRouter.
+#[test]
+fn network_errors_of_chat_fail() {
+    for reasons in [
+        r#""finish_reason":"network_error""#,
+        r#""finish_reason":"stop","native_finish_reason":"network_error""#,
+    ] {
+        let event = format!(r#"{{"choices":[{{"index":0,"delta":{{"content":""}},{reasons}}}]}}"#);
+        let mut observer = Dialect::OpenaiChat.codec().observer();
+        let class = observer.observe("", event.as_bytes());
+        assert!(matches!(class, EventClass::Error(_)), "{event}");
     }
 }

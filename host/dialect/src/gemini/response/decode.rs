@@ -1,6 +1,7 @@
 //! Checks and decodes whole responses. A whole response has the form of one event of a stream.
 
 use super::chunk::ResponseChunk;
+use super::finish_reason;
 use crate::gemini::stream::reader::GeminiReader;
 use crate::gemini::usage;
 use crate::ir::{Delta, Event, Malformed, Part, PartStart, ReasoningPart, Response, ToolCall};
@@ -20,7 +21,11 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
     if let Some(error) = chunk.error.and_then(ProviderError::from_member) {
         return BodyCheck::Error(error);
     }
-    if chunk.has_content() || chunk.reason().is_some() {
+    if let Some(error) = chunk.failure() {
+        return BodyCheck::Error(error);
+    }
+    let reason = chunk.reason();
+    if chunk.has_content() || reason.is_some_and(|it| finish_reason::explains_empty_response(&it)) {
         return BodyCheck::Complete {
             usage: chunk.usage_metadata.and_then(usage::decode),
         };
@@ -41,6 +46,9 @@ pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
     let chunk = ResponseChunk::read(text).ok_or(Malformed("it is no response object"))?;
     if chunk.error.and_then(ProviderError::from_member).is_some() {
         return Err(Malformed("it is an error"));
+    }
+    if chunk.failure().is_some() {
+        return Err(Malformed("it ended without the call that the model made"));
     }
     if chunk.candidates.is_none()
         && chunk.prompt_feedback.is_none()

@@ -109,8 +109,8 @@ fn rejects_invalid_json_only_in_content() {
 }
 
 #[test]
-fn finish_reason_alone_is_content() -> Outcome {
-    let data = json!({"candidates": [{"finishReason": "STOP"}]}).to_string();
+fn finish_reason_that_explains_an_empty_response_is_content() -> Outcome {
+    let data = json!({"candidates": [{"finishReason": "MAX_TOKENS"}]}).to_string();
     let (mut observer, mut decoder, mut out) = (observer(), decoder(), Vec::new());
     let class = observer.observe("", data.as_bytes());
     assert_eq!(class, EventClass::Content);
@@ -118,7 +118,7 @@ fn finish_reason_alone_is_content() -> Outcome {
     decoder.finish(&mut out);
     assert_eq!(
         out,
-        [start(), Event::Finish(FinishReason::Stop), Event::Done]
+        [start(), Event::Finish(FinishReason::Length), Event::Done]
     );
     assert!(observer.completed() && observer.has_content() && decoder.has_content());
     Ok(())
