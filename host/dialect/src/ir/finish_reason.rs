@@ -34,9 +34,14 @@ impl FinishReason {
         }
     }
 
-    /// Whether the reason explains why a call is cut off: clients do not run it then.
-    pub(crate) const fn may_cut_calls(&self) -> bool {
-        matches!(self, Self::ContentFilter | Self::Length | Self::Refusal)
+    /// Returns the reason of a response with a call that is cut off; `None` if it does not explain that. Clients must not
+    /// run the call, so all dialects need a word for the reason: a refusal becomes a filter's.
+    pub(crate) const fn explain_cut_call(&self) -> Option<Self> {
+        match self {
+            Self::ContentFilter | Self::Refusal => Some(Self::ContentFilter),
+            Self::Length => Some(Self::Length),
+            Self::Other(_) | Self::Stop | Self::StopSequence(_) | Self::ToolCalls => None,
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use super::event::{Delta, Event, Malformed, PartStart};
 use super::finish_reason::FinishReason;
 use super::part::{Part, ToolCall};
 use crate::Usage;
-use crate::json::Completeness;
 
 /// A whole response. Translated responses have one candidate: a request for several is rejected.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,11 +30,11 @@ impl Response {
             Part::ToolCall(call) => Some(call),
             _ => None,
         });
-        let is_cut = |call: &ToolCall| Completeness::of(&call.arguments).is_open();
         let has_calls = calls.clone().next().is_some();
         self.finish = self.finish.reconcile(has_calls);
-        if !self.finish.may_cut_calls() && calls.any(is_cut) {
-            return Err(Malformed("it ends in the middle of a tool call"));
+        if calls.any(ToolCall::is_cut) {
+            let explained = self.finish.explain_cut_call();
+            self.finish = explained.ok_or(Malformed("it ends in the middle of a tool call"))?;
         }
         Ok(self)
     }

@@ -32,12 +32,16 @@ impl CallCheck {
                 }
                 Event::Finish(reason) => {
                     *reason = std::mem::take(reason).reconcile(self.has_calls);
-                    if self.is_cut && !reason.may_cut_calls() {
+                    if !self.is_cut {
+                        continue;
+                    }
+                    let Some(explained) = reason.explain_cut_call() else {
                         let error = ProviderError::from_message(CUT_CALL);
                         events.truncate(at);
                         events.push(Event::Error(error.clone()));
                         return Some(error);
-                    }
+                    };
+                    *reason = explained;
                 }
                 _ => {}
             }
