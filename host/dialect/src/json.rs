@@ -99,6 +99,19 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ser
     serde_json::from_str(&replace_lone(text))
 }
 
+/// Removes the white space between the tokens of a JSON text.
+pub(crate) fn compact(text: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let stays = |letter: &char| {
+        let is_space = matches!(letter, ' ' | '\t' | '\n' | '\r');
+        let keep = in_string || !is_space;
+        in_string ^= *letter == '"' && !escaped;
+        escaped = in_string && *letter == '\\' && !escaped;
+        keep
+    };
+    text.chars().filter(stays).collect()
+}
+
 fn utf8(text: &[u8]) -> Result<&str, JsonError> {
     std::str::from_utf8(text).map_err(|_| JsonError::NotUtf8)
 }

@@ -1,5 +1,6 @@
 //! Tool calls as they really stream.
 
+use jackfield_dialect::ir::Part;
 use jackfield_dialect::{Dialect, RequestHead, TranslatedRequest, TranslationInput};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -212,6 +213,22 @@ fn ids_of_a_conversation_are_unique() -> Outcome<()> {
         ["list_dir_0", "list_dir_0", "list_dir_0_2", "list_dir_0_2"]
     );
     Ok(())
+}
+
+/// Amounts of wei have more than 64 bits.
+#[test]
+fn integers_beyond_64_bits_of_gemini_keep_their_digits() {
+    let event = r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{ "wei": 123456789012345678901234567890 }}}]},"finishReason":"STOP"}]}"#;
+    let expected = r#"{"wei":123456789012345678901234567890}"#;
+    let stream = [event.to_owned()];
+    let data = translate_stream(Dialect::Gemini, Dialect::OpenaiChat, &stream);
+    let calls = data.map(|data| chat_calls(&data));
+    assert_eq!(calls, Ok(vec![("f".to_owned(), expected.to_owned())]));
+    let response = Dialect::Gemini.codec().decode_response(event.as_bytes());
+    let Ok([Part::ToolCall(call)]) = response.as_ref().map(|response| &*response.parts) else {
+        panic!("{response:?}");
+    };
+    assert_eq!(call.arguments, expected);
 }
 
 proptest! {

@@ -101,7 +101,7 @@ fn reads_last_of_duplicate_members() -> Outcome {
 
 #[test]
 fn rejects_invalid_json_only_in_content() {
-    let content = r#"{"candidates": [{"content": {"parts": [{"functionCall": {"name": "f", "args": {"a": 1e999}}}]}}]}"#;
+    let content = r#"{"candidates": [{"content": {"parts": [{"inlineData": {"data": 1e999}}]}}]}"#;
     let expected = Malformed("an event is not valid JSON");
     assert_eq!(events([content.as_bytes()]), Err(expected));
     let other = r#"{"candidates": [{"content": {"parts": [{"text": "a"}]}, "other": 1e999}]}"#;
