@@ -5,6 +5,7 @@
 //! dialect's module decodes its own wire format into these and encodes them again; no module knows
 //! another dialect.
 
+mod call_ids;
 pub(crate) mod data_url;
 mod effort;
 mod event;
@@ -30,6 +31,7 @@ pub use response::Response;
 pub use response_context::ResponseContext;
 pub use signature::Signature;
 
+pub(crate) use call_ids::CallIds;
 pub(crate) use object_reader::ObjectReader;
 pub(crate) use part::standard_base64;
 pub(crate) use response::split_part;

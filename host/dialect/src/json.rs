@@ -1,9 +1,11 @@
 //! Finds and changes values inside JSON texts without building a tree. All other bytes stay as they
 //! are.
 
+mod completeness;
 mod locate;
 mod members;
 mod patch;
+mod surrogates;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +14,9 @@ use std::ops::Range;
 pub use crate::limits::PATCHES_MAX;
 pub use patch::{Patch, PatchError, apply};
 
+pub(crate) use completeness::Completeness;
 pub(crate) use members::{is_void, items, members, string};
+pub(crate) use surrogates::{is_high, lenient_text, mark_lone, pair, replace_lone, unmark};
 
 use locate::locate;
 
@@ -85,6 +89,27 @@ pub(crate) fn finite_numbers(items: &[serde_json::Value]) -> Option<Vec<f32>> {
 /// that refuse to be serialized; no value written here has either, so the fallback is never used.
 pub(crate) fn to_vec(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// Parses a JSON text, with lone surrogates replaced.
+///
+/// # Errors
+/// If it is not JSON, or not what is read.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
+    serde_json::from_str(&replace_lone(text))
+}
+
+/// Removes the white space between the tokens of a JSON text.
+pub(crate) fn compact(text: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let stays = |letter: &char| {
+        let is_space = matches!(letter, ' ' | '\t' | '\n' | '\r');
+        let keep = in_string || !is_space;
+        in_string ^= *letter == '"' && !escaped;
+        escaped = in_string && *letter == '\\' && !escaped;
+        keep
+    };
+    text.chars().filter(stays).collect()
 }
 
 fn utf8(text: &[u8]) -> Result<&str, JsonError> {

@@ -51,10 +51,14 @@ pub(crate) const CITATIONS_MAX: usize = 256;
 /// in bytes. Responses with search results have a few pages. The citations of a longer text have no spans.
 pub(crate) const CITED_TEXT_BYTES_MAX: usize = 256 << 10;
 
-/// The maximum length of a tool call's arguments in a stream to a client of `gemini`, in bytes: the API has
-/// them whole in one event. The arguments of a tool that writes a file hold the file; no model writes 4 MiB
+/// The maximum length of a tool call's arguments in a stream to a client of `gemini`, whose API has
+/// them whole in one event, or of `anthropic-messages`, whose clients fail without an object, in bytes. The arguments of a tool that writes a file hold the file; no model writes 4 MiB
 /// in one response.
 pub(crate) const CALL_ARGUMENTS_BYTES_MAX: usize = 4 << 20;
+
+/// How many bytes of a tool call's arguments are held back before a client of `anthropic-messages` gets a `ping`: what a
+/// model writes in some seconds. Clients give up on streams that are silent.
+pub(crate) const PING_BYTES: usize = 1 << 10;
 
 /// The maximum length of the id or the model's name in a stream of `openai-chat`, in bytes. It is repeated to
 /// the client; the longest in use have around a hundred.
@@ -63,6 +67,21 @@ pub(crate) const STREAM_NAME_BYTES_MAX: usize = 512;
 /// The maximum length of a stream's text that is held back while a call of `openai-chat` is open, in bytes.
 /// Some models write a line break there; a longer text ends the call.
 pub(crate) const TEXT_IN_CALL_BYTES_MAX: usize = 64 << 10;
+
+/// The maximum length of the tool calls of an `openai-chat` stream that wait for an earlier one to end, in bytes: the
+/// arguments of a tool that writes a file, as in [`CALL_ARGUMENTS_BYTES_MAX`].
+pub(crate) const HELD_CALLS_BYTES_MAX: usize = 4 << 20;
+
+/// The maximum number of tool calls or blocks that wait for an earlier one to end. OpenAI's API takes 128 tools, and a
+/// model calls a few at once.
+pub(crate) const WAITING_PARTS_MAX: usize = 256;
+
+/// The maximum length of the events of an `anthropic-messages` stream that wait for an earlier block to end, in bytes: as
+/// [`HELD_CALLS_BYTES_MAX`].
+pub(crate) const WAITING_BLOCKS_BYTES_MAX: usize = 4 << 20;
+
+/// The maximum number of calls of one response whose ids are compared. Models make a few at once.
+pub(crate) const CALL_IDS_MAX: usize = 1 << 10;
 
 /// The maximum length of a custom tool's arguments that are held back in a stream to a client of
 /// `openai-chat`, in bytes. They may hold patches of whole files; no model writes 4 MiB in one response.

@@ -85,7 +85,7 @@ impl Codec for OpenaiChat {
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<Response, Malformed> {
-        decode_response(body)
+        decode_response(body).and_then(Response::check)
     }
 
     fn encode_response(&self, response: &Response, context: &ResponseContext) -> Vec<u8> {

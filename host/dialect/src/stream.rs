@@ -6,6 +6,8 @@
 //! streams commit, fail and end at the same events. Where they must differ, [`Sink`] has a method that
 //! says why.
 
+mod calls;
+mod halves;
 mod sink;
 mod text;
 
@@ -56,10 +58,11 @@ fn read(
     if sink.progress().is_over {
         return Ok(EventClass::Preamble);
     }
-    let text = std::str::from_utf8(data.trim_ascii());
-    let text = text.map_err(|_| Malformed("an event is not UTF-8"))?;
+    // A byte that is no UTF-8 must not end the stream.
+    let text = String::from_utf8_lossy(data.trim_ascii());
+    let text = sink.readable(&text);
     sink.progress().class = EventClass::Preamble;
-    let result = reader.read(name, text, sink);
+    let result = reader.read(name, &text, sink);
     match std::mem::replace(&mut sink.progress().class, EventClass::Preamble) {
         // An error that the provider reports explains more than what is malformed beside it.
         error @ EventClass::Error(_) => Ok(error),
@@ -108,15 +111,23 @@ impl<R: Reader> EventDecoder for Decoding<R> {
     ) -> Result<EventClass, Malformed> {
         // The sink writes into the caller's list: nothing is copied.
         std::mem::swap(&mut self.sink.events, out);
+        let known = self.sink.events.len();
         let class = read(&mut self.reader, &mut self.sink, name, data);
+        let cut = self.sink.complete(known);
         std::mem::swap(&mut self.sink.events, out);
-        class
+        match (class, cut) {
+            (Ok(EventClass::Error(error)), _) => Ok(EventClass::Error(error)),
+            (Ok(_), Some(error)) => Ok(EventClass::Error(error)),
+            (class, _) => class,
+        }
     }
 
     fn finish(&mut self, out: &mut Vec<Event>) {
         if !self.sink.progress.is_over {
             std::mem::swap(&mut self.sink.events, out);
+            let known = self.sink.events.len();
             self.reader.finish(&mut self.sink);
+            self.sink.complete(known);
             std::mem::swap(&mut self.sink.events, out);
             self.sink.progress.is_over = true;
         }

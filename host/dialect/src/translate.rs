@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::ir::{Event, EventDecoder, EventEncoder, Frame, Response, ResponseContext};
+use crate::ir::{
+    CallIds, Event, EventDecoder, EventEncoder, Frame, PartStart, Response, ResponseContext,
+};
 use crate::{Dialect, ErrorBody, EventClass, ProviderError, Usage};
 
 /// Translates a provider's stream into the client's dialect.
@@ -12,6 +14,7 @@ pub struct Translator {
     decoder: Box<dyn EventDecoder>,
     encoder: Box<dyn EventEncoder>,
     events: Vec<Event>,
+    call_ids: CallIds,
     usage: Option<Usage>,
     has_content: bool,
     end: StreamEnd,
@@ -31,6 +34,7 @@ impl Translator {
     pub fn new(from: Dialect, to: Dialect, response_context: ResponseContext) -> Self {
         Self {
             decoder: from.codec().decoder(),
+            call_ids: CallIds::new(&response_context.id),
             encoder: to.codec().encoder(response_context),
             events: Vec::new(),
             usage: None,
@@ -83,8 +87,11 @@ impl Translator {
     /// Writes the events that were read, up to the first error or the end.
     fn write(&mut self, out: &mut Vec<Frame>) {
         self.has_content |= self.decoder.has_content();
-        for event in self.events.drain(..) {
-            match &event {
+        for mut event in self.events.drain(..) {
+            match &mut event {
+                Event::PartStart(PartStart::ToolCall { id, .. }) => {
+                    *id = self.call_ids.unique(id);
+                }
                 // This drops the drain, which also removes the events after the error.
                 Event::Error(_) => return,
                 Event::Usage(usage) => self.usage = Some(*usage),

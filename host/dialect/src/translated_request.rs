@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use crate::embed::EmbedRequest;
 use crate::ir::{
-    Effort, Malformed, Request, Response, ResponseContext, TranslationError, TranslationReport,
-    Warning,
+    CallIds, Effort, Malformed, Request, Response, ResponseContext, TranslationError,
+    TranslationReport, Warning,
 };
 use crate::{Dialect, RequestHead, Thinking, Translator};
 
@@ -78,6 +78,7 @@ impl TranslatedRequest {
         if let Some(thinking) = source.thinking {
             decoded.reasoning = thinking.override_reasoning(decoded.reasoning);
         }
+        decoded.make_call_ids_unique();
         // After the suffix, which may request reasoning that the body does not.
         show_reasoning(source.dialect, &mut decoded);
         let client_losses = report.warnings().len();
@@ -107,6 +108,7 @@ impl TranslatedRequest {
                 .codec()
                 .decode_request(source.body, source.head, &mut report)?;
         source.model.clone_into(&mut decoded.model);
+        decoded.make_call_ids_unique();
         let format = to.codec().token_count();
         let format = format.ok_or_else(|| TranslationError::new("", NO_TOKEN_COUNT))?;
         let body = format.encode_request(&decoded, &mut report)?;
@@ -192,7 +194,8 @@ impl TranslatedRequest {
         let (client, provider) = (self.from.codec(), self.to.codec());
         match &self.response_kind {
             ResponseKind::Content(context) => {
-                let response = provider.decode_response(body)?;
+                let mut response = provider.decode_response(body)?;
+                CallIds::new(&context.id).apply(&mut response);
                 Ok(client.encode_response(&response, context))
             }
             ResponseKind::TokenCount => {

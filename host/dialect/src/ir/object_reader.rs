@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::report::{TranslationError, TranslationReport};
+use crate::json::lenient_text;
 
 /// The members of an object that are not read yet, and the object's path. Null counts as missing.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub(crate) struct ObjectReader {
 impl ObjectReader {
     /// Parses a body.
     pub(crate) fn from_body(body: &[u8]) -> Result<Self, TranslationError> {
-        let value: Value = serde_json::from_slice(body).map_err(|error| {
+        let value: Value = serde_json::from_str(&lenient_text(body)).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             TranslationError::new(
                 "",

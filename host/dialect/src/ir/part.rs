@@ -6,6 +6,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use serde_json::Value;
 
 use super::signature::Signature;
+use crate::json::Completeness;
 
 /// One part of a turn or of a response.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,6 +104,13 @@ pub struct ToolCall {
     pub arguments: String,
     /// The provider's record of the reasoning before the call. Only Gemini attaches it to the call.
     pub signature: Option<Signature>,
+}
+
+impl ToolCall {
+    /// Whether the arguments are cut off: the token limit or a filter ended the response. No client may run it.
+    pub(crate) fn is_cut(&self) -> bool {
+        Completeness::of(&self.arguments).is_open()
+    }
 }
 
 /// The result of a tool call.

@@ -52,7 +52,7 @@ impl TranslationReport {
 /// Why a request cannot be translated. The client must change it, or use a model whose provider has the
 /// client's dialect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {what}")]
+#[error("{}{what}", prefix(.field))]
 pub struct TranslationError {
     /// The invalid member, by its name in the client's dialect; empty for the whole body.
     pub field: String,
@@ -72,5 +72,14 @@ impl TranslationError {
             field: field.into(),
             what: what.into(),
         }
+    }
+}
+
+/// Returns the beginning of an error's message: the member, if there is one.
+fn prefix(field: &str) -> String {
+    if field.is_empty() {
+        String::new()
+    } else {
+        format!("{field}: ")
     }
 }

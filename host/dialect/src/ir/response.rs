@@ -1,8 +1,8 @@
 //! A whole response.
 
-use super::event::{Delta, Event, PartStart};
+use super::event::{Delta, Event, Malformed, PartStart};
 use super::finish_reason::FinishReason;
-use super::part::Part;
+use super::part::{Part, ToolCall};
 use crate::Usage;
 
 /// A whole response. Translated responses have one candidate: a request for several is rejected.
@@ -21,6 +21,24 @@ pub struct Response {
 }
 
 impl Response {
+    /// Returns the response with a finish reason that agrees with its parts.
+    ///
+    /// # Errors
+    /// If it ends in the middle of a call.
+    pub(crate) fn check(mut self) -> Result<Self, Malformed> {
+        let mut calls = self.parts.iter().filter_map(|part| match part {
+            Part::ToolCall(call) => Some(call),
+            _ => None,
+        });
+        let has_calls = calls.clone().next().is_some();
+        self.finish = self.finish.reconcile(has_calls);
+        if calls.any(ToolCall::is_cut) {
+            let explained = self.finish.explain_cut_call();
+            self.finish = explained.ok_or(Malformed("it ends in the middle of a tool call"))?;
+        }
+        Ok(self)
+    }
+
     /// Returns the response as the events of a stream, each part in one piece.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {

@@ -4,6 +4,8 @@
 
 use serde_json::{Value, json};
 
+use crate::json;
+
 /// The prefix of the result of a failed tool, for dialects that have no flag for a failure.
 pub(crate) const TOOL_ERROR_PREFIX: &str = "Error: ";
 
@@ -26,7 +28,7 @@ pub(crate) fn input_object(input: &str) -> String {
 
 /// Returns a custom tool's input; `None` if the arguments have another form.
 pub(crate) fn input(arguments: &str) -> Option<String> {
-    match serde_json::from_str(arguments).ok()? {
+    match json::parse(arguments).ok()? {
         Value::Object(mut members) => match members.shift_remove("input")? {
             Value::String(input) => Some(input),
             _ => None,

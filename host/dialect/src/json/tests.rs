@@ -386,3 +386,10 @@ proptest! {
         let _ = patched(&text, &[remove(&path)]).is_ok();
     }
 }
+
+#[test]
+fn compact_removes_space_between_tokens_only() {
+    let text = "{ \"a b\" : [ 1 , \"\\\" x\" ],\n\"c\\\\\" : 1 }";
+    let expected = "{\"a b\":[1,\"\\\" x\"],\"c\\\\\":1}";
+    assert_eq!(compact(text), expected);
+}

@@ -1,6 +1,10 @@
 //! The two sinks of a reader.
 
+use std::borrow::Cow;
+
 use super::Text;
+use super::calls::CallCheck;
+use super::halves::Halves;
 use crate::ir::{Delta, Event, FinishReason, Malformed, PartStart};
 use crate::{EventClass, ProviderError, Usage};
 
@@ -35,7 +39,7 @@ impl Default for Progress {
 }
 
 impl Progress {
-    fn content(&mut self) {
+    pub(crate) fn content(&mut self) {
         self.has_content = true;
         // An error or an end in the same event matters more than its content.
         if self.class == EventClass::Preamble {
@@ -79,6 +83,12 @@ pub(crate) trait Sink {
     /// # Errors
     /// If the call would have to be translated.
     fn unnamed_call(&mut self) -> Result<(), Malformed>;
+
+    /// Returns the text of an event so that every text in it can be decoded.
+    fn readable<'t>(&mut self, text: &'t str) -> Cow<'t, str>;
+
+    /// Whether a finish reason for a call that the provider lost is an error.
+    fn fails_on_lost_call(&mut self) -> bool;
 
     /// Whether OpenAI's `[DONE]` may end a stream whose dialect has another end: some providers send it
     /// in all dialects.
@@ -180,6 +190,16 @@ impl Sink for Watch {
         Ok(())
     }
 
+    fn readable<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
+        // No text is decoded.
+        Cow::Borrowed(text)
+    }
+
+    fn fails_on_lost_call(&mut self) -> bool {
+        // After content the client gets the reason, and knows it.
+        !self.progress.has_content
+    }
+
     fn accepts_foreign_end(&self) -> bool {
         // The client would get the event too, and not understand it.
         false
@@ -191,9 +211,20 @@ impl Sink for Watch {
 pub(crate) struct Events {
     pub(super) progress: Progress,
     pub(super) events: Vec<Event>,
+    halves: Halves,
+    calls: CallCheck,
 }
 
 impl Events {
+    /// Completes the events from `known` on, which were read from one event.
+    /// Returns the error if the response ends in the middle of a call.
+    pub(super) fn complete(&mut self, known: usize) -> Option<ProviderError> {
+        self.halves.join(&mut self.events, known);
+        let error = self.calls.check(&mut self.events, known)?;
+        self.progress.is_over = true;
+        Some(error)
+    }
+
     /// Returns the events.
     pub(crate) fn into_events(self) -> Vec<Event> {
         self.events
@@ -241,6 +272,15 @@ impl Sink for Events {
     fn unnamed_call(&mut self) -> Result<(), Malformed> {
         // No client can act on a call that names no tool.
         Err(Malformed::UNNAMED_CALL)
+    }
+
+    fn readable<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
+        self.halves.mark(text)
+    }
+
+    fn fails_on_lost_call(&mut self) -> bool {
+        // No other dialect has a word for it: the response would seem complete.
+        true
     }
 
     fn accepts_foreign_end(&self) -> bool {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::ir::TranslationError;
-use crate::json::Patch;
+use crate::json::{Patch, lenient_text};
 
 /// A body with the edits so far. Pointers (RFC 6901) name members of objects only, without escapes.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct BodyEdit {
 
 impl BodyEdit {
     pub(crate) fn read(body: &[u8]) -> Result<Self, TranslationError> {
-        let tree: Map<String, Value> = serde_json::from_slice(body)
+        let tree: Map<String, Value> = serde_json::from_str(&lenient_text(body))
             .map_err(|_| TranslationError::new("", "the body must be a JSON object"))?;
         Ok(Self {
             tree: Value::Object(tree),

@@ -104,6 +104,8 @@ impl Dispatcher {
     /// an answer that the provider would only repeat: it refuses the credential or lacks the model.
     pub(super) fn cools(&self, context: &CallContext, slot: Slot, failure: &Failure) -> bool {
         match class_of(failure) {
+            // Nothing was sent: the token had ended, and is refreshed again soon.
+            CoolingClass::Refused if !failure.sent => {}
             CoolingClass::Billing | CoolingClass::Missing | CoolingClass::Refused => return false,
             CoolingClass::Limit | CoolingClass::Outage | CoolingClass::Overload => {}
         }

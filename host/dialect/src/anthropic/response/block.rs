@@ -120,7 +120,7 @@ impl<'a> ContentBlock<'a> {
 
 /// Parses the arguments of a call as an object, which the API requires.
 pub(crate) fn arguments_object(arguments: &str) -> Value {
-    match serde_json::from_str(arguments) {
+    match crate::json::parse(arguments) {
         Ok(input @ Value::Object(_)) => input,
         Ok(Value::Null) => Value::Object(Map::new()),
         _ if arguments.trim().is_empty() => Value::Object(Map::new()),

@@ -7,7 +7,7 @@ use super::encode::fallback_id;
 use super::finish_reason;
 use crate::anthropic::usage::TokenCounts;
 use crate::ir::{FinishReason, Malformed, Part, Response};
-use crate::json::{is_void, items, members, string};
+use crate::json::{is_void, items, lenient_text, members, string};
 use crate::limits::BLOCKS_MAX;
 use crate::stream::Text;
 use crate::{BodyCheck, ProviderError};
@@ -79,9 +79,7 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
     if body.trim_ascii().is_empty() {
         return BodyCheck::Empty;
     }
-    let Ok(text) = std::str::from_utf8(body) else {
-        return BodyCheck::Malformed;
-    };
+    let text = &*lenient_text(body);
     let Some(message) = MessageView::read(text) else {
         return ProviderError::read(body).map_or(BodyCheck::Malformed, BodyCheck::Error);
     };
@@ -104,7 +102,7 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
 /// # Errors
 /// If it is not a message, or calls a tool without a name.
 pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
-    let text = std::str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
+    let text = &*lenient_text(body);
     let message = MessageView::read(text).ok_or(Malformed("it is no JSON object"))?;
     let content = message.content;
     let content = content.ok_or(Malformed("a message has no content"))?;

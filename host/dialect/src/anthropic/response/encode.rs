@@ -49,6 +49,8 @@ fn write_part(part: &Part, response_context: &ResponseContext, content: &mut Vec
             }
             content.push(block);
         }
+        // Its input would have to be another object than the model wrote.
+        Part::ToolCall(call) if call.is_cut() => {}
         Part::ToolCall(call) => {
             if let Some(signature) = &call.signature {
                 let data = block::call_signature_data(signature);

@@ -1,13 +1,14 @@
 //! Writes a client's stream.
 
+mod held_arguments;
 mod message_event;
 
 use std::borrow::Cow;
 
+use self::held_arguments::{AfterPiece, HeldArguments};
 use self::message_event::{
     BlockDelta, BlockStart, EmptyObject, MessageEvent, MessageStart, StopReason,
 };
-use crate::Usage;
 use crate::anthropic::error::encode_provider_error;
 use crate::anthropic::response::encode::{fallback_id, media_as_text, message_id};
 use crate::anthropic::response::{block, finish_reason};
@@ -16,6 +17,7 @@ use crate::ir::{
     Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext, Signature,
     split_part,
 };
+use crate::{ProviderError, Usage};
 
 /// Writes one client's stream: `message_start`; for each block a `content_block_start`, deltas and a
 /// `content_block_stop`; `message_delta` with the finish reason and the usage; `message_stop`.
@@ -27,6 +29,7 @@ pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder
         ended: false,
         index: 0,
         open: BlockState::Nothing,
+        held: HeldArguments::default(),
         calls: false,
         finish: FinishReason::Stop,
         usage: None,
@@ -40,6 +43,8 @@ struct AnthropicWriter {
     /// The index of the open block, or of the next one.
     index: usize,
     open: BlockState,
+    /// The arguments of the open call.
+    held: HeldArguments,
     /// Whether a tool was called.
     calls: bool,
     finish: FinishReason,
@@ -64,13 +69,7 @@ impl EventEncoder for AnthropicWriter {
             Event::Delta(delta) => self.delta(delta, out),
             Event::Done => self.done(out),
             Event::PartEnd => self.end(out),
-            Event::Error(error) => {
-                self.ended = true;
-                out.push(Frame {
-                    name: "error".into(),
-                    data: encode_provider_error(error),
-                });
-            }
+            Event::Error(error) => self.fail(error, out),
             // One event has both the reason and the usage, which may still follow. `done` writes it.
             Event::Finish(finish) => self.finish = finish.clone(),
             Event::Start { .. } => self.start(out),
@@ -156,7 +155,10 @@ impl AnthropicWriter {
             return;
         }
         let delta = match delta {
-            Delta::Arguments(partial_json) => BlockDelta::InputJson { partial_json },
+            Delta::Arguments(text) => {
+                self.hold(text, out);
+                return;
+            }
             Delta::Citation(citation) => match citations::encode(citation) {
                 Some(citation) => BlockDelta::Citation { citation },
                 None => return,
@@ -168,6 +170,25 @@ impl AnthropicWriter {
             },
         };
         self.write_delta(delta, out);
+    }
+
+    fn hold(&mut self, arguments: &str, out: &mut Vec<Frame>) {
+        match self.held.push(arguments) {
+            AfterPiece::Continue => {}
+            AfterPiece::Ping => out.push(MessageEvent::Ping {}.frame()),
+            AfterPiece::TooLong => {
+                let message = "the arguments of a tool call are too long";
+                self.fail(&ProviderError::from_message(message), out);
+            }
+        }
+    }
+
+    fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
+        self.ended = true;
+        out.push(Frame {
+            name: "error".into(),
+            data: encode_provider_error(error),
+        });
     }
 
     fn write_redacted(&mut self, signature: &Signature, out: &mut Vec<Frame>) {
@@ -184,6 +205,9 @@ impl AnthropicWriter {
 
     fn end(&mut self, out: &mut Vec<Frame>) {
         if self.open == BlockState::Block {
+            for partial_json in &std::mem::take(&mut self.held).into_pieces() {
+                self.write_delta(BlockDelta::InputJson { partial_json }, out);
+            }
             let index = self.index;
             out.push(MessageEvent::BlockStop { index }.frame());
             self.index += 1;

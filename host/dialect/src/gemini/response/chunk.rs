@@ -8,6 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::finish_reason;
+use crate::ProviderError;
 use crate::json::{is_void, string};
 
 /// A response, or an event of one. A null member counts as missing.
@@ -46,6 +48,8 @@ pub(crate) struct Candidate<'a> {
     content: Option<ContentMembers<'a>>,
     #[serde(borrow)]
     finish_reason: Option<&'a RawValue>,
+    #[serde(borrow)]
+    finish_message: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) grounding_metadata: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -110,6 +114,23 @@ impl<'a> ResponseChunk<'a> {
         let block_reason = self.prompt_feedback.as_ref()?.block_reason;
         let block_reason = block_reason.filter(|raw| !is_void(raw))?;
         string(block_reason).map(|_| Cow::Borrowed(BLOCKED))
+    }
+}
+
+impl ResponseChunk<'_> {
+    /// Returns the error of a response that failed by its finish reason.
+    pub(crate) fn failure(&self) -> Option<ProviderError> {
+        let reason = self
+            .reason()
+            .filter(|reason| finish_reason::is_failure(reason))?;
+        let candidate = self.first_candidate();
+        let message = candidate.and_then(|candidate| string(candidate.finish_message?));
+        let message = message.filter(|message| !message.is_empty());
+        let default = || format!("the provider ended the response with {reason}").into();
+        Some(ProviderError {
+            code: Some(reason.clone().into_owned()),
+            ..ProviderError::from_message(&message.unwrap_or_else(default))
+        })
     }
 }
 

@@ -1,9 +1,11 @@
 //! Checks and decodes whole responses. A whole response has the form of one event of a stream.
 
 use super::chunk::ResponseChunk;
+use super::finish_reason;
 use crate::gemini::stream::reader::GeminiReader;
 use crate::gemini::usage;
 use crate::ir::{Delta, Event, Malformed, Part, PartStart, ReasoningPart, Response, ToolCall};
+use crate::json::lenient_text;
 use crate::stream::Events;
 use crate::{BodyCheck, ProviderError};
 
@@ -12,16 +14,18 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
     if body.trim_ascii().is_empty() {
         return BodyCheck::Empty;
     }
-    let Ok(text) = std::str::from_utf8(body) else {
-        return BodyCheck::Malformed;
-    };
+    let text = &*lenient_text(body);
     let Some(chunk) = ResponseChunk::read(text) else {
         return ProviderError::read(body).map_or(BodyCheck::Malformed, BodyCheck::Error);
     };
     if let Some(error) = chunk.error.and_then(ProviderError::from_member) {
         return BodyCheck::Error(error);
     }
-    if chunk.has_content() || chunk.reason().is_some() {
+    if let Some(error) = chunk.failure() {
+        return BodyCheck::Error(error);
+    }
+    let reason = chunk.reason();
+    if chunk.has_content() || reason.is_some_and(|it| finish_reason::explains_empty_response(&it)) {
         return BodyCheck::Complete {
             usage: chunk.usage_metadata.and_then(usage::decode),
         };
@@ -38,10 +42,13 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
 /// # Errors
 /// If it is not a response, or calls a tool without a name.
 pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
-    let text = std::str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
+    let text = &*lenient_text(body);
     let chunk = ResponseChunk::read(text).ok_or(Malformed("it is no response object"))?;
     if chunk.error.and_then(ProviderError::from_member).is_some() {
         return Err(Malformed("it is an error"));
+    }
+    if chunk.failure().is_some() {
+        return Err(Malformed("it ended without the call that the model made"));
     }
     if chunk.candidates.is_none()
         && chunk.prompt_feedback.is_none()

@@ -110,7 +110,7 @@ pub(crate) fn write_part(part: &Part) -> Option<Value> {
         Part::Refusal(text) | Part::Text { text, .. } => {
             (!text.is_empty()).then(|| json!({"text": text}))
         }
-        Part::ToolCall(call) => Some(write_call(call)),
+        Part::ToolCall(call) => (!call.is_cut()).then(|| write_call(call)),
         // Only requests have tool results.
         Part::ToolResult(_) => None,
     }

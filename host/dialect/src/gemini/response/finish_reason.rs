@@ -22,16 +22,27 @@ const FILTER_REASONS: [&str; 8] = [
 ];
 
 /// The reasons without a common form. Google's clients reject any word that is in none of these lists.
-const OTHER_REASONS: [&str; 8] = [
-    "LANGUAGE",
+const OTHER_REASONS: [&str; 3] = ["LANGUAGE", "NO_IMAGE", "OTHER"];
+
+/// The reasons for a response that lacks the call that the model wanted to make.
+const FAILURE_REASONS: [&str; 5] = [
     "MALFORMED_FUNCTION_CALL",
     "MALFORMED_RESPONSE",
     "MISSING_THOUGHT_SIGNATURE",
-    "NO_IMAGE",
-    "OTHER",
     "TOO_MANY_TOOL_CALLS",
     "UNEXPECTED_TOOL_CALL",
 ];
+
+/// Whether a response with this reason failed: another attempt may succeed.
+pub(crate) fn is_failure(reason: &str) -> bool {
+    FAILURE_REASONS.contains(&reason)
+}
+
+/// Whether a response with this reason is complete without any content. Others are empty by mistake: the model was done
+/// before it began.
+pub(crate) fn explains_empty_response(reason: &str) -> bool {
+    reason == "MAX_TOKENS" || reason == "SAFETY" || FILTER_REASONS.contains(&reason)
+}
 
 /// Decodes a reason; an empty text stands for a missing one. Google has no reason of its own for a response
 /// with tool calls.

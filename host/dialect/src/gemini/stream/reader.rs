@@ -39,6 +39,10 @@ impl stream::Reader for GeminiReader {
             sink.error(error);
             return Ok(());
         }
+        if let Some(error) = chunk.failure().filter(|_| sink.fails_on_lost_call()) {
+            sink.error(error);
+            return Ok(());
+        }
         self.chunk(&chunk, sink)
     }
 
@@ -78,7 +82,15 @@ impl GeminiReader {
             None => Ok(()),
         })?;
         if let Some(reason) = chunk.reason() {
-            sink.finish_seen();
+            let is_complete = finish_reason::explains_empty_response(&reason)
+                || finish_reason::is_failure(&reason)
+                || sink.progress().has_content;
+            if is_complete {
+                sink.finish_seen();
+            } else {
+                // The host takes a response without content for a failure.
+                sink.progress().is_finished = true;
+            }
             let reason = || truncate(&reason, CODE_BYTES_MAX).to_owned();
             self.reason = Some(sink.keep(reason));
         }

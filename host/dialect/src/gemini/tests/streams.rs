@@ -101,16 +101,16 @@ fn reads_last_of_duplicate_members() -> Outcome {
 
 #[test]
 fn rejects_invalid_json_only_in_content() {
-    let content = r#"{"candidates": [{"content": {"parts": [{"text": "\ud800"}]}}]}"#;
+    let content = r#"{"candidates": [{"content": {"parts": [{"inlineData": {"data": 1e999}}]}}]}"#;
     let expected = Malformed("an event is not valid JSON");
     assert_eq!(events([content.as_bytes()]), Err(expected));
-    let other = r#"{"candidates": [{"content": {"parts": [{"text": "a"}]}, "other": "\ud800"}]}"#;
+    let other = r#"{"candidates": [{"content": {"parts": [{"text": "a"}]}, "other": 1e999}]}"#;
     assert!(events([other.as_bytes()]).is_ok());
 }
 
 #[test]
-fn finish_reason_alone_is_content() -> Outcome {
-    let data = json!({"candidates": [{"finishReason": "STOP"}]}).to_string();
+fn finish_reason_that_explains_an_empty_response_is_content() -> Outcome {
+    let data = json!({"candidates": [{"finishReason": "MAX_TOKENS"}]}).to_string();
     let (mut observer, mut decoder, mut out) = (observer(), decoder(), Vec::new());
     let class = observer.observe("", data.as_bytes());
     assert_eq!(class, EventClass::Content);
@@ -118,7 +118,7 @@ fn finish_reason_alone_is_content() -> Outcome {
     decoder.finish(&mut out);
     assert_eq!(
         out,
-        [start(), Event::Finish(FinishReason::Stop), Event::Done]
+        [start(), Event::Finish(FinishReason::Length), Event::Done]
     );
     assert!(observer.completed() && observer.has_content() && decoder.has_content());
     Ok(())

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::json::{is_void, members};
+use crate::json::{is_void, members, string};
 use crate::openai_chat::usage;
 use crate::stream::Text;
 use crate::{ProviderError, Usage};
@@ -43,6 +43,8 @@ pub(crate) struct Choices<'a> {
     first: Option<ChoiceScan<'a>>,
     /// The last finish reason of any choice.
     finish_reason: Option<&'a RawValue>,
+    /// The last finish reason of OpenRouter's provider.
+    native_finish_reason: Option<&'a RawValue>,
     /// OpenRouter's error of a choice.
     error: Option<&'a RawValue>,
     /// Moonshot's usage of a choice.
@@ -57,6 +59,8 @@ pub(crate) struct ChoiceScan<'a> {
     message: Option<DeltaScan<'a>>,
     text: Option<&'a RawValue>,
     finish_reason: Option<&'a RawValue>,
+    /// What OpenRouter's provider sent; the finish reason beside it may be `stop` for a failure.
+    native_finish_reason: Option<&'a RawValue>,
     /// The text that vLLM stopped at, or the number of a token, which is ignored.
     stop_reason: Option<&'a RawValue>,
     error: Option<&'a RawValue>,
@@ -97,10 +101,12 @@ impl<'a> ChunkScan<'a> {
         if let Some(error) = errors.find_map(ProviderError::from_member) {
             return Some(error);
         }
-        // OpenRouter's word for a choice that broke off; usually there is an error beside it.
-        let reason = choices?.finish_reason?;
-        (reason.get() == "\"error\"")
-            .then(|| ProviderError::from_message("the provider sent the finish reason `error`"))
+        let choices = choices?;
+        let reasons = [choices.finish_reason, choices.native_finish_reason];
+        let mut reasons = reasons.into_iter().flatten().filter_map(string);
+        let reason = reasons.find(|reason| FAILURE_REASONS.contains(&&**reason))?;
+        let message = format!("the provider sent the finish reason `{reason}`");
+        Some(ProviderError::from_message(&message))
     }
 
     /// The usage that the chunk reports, in any of the three places that providers use.
@@ -138,6 +144,7 @@ impl<'a> Choices<'a> {
         }
         self.content |= choice.has_content();
         self.finish_reason = choice.finish_reason().or(self.finish_reason);
+        self.native_finish_reason = choice.native_finish_reason.or(self.native_finish_reason);
         self.error = choice.error.filter(is_present).or(self.error);
         self.usage = choice.usage.filter(is_present).or(self.usage);
         let is_better = |known: &ChoiceScan<'_>| known.index() > 0 && choice.index() == 0;
@@ -253,6 +260,7 @@ impl<'de: 'a, 'a> FromMembers<'de> for ChoiceScan<'a> {
             "\"error\"" => self.error = map.next_value()?,
             "\"finish_reason\"" => self.finish_reason = map.next_value()?,
             "\"index\"" => self.index = map.next_value()?,
+            "\"native_finish_reason\"" => self.native_finish_reason = map.next_value()?,
             "\"message\"" => self.message = map.next_value()?,
             "\"stop_reason\"" => self.stop_reason = map.next_value()?,
             "\"text\"" => self.text = map.next_value()?,
@@ -312,3 +320,13 @@ impl<'de: 'a, 'a> Visitor<'de> for ChoicesVisitor<'a> {
         Ok(self.0)
     }
 }
+
+/// The finish reasons of choices that broke off. OpenRouter has an error beside its `error`, as a rule; the network errors
+/// of GLM and OpenCode Zen come alone, and gateways pass on Gemini's word.
+const FAILURE_REASONS: [&str; 5] = [
+    "error",
+    "network-error",
+    "network_error",
+    "malformed_function_call",
+    "MALFORMED_FUNCTION_CALL",
+];

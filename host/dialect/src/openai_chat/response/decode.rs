@@ -6,6 +6,7 @@ use super::chunk::ChunkScan;
 use super::encode::part_kinds;
 use super::message::{self, Piece};
 use crate::ir::{Malformed, Part, Response};
+use crate::json::lenient_text;
 use crate::openai_chat::{citations, reasoning, tools};
 use crate::{BodyCheck, ProviderError};
 
@@ -14,9 +15,7 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
     if body.trim_ascii().is_empty() {
         return BodyCheck::Empty;
     }
-    let Ok(text) = std::str::from_utf8(body) else {
-        return BodyCheck::Malformed;
-    };
+    let text = &*lenient_text(body);
     let Some(completion) = ChunkScan::decode(text) else {
         return ProviderError::read(body).map_or(BodyCheck::Malformed, BodyCheck::Error);
     };
@@ -37,7 +36,7 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
 /// # Errors
 /// If it is not a completion.
 pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
-    let text = std::str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
+    let text = &*lenient_text(body);
     let completion = ChunkScan::decode(text).ok_or(Malformed("it is not a completion"))?;
     let choices = completion.choices.as_ref();
     let choice = choices.and_then(|choices| choices.first());

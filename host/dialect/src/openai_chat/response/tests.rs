@@ -132,8 +132,7 @@ fn accepts_lenient_provider_responses() {
 #[test]
 fn rejects_malformed_completions() {
     for (body, what) in [
-        (&b"\xff"[..], "it is not UTF-8"),
-        (b"<html>", "it is not a completion"),
+        (&b"<html>"[..], "it is not a completion"),
         (b"[]", "it is not a completion"),
         (b"{}", "it has no choices"),
         (br#"{"choices":[]}"#, "it has no choices"),

@@ -1,5 +1,6 @@
 //! Reads a provider's stream.
 
+mod calls;
 mod parts;
 
 use self::parts::PartTracker;
@@ -110,7 +111,7 @@ impl ChatReader {
                 // No part is open at the end.
                 parts.close_all(out);
             }
-            Ok(())
+            parts.check()
         })?;
         if let Some(choice) = first.filter(|choice| choice.finish_reason().is_some()) {
             self.stage = Stage::Finished;
@@ -140,7 +141,7 @@ impl ChatReader {
             let parts = &mut self.parts;
             sink.decode(false, |out| {
                 parts.close_all(out);
-                Ok(())
+                parts.check()
             })?;
             let kinds = self.parts.kinds;
             // The provider sent no reason, so this one is no content: the response may be empty.

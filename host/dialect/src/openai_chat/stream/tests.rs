@@ -1,5 +1,6 @@
 //! Tests of reading streams, and functions for the events that they expect.
 
+mod calls;
 mod decoding;
 mod parts;
 mod watching;

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::{INCOMPLETE_REASONS, item};
 use crate::ir::{FinishReason, Malformed, Part, Response, Signature};
-use crate::json::{is_void, members};
+use crate::json::{is_void, lenient_text, members};
 use crate::openai_responses::usage;
 use crate::{BodyCheck, ProviderError, Usage};
 
@@ -15,9 +15,7 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
     if body.trim_ascii().is_empty() {
         return BodyCheck::Empty;
     }
-    let Ok(text) = std::str::from_utf8(body) else {
-        return BodyCheck::Malformed;
-    };
+    let text = &*lenient_text(body);
     let Some(seen) = ResponseView::decode(text) else {
         return ProviderError::read(body).map_or(BodyCheck::Malformed, BodyCheck::Error);
     };
@@ -92,7 +90,7 @@ impl<'a> ResponseView<'a> {
 /// # Errors
 /// If it is not a response, or one that failed.
 pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
-    let text = std::str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
+    let text = &*lenient_text(body);
     let view = ResponseView::decode(text).ok_or(Malformed("it is not a JSON object"))?;
     if view.failure().is_some() {
         return Err(Malformed("it failed"));

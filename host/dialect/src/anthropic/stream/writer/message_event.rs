@@ -32,6 +32,7 @@ pub(super) enum MessageEvent<'a> {
         message: MessageStart<'a>,
     },
     MessageStop {},
+    Ping {},
 }
 
 impl MessageEvent<'_> {
@@ -44,6 +45,7 @@ impl MessageEvent<'_> {
             Self::MessageDelta { .. } => "message_delta",
             Self::MessageStart { .. } => "message_start",
             Self::MessageStop {} => "message_stop",
+            Self::Ping {} => "ping",
         };
         let members = self;
         Frame {

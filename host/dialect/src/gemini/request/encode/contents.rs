@@ -154,7 +154,7 @@ pub(in crate::gemini) fn arguments(text: &str) -> Value {
     if text.trim().is_empty() {
         return Value::Object(Map::new());
     }
-    match serde_json::from_str(text) {
+    match crate::json::parse(text) {
         Ok(Value::Object(members)) => Value::Object(members),
         _ => json!({"arguments": text}),
     }

@@ -70,8 +70,9 @@ impl Parts {
 
     fn part(&mut self, part: &PartMembers<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
         let signature = reasoning::decode(&text(part.signature)?);
-        if let Some(call) = object(part.function_call)? {
-            self.push_call(&call, signature, out)?;
+        let call = part.function_call.filter(|raw| raw.get().starts_with('{'));
+        if let Some(call) = call {
+            self.push_call(call, signature, out)?;
         } else if let Some(data) = object(part.inline_data)? {
             // Images inside of reasoning are drafts of the image that follows.
             if !part.is_reasoning {
@@ -144,27 +145,30 @@ impl Parts {
 
     fn push_call(
         &mut self,
-        call: &Map<String, Value>,
+        call: &RawValue,
         signature: Option<Signature>,
         out: &mut Vec<Event>,
     ) -> Result<(), Malformed> {
-        let name = string(call, "name").filter(|name| !name.is_empty());
+        let found = json::members(call.get(), ["name", "id", "args"]).map_err(|_| NOT_JSON)?;
+        let [name, id, args] = found.values;
+        let name = Some(text(name)?).filter(|name| !name.is_empty());
         let name = name.ok_or(Malformed::UNNAMED_CALL)?;
         self.close(out);
-        let given = string(call, "id").filter(|id| !id.is_empty());
+        let given = Some(text(id)?).filter(|id| !id.is_empty());
         let fallback_id = || match self.id.as_str() {
             "" => format!("call_{}", self.calls),
             id => format!("call_{id}_{}", self.calls),
         };
-        let id = given.map_or_else(fallback_id, str::to_owned);
+        let id = given.map_or_else(fallback_id, Cow::into_owned);
         self.calls += 1;
-        let arguments = match call.get("args") {
-            None | Some(Value::Null) => "{}".to_owned(),
-            Some(args) => args.to_string(),
+        // As a tree, numbers beyond 64 bits would lose digits.
+        let arguments = match args.map(RawValue::get) {
+            None | Some("null") => "{}".to_owned(),
+            Some(args) => json::compact(args),
         };
         out.push(Event::PartStart(PartStart::ToolCall {
             id,
-            name: name.to_owned(),
+            name: name.into_owned(),
             signature,
         }));
         out.push(Event::Delta(Delta::Arguments(arguments)));
@@ -237,10 +241,6 @@ fn decode<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Malformed> {
     serde_json::from_str(raw.get()).map_err(|_| NOT_JSON)
 }
 
-fn string<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    members.get(name)?.as_str()
-}
-
 /// Returns the characters of a response's id that may stand in the id of a call.
 pub(super) fn call_id_stem(response_id: &str) -> String {
     let is_id_char = |letter: &char| letter.is_ascii_alphanumeric() || "-_".contains(*letter);
@@ -248,7 +248,7 @@ pub(super) fn call_id_stem(response_id: &str) -> String {
     letters.take(ID_CHARS_MAX).collect()
 }
 
-/// The error for a value that is valid for `RawValue`, but not for serde_json's tree: a lone surrogate, a
+/// The error for a value that is valid for `RawValue`, but not for serde_json's tree: a
 /// number out of range, or a deep nesting.
 const NOT_JSON: Malformed = Malformed("an event is not valid JSON");
 

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use crate::ir::tool_text::{INPUT_PREFIX, INPUT_SUFFIX, escape_json};
+use super::calls::Calls;
 use crate::ir::{Delta, Event, Malformed, PartStart, Signature};
 use crate::limits::TEXT_IN_CALL_BYTES_MAX;
 use crate::openai_chat::DIALECT;
 use crate::openai_chat::response::finish_reason::PartKinds;
 use crate::openai_chat::response::message::{self, Piece};
-use crate::openai_chat::{citations, reasoning, tools};
+use crate::openai_chat::{citations, reasoning};
 
 /// The parts of a streamed response. Chunks do not mark where a part begins or ends: it follows from the
 /// kinds of the pieces.
@@ -17,8 +17,9 @@ pub(crate) struct PartTracker {
     /// The kinds of parts so far.
     pub(crate) kinds: PartKinds,
     open: DecodingPart,
-    /// The number of calls so far.
-    calls: usize,
+    calls: Calls,
+    /// What is wrong with a call that has ended.
+    malformed: Option<Malformed>,
     /// The record of the reasoning, which is emitted when it is whole.
     record: reasoning::DetailRecord,
     /// Text inside of a call, such as the line break that some models write there. It follows the call.
@@ -27,13 +28,6 @@ pub(crate) struct PartTracker {
 
 #[derive(Debug, Default, PartialEq, Eq)]
 enum DecodingPart {
-    Call {
-        /// The index in the pieces of the call.
-        index: u64,
-        id: String,
-        /// Whether it calls a custom tool, whose input becomes a string inside of an object.
-        custom: bool,
-    },
     #[default]
     Nothing,
     Reasoning,
@@ -45,7 +39,7 @@ impl PartTracker {
     /// Reads a delta.
     ///
     /// # Errors
-    /// If it has a piece of a call that is not open.
+    /// If it has a piece of a call that has ended, or ends a call without a name.
     pub(crate) fn delta(
         &mut self,
         delta: &Map<String, Value>,
@@ -78,19 +72,28 @@ impl PartTracker {
             out.push(Event::PartStart(PartStart::Complete(image)));
             out.push(Event::PartEnd);
         }
-        for call in message::list(delta, "tool_calls") {
+        let calls = message::list(delta, "tool_calls").iter();
+        for call in calls.filter_map(Value::as_object) {
             self.call(call, out)?;
         }
-        match delta.get("function_call").filter(|it| it.is_object()) {
-            Some(function) => self.call(&serde_json::json!({"function": function}), out),
-            None => Ok(()),
+        if let Some(function) = delta.get("function_call").filter(|it| it.is_object()) {
+            let call = Map::from_iter([("function".to_owned(), function.clone())]);
+            self.call(&call, out)?;
         }
+        self.check()
+    }
+
+    /// Checks the calls that have ended.
+    ///
+    /// # Errors
+    /// If one of them has no name.
+    pub(crate) fn check(&mut self) -> Result<(), Malformed> {
+        self.malformed.take().map_or(Ok(()), Err)
     }
 
     /// Reads a piece of text.
     pub(crate) fn text(&mut self, text: &str, out: &mut Vec<Event>) {
-        let calling = matches!(self.open, DecodingPart::Call { .. });
-        if calling && self.held_text.len() + text.len() <= TEXT_IN_CALL_BYTES_MAX {
+        if !self.calls.is_empty() && self.held_text.len() + text.len() <= TEXT_IN_CALL_BYTES_MAX {
             self.held_text.push_str(text);
         } else if !text.is_empty() {
             self.open(DecodingPart::Text, PartStart::Text, out);
@@ -100,7 +103,21 @@ impl PartTracker {
 
     /// Closes the open part, and emits what was held back.
     pub(crate) fn close_all(&mut self, out: &mut Vec<Event>) {
-        self.close(out);
+        self.close_part(out);
+        if let Err(malformed) = self.calls.close(out) {
+            self.malformed = Some(malformed);
+        }
+        self.kinds.call = self.calls.has_started();
+        let held = std::mem::take(&mut self.held_text);
+        if !held.is_empty() {
+            out.push(Event::PartStart(PartStart::Text));
+            out.push(Event::Delta(Delta::Text(held)));
+            out.push(Event::PartEnd);
+        }
+        self.emit_record(out);
+    }
+
+    fn emit_record(&mut self, out: &mut Vec<Event>) {
         if let Some(record) = self.record.take() {
             emit_signature_part(record, true, out);
         }
@@ -140,83 +157,23 @@ impl PartTracker {
         }
     }
 
-    fn call(&mut self, piece: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        let Some(members) = piece.as_object() else {
-            return Ok(());
-        };
-        let custom = !members.get("function").is_some_and(Value::is_object);
-        let inner = members.get(if custom { "custom" } else { "function" });
-        let inner = inner.and_then(Value::as_object);
-        let name = inner.map_or("", |inner| message::text(inner, "name"));
-        let id = message::text(members, "id");
-        let index = members.get("index").and_then(Value::as_u64).unwrap_or(0);
-        // In streams of Google's endpoint all calls have the same index, but different ids.
-        let continues = match &self.open {
-            DecodingPart::Call {
-                index: at,
-                id: known,
-                ..
-            } => *at == index && (id.is_empty() || name.is_empty() || id == known),
-            _ => false,
-        };
-        let member = if custom { "input" } else { "arguments" };
-        let more = inner.and_then(|inner| inner.get(member));
-        if continues {
-            self.arguments(more, out);
-        } else if !name.is_empty() {
-            self.begin_call(piece, index, custom, out)?;
-            self.arguments(more, out);
-        } else if more
-            .and_then(Value::as_str)
-            .is_some_and(|it| !it.is_empty())
-        {
-            return Err(Malformed("a piece belongs to a tool call that is not open"));
-        }
-        Ok(())
-    }
-
-    fn begin_call(
+    fn call(
         &mut self,
-        piece: &Value,
-        index: u64,
-        custom: bool,
+        members: &Map<String, Value>,
         out: &mut Vec<Event>,
     ) -> Result<(), Malformed> {
-        let call = tools::decode(piece, self.calls).ok_or(Malformed::UNNAMED_CALL)?;
-        let (id, name, signature) = (call.id, call.name, call.signature);
-        self.kinds.call = true;
-        self.calls += 1;
-        let open = DecodingPart::Call {
-            index,
-            id: id.clone(),
-            custom,
-        };
-        let part_start = PartStart::ToolCall {
-            id,
-            name,
-            signature,
-        };
-        self.close_all(out);
-        self.open(open, part_start, out);
-        if custom {
-            out.push(arguments(INPUT_PREFIX));
+        let was_empty = self.calls.is_empty();
+        self.calls.push(members)?;
+        if self.calls.is_empty() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn arguments(&self, more: Option<&Value>, out: &mut Vec<Event>) {
-        let custom = matches!(self.open, DecodingPart::Call { custom: true, .. });
-        match more {
-            Some(Value::String(text)) if !text.is_empty() => {
-                out.push(if custom {
-                    arguments(&escape_json(text))
-                } else {
-                    arguments(text)
-                });
-            }
-            Some(object @ Value::Object(_)) if !custom => out.push(arguments(&object.to_string())),
-            _ => {}
+        if was_empty {
+            self.close_part(out);
+            self.emit_record(out);
         }
+        let result = self.calls.advance(out);
+        self.kinds.call = self.calls.has_started();
+        result
     }
 
     fn open(&mut self, part: DecodingPart, part_start: PartStart, out: &mut Vec<Event>) {
@@ -227,10 +184,9 @@ impl PartTracker {
         }
     }
 
-    fn close(&mut self, out: &mut Vec<Event>) {
+    fn close_part(&mut self, out: &mut Vec<Event>) {
         match std::mem::take(&mut self.open) {
             DecodingPart::Nothing => return,
-            DecodingPart::Call { custom: true, .. } => out.push(arguments(INPUT_SUFFIX)),
             // `reasoning::decode` explains the empty signature.
             DecodingPart::Reasoning => {
                 let record = self
@@ -239,15 +195,9 @@ impl PartTracker {
                     .unwrap_or_else(|| reasoning::own_signature(""));
                 out.push(Event::Delta(Delta::Signature(record)));
             }
-            DecodingPart::Call { .. } | DecodingPart::Refusal | DecodingPart::Text => {}
+            DecodingPart::Refusal | DecodingPart::Text => {}
         }
         out.push(Event::PartEnd);
-        let held = std::mem::take(&mut self.held_text);
-        if !held.is_empty() {
-            out.push(Event::PartStart(PartStart::Text));
-            out.push(Event::Delta(Delta::Text(held)));
-            out.push(Event::PartEnd);
-        }
     }
 }
 
@@ -256,8 +206,4 @@ fn emit_signature_part(signature: Signature, redacted: bool, out: &mut Vec<Event
     out.push(Event::PartStart(PartStart::Reasoning { redacted }));
     out.push(Event::Delta(Delta::Signature(signature)));
     out.push(Event::PartEnd);
-}
-
-fn arguments(text: &str) -> Event {
-    Event::Delta(Delta::Arguments(text.to_owned()))
 }

@@ -5,9 +5,8 @@ use serde_json::json;
 use super::{
     arguments, call_start, deltas, merge_arguments, reasoning, reasoning_start, signature, text,
 };
-use crate::ir::{Delta, Event, FinishReason, Malformed, MediaSource, Part, PartStart, Signature};
-use crate::openai_chat::decoder;
-use crate::{Dialect, EventClass};
+use crate::Dialect;
+use crate::ir::{Delta, Event, FinishReason, MediaSource, Part, PartStart, Signature};
 
 #[test]
 fn splits_google_calls_by_id() {
@@ -37,22 +36,6 @@ fn generates_missing_call_ids() {
     let events = deltas(&[call(0), call(1)]);
     assert_eq!(events[0], call_start("call_0", "f"));
     assert_eq!(events[2], call_start("call_1", "f"));
-}
-
-#[test]
-fn rejects_delta_of_closed_call() {
-    let mut decoder = decoder();
-    let mut piece = |index: u64, name: &str, arguments: &str| {
-        let function = json!({"name": name, "arguments": arguments});
-        let delta = json!({"tool_calls": [{"index": index, "function": function}]});
-        let chunk = json!({"choices": [{"delta": delta}]}).to_string();
-        decoder.event("", chunk.as_bytes(), &mut Vec::new())
-    };
-    assert_eq!(piece(0, "f", "{"), Ok(EventClass::Content));
-    assert_eq!(piece(1, "g", "{"), Ok(EventClass::Content));
-    assert_eq!(piece(0, "", ""), Ok(EventClass::Preamble));
-    let error = Malformed("a piece belongs to a tool call that is not open");
-    assert_eq!(piece(0, "", "}"), Err(error));
 }
 
 #[test]

@@ -201,7 +201,7 @@ impl Items {
 
 /// Parses a value; null if it is missing.
 pub(super) fn value(raw: Option<&RawValue>) -> Value {
-    // Raw JSON can still fail as a tree, by deep nesting or a lone surrogate. It counts as missing.
+    // Raw JSON can still fail as a tree, by deep nesting. It counts as missing.
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
         .unwrap_or_default()
 }

@@ -1,0 +1,85 @@
+//! What providers and clients really send, from public reports: streams and whole responses of each provider dialect,
+//! read by clients of the other dialects.
+
+mod calls;
+mod ends;
+mod texts;
+
+use std::error::Error;
+
+use jackfield_dialect::ir::ResponseContext;
+use jackfield_dialect::{
+    Dialect, EventClass, RequestHead, TranslatedRequest, TranslationInput, Translator,
+};
+use serde_json::Value;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// The dialects of chats.
+const DIALECTS: [Dialect; 4] = [
+    Dialect::AnthropicMessages,
+    Dialect::Gemini,
+    Dialect::OpenaiChat,
+    Dialect::OpenaiResponses,
+];
+
+/// Translates the events of a stream. Returns the data for the client, or the class of the event that failed.
+fn translate_stream(
+    provider: Dialect,
+    client: Dialect,
+    events: &[String],
+) -> Result<Vec<Value>, EventClass> {
+    let mut translator = Translator::new(provider, client, context());
+    let mut frames = Vec::new();
+    for event in events {
+        let class = translator.translate_event("", event.as_bytes(), &mut frames);
+        if matches!(class, EventClass::Error(_) | EventClass::Malformed) {
+            return Err(class);
+        }
+    }
+    translator.finish(&mut frames);
+    assert!(translator.completed(), "{provider} to {client}: incomplete");
+    let data = frames.iter().map(|frame| &*frame.data);
+    Ok(data
+        .filter_map(|data| serde_json::from_slice(data).ok())
+        .collect())
+}
+
+/// Translates a whole response.
+fn translate_whole(provider: Dialect, client: Dialect, body: &str) -> Outcome<Value> {
+    let response = provider.codec().decode_response(body.as_bytes())?;
+    let body = client.codec().encode_response(&response, &context());
+    Ok(serde_json::from_slice(&body)?)
+}
+
+/// Translates a client's request.
+fn translate_request(
+    client: Dialect,
+    provider: Dialect,
+    body: &str,
+) -> Outcome<(Value, Vec<String>)> {
+    let head = RequestHead::from_path("m", false)?;
+    let source = TranslationInput {
+        dialect: client,
+        body: body.as_bytes(),
+        head: &head,
+        model: "claude-sonnet-4-5",
+        thinking: None,
+        id: "call-1",
+        created: 0,
+    };
+    let translated = TranslatedRequest::translate_content(&source, provider)?;
+    let fields = translated
+        .warnings
+        .iter()
+        .map(|warning| warning.field.to_string());
+    Ok((serde_json::from_slice(&translated.body)?, fields.collect()))
+}
+
+fn context() -> ResponseContext {
+    ResponseContext {
+        id: "r1".to_owned(),
+        model: "m".to_owned(),
+        ..ResponseContext::default()
+    }
+}
