@@ -1,9 +1,8 @@
 //! Translation of streams and errors between any two dialects.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 
+use crate::error_class::TranslatedError;
 use crate::ir::{Event, EventDecoder, EventEncoder, Frame, Response, ResponseContext};
 use crate::{Dialect, ErrorBody, EventClass, ProviderError, Usage};
 
@@ -105,21 +104,28 @@ impl std::fmt::Debug for Translator {
     }
 }
 
-/// Renders a provider's error in the client's dialect.
+/// Renders the body of a provider's error response in the client's dialect.
 #[must_use]
 pub fn translate_error(to: Dialect, status: u16, error: &ProviderError) -> Bytes {
-    let (kind, code) = to.codec().error_kind(status);
-    let message = match error.message.as_str() {
-        "" => Cow::Owned(format!("the provider answered {status}")),
-        message => Cow::Borrowed(message),
+    let (_, body) = translate_error_response(to, status, error);
+    body
+}
+
+/// Translates a provider's error response into the client's dialect: its status and its body, which has the
+/// status as well in some dialects. The status is the one of the error's class, so that it does not contradict
+/// the body: 529 for an overload in Anthropic's dialect, 400 for a request that is too long.
+#[must_use]
+pub fn translate_error_response(to: Dialect, status: u16, error: &ProviderError) -> (u16, Bytes) {
+    let codec = to.codec();
+    let translated = TranslatedError::new(codec.errors(), Some(status), error);
+    let body = translated.body();
+    let fallback = format!("the provider answered {status}");
+    let message = match body.message {
+        "" => &fallback,
+        message => message,
     };
-    to.codec().render_error(&ErrorBody {
-        message: &message,
-        kind,
-        code: error.code.as_deref().or(code),
-        param: error.param.as_deref(),
-        cooldown: None,
-    })
+    let rendered = codec.render_error(&ErrorBody { message, ..body });
+    (translated.status, rendered)
 }
 
 #[cfg(test)]
