@@ -13,6 +13,8 @@ pub struct Translator {
     events: Vec<Event>,
     usage: Option<Usage>,
     has_content: bool,
+    /// The error that the provider reported.
+    error: Option<ProviderError>,
     end: StreamEnd,
 }
 
@@ -34,6 +36,7 @@ impl Translator {
             events: Vec::new(),
             usage: None,
             has_content: false,
+            error: None,
             end: StreamEnd::Open,
         }
     }
@@ -43,7 +46,11 @@ impl Translator {
     pub fn translate_event(&mut self, name: &str, data: &[u8], out: &mut Vec<Frame>) -> EventClass {
         let class = self.decoder.event(name, data, &mut self.events);
         self.write(out);
-        class.unwrap_or(EventClass::Malformed)
+        let class = class.unwrap_or(EventClass::Malformed);
+        if let EventClass::Error(error) = &class {
+            self.error = Some(error.clone());
+        }
+        class
     }
 
     /// Ends the provider's stream, and writes the events that are still missing.
@@ -59,12 +66,20 @@ impl Translator {
         self.write(out);
     }
 
-    /// Ends a committed stream with an error.
+    /// Ends a committed stream with an error. If the provider reported it, the client gets its kind and code,
+    /// with the message of `error`, from which the caller removed secrets.
     pub fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
-        if self.end == StreamEnd::Open {
-            self.end = StreamEnd::Failed;
-            self.encoder.event(&Event::Error(error.clone()), out);
+        if self.end != StreamEnd::Open {
+            return;
         }
+        self.end = StreamEnd::Failed;
+        let mut error = error.clone();
+        if let Some(reported) = self.error.take() {
+            error.kind = reported.kind.or(error.kind);
+            error.code = reported.code.or(error.code);
+            error.param = reported.param.or(error.param);
+        }
+        self.encoder.event(&Event::Error(error), out);
     }
 
     /// The usage, as last reported.
