@@ -141,6 +141,7 @@ fn events() -> Vec<Event> {
         input: 900,
         output: 300,
         cached_input: 512,
+        cache_write_input: 0,
         reasoning: 60,
     };
     let mut events = vec![Event::Start {

@@ -12,7 +12,7 @@ use crate::json;
 use crate::sse;
 use crate::stream::Observer;
 use crate::thinking::{BodyEdit, Thinking};
-use crate::{BodyCheck, ErrorBody, RequestHead};
+use crate::{BodyCheck, ErrorBody, ErrorTable, RequestHead};
 
 /// Reads and writes one dialect.
 pub trait Codec: Send + Sync {
@@ -116,6 +116,9 @@ pub trait Codec: Send + Sync {
     /// The words that this dialect's API uses for an HTTP status: the kind of the error, and its code if
     /// there is one.
     fn error_kind(&self, status: u16) -> (&'static str, Option<&'static str>);
+
+    /// The labels of this dialect's API for every class of errors.
+    fn errors(&self) -> &'static ErrorTable;
 
     /// Renders an error as the body of a response.
     fn render_error(&self, error: &ErrorBody<'_>) -> Bytes;

@@ -20,7 +20,7 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
-use error::{error_kind, render_error, render_stream_error};
+use error::{ERRORS, error_kind, render_error, render_stream_error};
 use models::{render_model, render_model_list};
 use request::{decode_request, encode_request};
 use response::{check_body, decode_response, encode_response};
@@ -36,7 +36,7 @@ use crate::ir::{
 };
 use crate::stream::Observer;
 use crate::thinking::{BodyEdit, Thinking};
-use crate::{BodyCheck, Dialect, ErrorBody, RequestHead};
+use crate::{BodyCheck, Dialect, ErrorBody, ErrorTable, RequestHead};
 
 /// The dialect of this module.
 const DIALECT: Dialect = Dialect::Gemini;
@@ -104,6 +104,10 @@ impl Codec for Gemini {
 
     fn error_kind(&self, status: u16) -> (&'static str, Option<&'static str>) {
         error_kind(status)
+    }
+
+    fn errors(&self) -> &'static ErrorTable {
+        &ERRORS
     }
 
     fn render_error(&self, error: &ErrorBody<'_>) -> Bytes {

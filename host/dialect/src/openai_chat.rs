@@ -15,7 +15,7 @@ mod stream;
 mod tools;
 mod usage;
 
-pub(crate) use error::{OpenaiError, error_kind, render_error, render_stream_error};
+pub(crate) use error::{ERRORS, OpenaiError, codes, error_kind, render_error, render_stream_error};
 pub(crate) use models::{render_model, render_model_list};
 use request::{decode_request, encode_request};
 use response::encode_response;
@@ -26,7 +26,7 @@ pub(crate) use stream::{decoder, observer};
 // The text completions, OpenAI's older API, use these too.
 pub(crate) use request::decode::{decode_sampling, decode_stop, include_usage, reject_multiple};
 pub(crate) use request::encode::{encode_sampling, encode_stop};
-pub(crate) use stream::writer::{error_body, frame};
+pub(crate) use stream::writer::frame;
 pub(crate) use usage::UsageObject;
 
 use bytes::Bytes;
@@ -38,7 +38,7 @@ use crate::ir::{
 };
 use crate::stream::Observer;
 use crate::thinking::{BodyEdit, Thinking};
-use crate::{BodyCheck, Dialect, ErrorBody, RequestHead};
+use crate::{BodyCheck, Dialect, ErrorBody, ErrorTable, RequestHead};
 
 /// The dialect of this module.
 const DIALECT: Dialect = Dialect::OpenaiChat;
@@ -110,6 +110,10 @@ impl Codec for OpenaiChat {
 
     fn error_kind(&self, status: u16) -> (&'static str, Option<&'static str>) {
         error_kind(status)
+    }
+
+    fn errors(&self) -> &'static ErrorTable {
+        &ERRORS
     }
 
     fn render_error(&self, error: &ErrorBody<'_>) -> Bytes {

@@ -20,12 +20,12 @@ use crate::ir::{
     TranslationReport,
 };
 use crate::openai_chat::{
-    check_body, decode_response, decoder, error_kind, observer, render_error, render_model,
+    ERRORS, check_body, decode_response, decoder, error_kind, observer, render_error, render_model,
     render_model_list, render_stream_error,
 };
 use crate::stream::Observer;
 use crate::thinking::{self, BodyEdit, Thinking};
-use crate::{BodyCheck, ErrorBody, RequestHead};
+use crate::{BodyCheck, ErrorBody, ErrorTable, RequestHead};
 
 /// The codec of text completions.
 pub(crate) struct OpenaiCompletions;
@@ -94,6 +94,10 @@ impl Codec for OpenaiCompletions {
 
     fn error_kind(&self, status: u16) -> (&'static str, Option<&'static str>) {
         error_kind(status)
+    }
+
+    fn errors(&self) -> &'static ErrorTable {
+        &ERRORS
     }
 
     fn render_error(&self, error: &ErrorBody<'_>) -> Bytes {

@@ -14,7 +14,7 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
-use error::{error_kind, render_error, render_stream_error};
+use error::{ERRORS, error_kind, render_error, render_stream_error};
 use request::{decode_request, encode_request};
 use response::{check_body, decode_response, encode_response};
 use stream::{decoder, encoder, observer};
@@ -29,7 +29,7 @@ use crate::ir::{
 use crate::openai_chat::{render_model, render_model_list};
 use crate::stream::Observer;
 use crate::thinking::{BodyEdit, Thinking};
-use crate::{BodyCheck, Dialect, ErrorBody, RequestHead};
+use crate::{BodyCheck, Dialect, ErrorBody, ErrorTable, RequestHead};
 
 /// The dialect of this module.
 const DIALECT: Dialect = Dialect::OpenaiResponses;
@@ -91,6 +91,10 @@ impl Codec for OpenaiResponses {
 
     fn error_kind(&self, status: u16) -> (&'static str, Option<&'static str>) {
         error_kind(status)
+    }
+
+    fn errors(&self) -> &'static ErrorTable {
+        &ERRORS
     }
 
     fn render_error(&self, error: &ErrorBody<'_>) -> Bytes {

@@ -1,9 +1,8 @@
 //! Translation of streams and errors between any two dialects.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 
+use crate::error_class::TranslatedError;
 use crate::ir::{
     CallIds, Event, EventDecoder, EventEncoder, Frame, PartStart, Response, ResponseContext,
 };
@@ -17,6 +16,8 @@ pub struct Translator {
     call_ids: CallIds,
     usage: Option<Usage>,
     has_content: bool,
+    /// The error that the provider reported.
+    error: Option<ProviderError>,
     end: StreamEnd,
 }
 
@@ -39,6 +40,7 @@ impl Translator {
             events: Vec::new(),
             usage: None,
             has_content: false,
+            error: None,
             end: StreamEnd::Open,
         }
     }
@@ -48,7 +50,11 @@ impl Translator {
     pub fn translate_event(&mut self, name: &str, data: &[u8], out: &mut Vec<Frame>) -> EventClass {
         let class = self.decoder.event(name, data, &mut self.events);
         self.write(out);
-        class.unwrap_or(EventClass::Malformed)
+        let class = class.unwrap_or(EventClass::Malformed);
+        if let EventClass::Error(error) = &class {
+            self.error = Some(error.clone());
+        }
+        class
     }
 
     /// Ends the provider's stream, and writes the events that are still missing.
@@ -64,12 +70,20 @@ impl Translator {
         self.write(out);
     }
 
-    /// Ends a committed stream with an error.
+    /// Ends a committed stream with an error. If the provider reported it, the client gets its kind and code,
+    /// with the message of `error`, from which the caller removed secrets.
     pub fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
-        if self.end == StreamEnd::Open {
-            self.end = StreamEnd::Failed;
-            self.encoder.event(&Event::Error(error.clone()), out);
+        if self.end != StreamEnd::Open {
+            return;
         }
+        self.end = StreamEnd::Failed;
+        let mut error = error.clone();
+        if let Some(reported) = self.error.take() {
+            error.kind = reported.kind.or(error.kind);
+            error.code = reported.code.or(error.code);
+            error.param = reported.param.or(error.param);
+        }
+        self.encoder.event(&Event::Error(error), out);
     }
 
     /// The usage, as last reported.
@@ -112,21 +126,28 @@ impl std::fmt::Debug for Translator {
     }
 }
 
-/// Renders a provider's error in the client's dialect.
+/// Renders the body of a provider's error response in the client's dialect.
 #[must_use]
 pub fn translate_error(to: Dialect, status: u16, error: &ProviderError) -> Bytes {
-    let (kind, code) = to.codec().error_kind(status);
-    let message = match error.message.as_str() {
-        "" => Cow::Owned(format!("the provider answered {status}")),
-        message => Cow::Borrowed(message),
+    let (_, body) = translate_error_response(to, status, error);
+    body
+}
+
+/// Translates a provider's error response into the client's dialect: its status and its body, which has the
+/// status as well in some dialects. The status is the one of the error's class, so that it does not contradict
+/// the body: 529 for an overload in Anthropic's dialect, 400 for a request that is too long.
+#[must_use]
+pub fn translate_error_response(to: Dialect, status: u16, error: &ProviderError) -> (u16, Bytes) {
+    let codec = to.codec();
+    let translated = TranslatedError::new(codec.errors(), Some(status), error);
+    let body = translated.body();
+    let fallback = format!("the provider answered {status}");
+    let message = match body.message {
+        "" => &fallback,
+        message => message,
     };
-    to.codec().render_error(&ErrorBody {
-        message: &message,
-        kind,
-        code: error.code.as_deref().or(code),
-        param: error.param.as_deref(),
-        cooldown: None,
-    })
+    let rendered = codec.render_error(&ErrorBody { message, ..body });
+    (translated.status, rendered)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::stage::{Setting, Stage, text};
 const USAGE: &str = r#""usage":{"prompt_tokens":9,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":3},"completion_tokens_details":{"reasoning_tokens":2}}"#;
 
 fn expected_usage() -> Value {
-    json!({"input": 9, "output": 5, "cached_input": 3, "reasoning": 2})
+    json!({"input": 9, "output": 5, "cached_input": 3, "cache_write_input": 0, "reasoning": 2})
 }
 
 fn completion_with_usage() -> Script {
@@ -92,7 +92,8 @@ async fn plugin_usage_overrides_response_usage() {
     });
     let stage = stage(executor, Script::events(events_with_usage()));
     text(stage.stream().await).await;
-    let usage = json!({"input": 1, "output": 2, "cached_input": 0, "reasoning": 0});
+    let usage =
+        json!({"input": 1, "output": 2, "cached_input": 0, "cache_write_input": 0, "reasoning": 0});
     assert_eq!(stage.record()["usage"], usage);
 }
 

@@ -269,6 +269,8 @@ pub(crate) fn output_in(output: contract::Output) -> Result<Output, ContractErro
             input: usage.input,
             output: usage.output,
             cached_input: usage.cached_input,
+            // The contract has no count of it.
+            cache_write_input: 0,
             reasoning: usage.reasoning,
         }),
         done: output.done,

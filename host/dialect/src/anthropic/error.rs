@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::error_class::{ContextCounts, ContextLengthMessage, ErrorTable, TranslatedError};
 use crate::json::to_vec;
-use crate::{CooldownBody, ErrorBody, ProviderError};
+use crate::{CooldownBody, ErrorBody, ErrorClass, ErrorLabels, ProviderError};
 
 /// Renders an error as Anthropic's API does: `{"type": "error", "error": {"type", "message"}}`
 /// (<https://platform.claude.com/docs/en/api/errors>). The code is in `details.error_code`, where the
@@ -41,24 +42,75 @@ pub(crate) fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
     (kind, None)
 }
 
-/// Encodes a provider's error inside a stream. Types that this API does not have become equivalent ones,
-/// or `api_error`: the SDKs decide by the type whether they retry.
+/// Encodes a provider's error inside a stream: the SDKs decide by the type whether they retry.
 pub(crate) fn encode_provider_error(error: &ProviderError) -> Vec<u8> {
-    let reported = error.kind.as_deref().unwrap_or_default();
-    let known = ERROR_KINDS.iter().find(|(kind, _)| *kind == reported);
-    let kind = known.map(|(kind, _)| *kind);
-    let kind = kind.or_else(|| Some(error_kind(error.status()?).0));
-    let message = match error.message.as_str() {
+    let translated = TranslatedError::new(&ERRORS, None, error);
+    let message = match &*translated.message {
         "" => "the provider reported an error",
         message => message,
     };
     to_vec(&AnthropicErrorEnvelope::of(&ErrorBody {
         message,
-        kind: kind.unwrap_or(API_ERROR),
+        kind: translated.kind,
         code: None,
         param: None,
         cooldown: None,
     }))
+}
+
+/// The labels of the API (<https://platform.claude.com/docs/en/api/errors>). Claude Code recognizes a request
+/// that is too long by the message only. It compresses the conversation after the first sentence
+/// (anthropics/claude-code#7866), and demands fewer tokens after the second one (anthropics/claude-code#228,
+/// musistudio/claude-code-router#1799). It counts responses of the status 529 before it uses its fallback model
+/// (<https://code.claude.com/docs/en/errors>).
+pub(crate) const ERRORS: ErrorTable = ErrorTable {
+    labels,
+    kind: error_kind,
+    context_length: Some(ContextLengthMessage {
+        phrases: &["prompt is too long", "exceed context limit"],
+        sentence: context_length,
+    }),
+};
+
+fn labels(class: ErrorClass) -> ErrorLabels {
+    let (status, kind) = match class {
+        ErrorClass::Authentication => (401, "authentication_error"),
+        ErrorClass::ContentPolicy | ErrorClass::ContextLength | ErrorClass::InvalidRequest => {
+            (400, "invalid_request_error")
+        }
+        ErrorClass::NotFound => (404, "not_found_error"),
+        ErrorClass::Overloaded => (529, "overloaded_error"),
+        ErrorClass::Permission => (403, "permission_error"),
+        ErrorClass::Quota => (402, "billing_error"),
+        ErrorClass::RateLimit => (429, "rate_limit_error"),
+        ErrorClass::Server => (500, API_ERROR),
+        ErrorClass::Timeout => (504, "timeout_error"),
+        ErrorClass::TooLarge => (413, "request_too_large"),
+    };
+    ErrorLabels {
+        status,
+        kind,
+        codes: &[],
+    }
+}
+
+fn context_length(counts: Option<ContextCounts>) -> String {
+    match counts {
+        None => "prompt is too long".to_owned(),
+        Some(ContextCounts {
+            input,
+            output: None,
+            context,
+        }) => format!("prompt is too long: {input} tokens > {context} maximum"),
+        Some(ContextCounts {
+            input,
+            output: Some(output),
+            context,
+        }) => format!(
+            "input length and `max_tokens` exceed context limit: {input} + {output} > {context}, decrease \
+             input length or `max_tokens` and try again"
+        ),
+    }
 }
 
 /// The API's error types with the statuses that they stand for, from its page on errors

@@ -23,6 +23,7 @@ impl TokenCounts {
         let names = [
             "input_tokens",
             "cache_creation_input_tokens",
+            "cache_creation",
             "cache_read_input_tokens",
             "output_tokens",
             "output_tokens_details",
@@ -30,13 +31,21 @@ impl TokenCounts {
         let Ok(found) = members(raw.get(), names) else {
             return;
         };
-        let [input, cache_written, cache_read, output, details] = found.values;
+        let [
+            input,
+            cache_written,
+            cache_creation,
+            cache_read,
+            output,
+            details,
+        ] = found.values;
         let reasoning = details
             .and_then(|details| members(details.get(), ["thinking_tokens"]).ok())
             .and_then(|found| found.values[0]);
         let update = |now: &mut Option<u64>, raw| *now = count(raw).or(*now);
         update(&mut self.input, input);
-        update(&mut self.cache_written, cache_written);
+        let cache_written = count(cache_written).or_else(|| written_by_lifetime(cache_creation?));
+        self.cache_written = cache_written.or(self.cache_written);
         update(&mut self.cache_read, cache_read);
         update(&mut self.output, output);
         update(&mut self.reasoning, reasoning);
@@ -46,18 +55,27 @@ impl TokenCounts {
     pub(super) fn usage(&self) -> Option<Usage> {
         self.input.or(self.output)?;
         let cached_input = self.cache_read.unwrap_or(0);
-        let fresh = [self.input, self.cache_written];
-        let input = fresh
-            .into_iter()
-            .flatten()
-            .fold(cached_input, u64::saturating_add);
-        Some(Usage {
-            input,
+        let cache_write_input = self.cache_written.unwrap_or(0);
+        let input = self.input.unwrap_or(0);
+        let usage = Usage {
+            input: input
+                .saturating_add(cache_write_input)
+                .saturating_add(cached_input),
             output: self.output.unwrap_or(0),
             cached_input,
+            cache_write_input,
             reasoning: self.reasoning.unwrap_or(0),
-        })
+        };
+        Some(usage.bounded())
     }
+}
+
+/// The sum of `cache_creation`, which splits the tokens written to a cache by their lifetime.
+fn written_by_lifetime(cache_creation: &RawValue) -> Option<u64> {
+    let names = ["ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"];
+    let [minutes, hour] = members(cache_creation.get(), names).ok()?.values.map(count);
+    minutes.or(hour)?;
+    Some(minutes.unwrap_or(0).saturating_add(hour.unwrap_or(0)))
 }
 
 fn count(raw: Option<&RawValue>) -> Option<u64> {
@@ -82,14 +100,40 @@ struct OutputTokens {
 
 impl From<Usage> for MessageUsage {
     fn from(usage: Usage) -> Self {
+        let usage = usage.bounded();
         let thinking_tokens = usage.reasoning;
         Self {
-            input_tokens: usage.input.saturating_sub(usage.cached_input),
-            cache_creation_input_tokens: 0,
+            input_tokens: usage.uncached_input(),
+            cache_creation_input_tokens: usage.cache_write_input,
             cache_read_input_tokens: usage.cached_input,
             output_tokens: usage.output,
             output_tokens_details: (thinking_tokens > 0)
                 .then_some(OutputTokens { thinking_tokens }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adds_up_cache_writes_by_lifetime() -> Result<(), serde_json::Error> {
+        // Servers of this dialect may have only the split (infinigence/octollm#113).
+        let usage = r#"{"input_tokens":3,"cache_read_input_tokens":70,"output_tokens":5,
+            "cache_creation":{"ephemeral_5m_input_tokens":15,"ephemeral_1h_input_tokens":5}}"#;
+        let mut counts = TokenCounts::default();
+        counts.merge(serde_json::from_str(usage)?);
+        // A later count without it changes nothing.
+        counts.merge(serde_json::from_str(r#"{"output_tokens":9}"#)?);
+        let expected = Usage {
+            input: 93,
+            output: 9,
+            cached_input: 70,
+            cache_write_input: 20,
+            reasoning: 0,
+        };
+        assert_eq!(counts.usage(), Some(expected));
+        Ok(())
     }
 }

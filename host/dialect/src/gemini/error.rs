@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::error_class::{ContextCounts, ContextLengthMessage, ErrorTable, TranslatedError};
 use crate::json::to_vec;
 use crate::provider_error::status_for_code;
-use crate::{CooldownBody, ErrorBody, ProviderError};
+use crate::{CooldownBody, ErrorBody, ErrorClass, ErrorLabels};
 
 /// Renders an error as `{"error": {"code", "message", "status", "details"}}`. The parameter at fault and the
 /// time to wait are in details of Google's own types. During a cooldown the members that Jackfield adds in
@@ -61,16 +62,64 @@ struct StatusBody<'a> {
     status: &'a str,
 }
 
-impl<'a> From<&'a ProviderError> for StreamError<'a> {
-    fn from(error: &'a ProviderError) -> Self {
-        let code = error.status().unwrap_or(500);
-        let (status, _) = error_kind(code);
+impl<'a> From<&'a TranslatedError<'_>> for StreamError<'a> {
+    fn from(error: &'a TranslatedError<'_>) -> Self {
         Self {
             error: StatusBody {
-                code,
+                code: error.status,
                 message: &error.message,
-                status,
+                status: error.kind,
             },
+        }
+    }
+}
+
+/// The labels of the API (`google.rpc.Code`, <https://ai.google.dev/gemini-api/docs/troubleshooting>). Gemini CLI
+/// retries 429, 499 and 503, and no other 4xx (`packages/core/src/utils/googleQuotaErrors.ts`). Other tools
+/// recognize a request that is too long by the API's sentence.
+pub(crate) const ERRORS: ErrorTable = ErrorTable {
+    labels,
+    kind: error_kind,
+    context_length: Some(ContextLengthMessage {
+        phrases: &["exceeds the maximum number of tokens"],
+        sentence: context_length,
+    }),
+};
+
+fn labels(class: ErrorClass) -> ErrorLabels {
+    let (status, codes): (u16, &[&str]) = match class {
+        ErrorClass::Authentication => (401, &["401"]),
+        ErrorClass::ContentPolicy | ErrorClass::ContextLength | ErrorClass::InvalidRequest => {
+            (400, &["400"])
+        }
+        ErrorClass::NotFound => (404, &["404"]),
+        ErrorClass::Overloaded => (503, &["503"]),
+        ErrorClass::Permission => (403, &["403"]),
+        ErrorClass::Quota | ErrorClass::RateLimit => (429, &["429"]),
+        ErrorClass::Server => (500, &["500"]),
+        ErrorClass::Timeout => (504, &["504"]),
+        ErrorClass::TooLarge => (413, &["413"]),
+    };
+    let (kind, _) = error_kind(status);
+    ErrorLabels {
+        status,
+        kind,
+        codes,
+    }
+}
+
+fn context_length(counts: Option<ContextCounts>) -> String {
+    match counts {
+        None => "The input token count exceeds the maximum number of tokens allowed".to_owned(),
+        Some(ContextCounts {
+            input,
+            output,
+            context,
+        }) => {
+            let tokens = input.saturating_add(output.unwrap_or(0));
+            format!(
+                "The input token count ({tokens}) exceeds the maximum number of tokens allowed ({context})"
+            )
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Token counts: `usageMetadata`. Google counts reasoning apart from the output, and the results of its own
-//! tools apart from the prompt. The common form includes both in the larger count.
+//! tools apart from the prompt. The common form includes both in the larger count. Gateways of this dialect
+//! have the reasoning inside of the output as well, so the total decides.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::Usage;
 use crate::json::{members, string};
+use crate::usage::{BESIDE_GEMINI, ReportedUsage};
 
 /// Reads a `usageMetadata`; `None` if it has no count.
 pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
@@ -15,18 +17,23 @@ pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
         "cachedContentTokenCount",
         "candidatesTokenCount",
         "thoughtsTokenCount",
+        "totalTokenCount",
     ];
-    let [prompt, tool_prompt, cached, candidates, reasoning] =
+    let [prompt, tool_prompt, cached, candidates, reasoning, total] =
         members(raw.get(), names).ok()?.values;
     // A total alone cannot be split into input and output.
     prompt.or(candidates).or(reasoning)?;
-    let reasoning = count(reasoning);
-    Some(Usage {
-        input: count(prompt).saturating_add(count(tool_prompt)),
-        output: count(candidates).saturating_add(reasoning),
+    let reported = ReportedUsage {
+        input: count(prompt),
+        output: count(candidates),
         cached_input: count(cached),
-        reasoning,
-    })
+        // The API has no count of it.
+        cache_write_input: 0,
+        reasoning: count(reasoning),
+        tool_input: count(tool_prompt),
+        total: count(total),
+    };
+    Some(reported.resolve(BESIDE_GEMINI))
 }
 
 /// A count; 0 if it is missing or not a whole number. Protobuf JSON may write numbers as strings.
@@ -74,9 +81,10 @@ fn is_zero(count: &u64) -> bool {
 
 impl From<Usage> for UsageMetadata {
     fn from(usage: Usage) -> Self {
+        let usage = usage.bounded();
         Self {
             prompt_token_count: usage.input,
-            candidates_token_count: usage.output.saturating_sub(usage.reasoning),
+            candidates_token_count: usage.output - usage.reasoning,
             total_token_count: usage.input.saturating_add(usage.output),
             cached_content_token_count: usage.cached_input,
             thoughts_token_count: usage.reasoning,
@@ -105,10 +113,44 @@ mod tests {
             output: 50,
             cached_input: 40,
             reasoning: 30,
+            ..Usage::default()
         };
         assert_eq!(decode_value(&wire), Some(usage));
         assert_eq!(serde_json::to_value(UsageMetadata::from(usage))?, wire);
         Ok(())
+    }
+
+    #[test]
+    fn total_decides_whether_reasoning_is_inside() {
+        // The API: mozilla-ai/any-llm#1290; without candidates: router-for-me/CLIProxyAPI#5733. A gateway
+        // that counts as OpenAI does. Google's own tools: CultivateLabs/raif#470.
+        let cases = [
+            (
+                json!({"promptTokenCount": 20, "candidatesTokenCount": 198, "thoughtsTokenCount": 405, "totalTokenCount": 623}),
+                (20, 603, 405),
+            ),
+            (
+                json!({"promptTokenCount": 21, "thoughtsTokenCount": 60, "totalTokenCount": 81}),
+                (21, 60, 60),
+            ),
+            (
+                json!({"promptTokenCount": 20, "candidatesTokenCount": 603, "thoughtsTokenCount": 405, "totalTokenCount": 623}),
+                (20, 603, 405),
+            ),
+            (
+                json!({"promptTokenCount": 20, "toolUsePromptTokenCount": 300, "candidatesTokenCount": 50, "thoughtsTokenCount": 30, "totalTokenCount": 400}),
+                (320, 80, 30),
+            ),
+            (
+                json!({"promptTokenCount": 320, "toolUsePromptTokenCount": 300, "candidatesTokenCount": 50, "thoughtsTokenCount": 30, "totalTokenCount": 400}),
+                (320, 80, 30),
+            ),
+        ];
+        for (wire, expected) in cases {
+            let usage = decode_value(&wire).unwrap_or_default();
+            let found = (usage.input, usage.output, usage.reasoning);
+            assert_eq!(found, expected, "{wire}");
+        }
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::error_class::ErrorTable;
 use crate::json::to_vec;
-use crate::{CooldownBody, ErrorBody};
+use crate::{CooldownBody, ErrorBody, ErrorClass, ErrorLabels};
 
 /// Renders an error as OpenAI's API does: `{"error": {"message", "type", "param", "code"}}`, always with all
 /// four. An error about a cooldown has its members beside them.
@@ -43,6 +44,67 @@ pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static st
         500.. => ("server_error", None),
         // No code of the API is true for 403 (it is about countries and projects) and all others here.
         _ => ("invalid_request_error", None),
+    }
+}
+
+/// The labels of the API (<https://platform.openai.com/docs/guides/error-codes>).
+pub(crate) const ERRORS: ErrorTable = ErrorTable {
+    labels,
+    kind: error_kind,
+    context_length: None,
+};
+
+fn labels(class: ErrorClass) -> ErrorLabels {
+    let (status, kind) = match class {
+        ErrorClass::Authentication => (401, "invalid_request_error"),
+        ErrorClass::ContentPolicy | ErrorClass::ContextLength | ErrorClass::InvalidRequest => {
+            (400, "invalid_request_error")
+        }
+        ErrorClass::NotFound => (404, "invalid_request_error"),
+        ErrorClass::Overloaded => (503, "service_unavailable_error"),
+        ErrorClass::Permission => (403, "invalid_request_error"),
+        ErrorClass::Quota => (429, "insufficient_quota"),
+        ErrorClass::RateLimit => (429, "rate_limit_error"),
+        ErrorClass::Server => (500, "server_error"),
+        ErrorClass::Timeout => (504, "server_error"),
+        ErrorClass::TooLarge => (413, "invalid_request_error"),
+    };
+    ErrorLabels {
+        status,
+        kind,
+        codes: codes(class),
+    }
+}
+
+/// Returns the codes of a class. Codex compares `context_length_exceeded`, `cyber_policy`, `insufficient_quota`,
+/// `rate_limit_exceeded`, `server_is_overloaded`, `slow_down` and `usage_not_included`
+/// (`codex-rs/codex-api/src/sse/responses.rs`, `api_bridge.rs`).
+pub(crate) const fn codes(class: ErrorClass) -> &'static [&'static str] {
+    match class {
+        ErrorClass::Authentication => &["invalid_api_key", "account_deactivated"],
+        ErrorClass::ContentPolicy => &[
+            "content_policy_violation",
+            "content_filter",
+            "cyber_policy",
+            "invalid_prompt",
+            "moderation_blocked",
+        ],
+        ErrorClass::ContextLength => &["context_length_exceeded"],
+        ErrorClass::NotFound => &["model_not_found"],
+        ErrorClass::Overloaded => &["server_is_overloaded", "slow_down"],
+        ErrorClass::Quota => &[
+            "insufficient_quota",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "usage_limit_reached",
+            "usage_not_included",
+        ],
+        ErrorClass::RateLimit => &["rate_limit_exceeded"],
+        ErrorClass::InvalidRequest
+        | ErrorClass::Permission
+        | ErrorClass::Server
+        | ErrorClass::Timeout
+        | ErrorClass::TooLarge => &[],
     }
 }
 

@@ -1,33 +1,61 @@
-//! The member `usage`. Providers agree only on its first two members.
+//! The member `usage`. Providers agree only on its first two members, and not on what these include.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::Usage;
 use crate::json::members;
+use crate::usage::{INSIDE, ReportedUsage};
 
-/// Decodes a `usage` member; `None` if it has neither of the two main counts.
+/// Decodes a `usage` member; `None` if it has neither of the two main counts. Reasoning is inside of the
+/// completion at OpenAI and beside it at xAI (<https://docs.x.ai/docs/key-information/consumption-and-rate-limits>),
+/// so the total decides.
 pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
     let names = [
         "prompt_tokens",
         "completion_tokens",
         "prompt_tokens_details",
         "completion_tokens_details",
+        "total_tokens",
         // DeepSeek and Moonshot have the cached tokens here, not in the details.
         "prompt_cache_hit_tokens",
         "cached_tokens",
+        // LiteLLM repeats Anthropic's members, also where the details have none.
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
     ];
-    let [input, output, input_details, output_details, hit, cached] =
-        members(raw.get(), names).ok()?.values;
+    let [
+        input,
+        output,
+        input_details,
+        output_details,
+        total,
+        hit,
+        cached,
+        read,
+        written,
+    ] = members(raw.get(), names).ok()?.values;
     if input.is_none() && output.is_none() {
         return None;
     }
-    Some(Usage {
+    let cached = nested(input_details, "cached_tokens")
+        .or(hit)
+        .or(cached)
+        .or(read);
+    let written = nested(input_details, "cache_write_tokens")
+        .or_else(|| nested(input_details, "cached_creation_tokens"))
+        .or_else(|| nested(input_details, "cache_creation_tokens"))
+        .or(written);
+    let reported = ReportedUsage {
         input: count(input),
         output: count(output),
-        cached_input: count(nested(input_details, "cached_tokens").or(hit).or(cached)),
+        cached_input: count(cached),
+        cache_write_input: count(written),
         reasoning: count(nested(output_details, "reasoning_tokens")),
-    })
+        tool_input: 0,
+        total: count(total),
+    };
+    Some(reported.resolve(INSIDE))
 }
 
 /// The member `usage` of a response, as OpenAI has it.
@@ -43,6 +71,9 @@ pub(crate) struct UsageObject {
 #[derive(Clone, Copy, Debug, Serialize)]
 struct PromptTokensDetails {
     cached_tokens: u64,
+    /// OpenAI has it since GPT-5.6, OpenRouter for all models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_write_tokens: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -52,12 +83,14 @@ struct CompletionTokensDetails {
 
 impl From<Usage> for UsageObject {
     fn from(usage: Usage) -> Self {
+        let usage = usage.bounded();
         Self {
             prompt_tokens: usage.input,
             completion_tokens: usage.output,
             total_tokens: usage.input.saturating_add(usage.output),
             prompt_tokens_details: PromptTokensDetails {
                 cached_tokens: usage.cached_input,
+                cache_write_tokens: Some(usage.cache_write_input).filter(|count| *count > 0),
             },
             completion_tokens_details: CompletionTokensDetails {
                 reasoning_tokens: usage.reasoning,
@@ -94,12 +127,13 @@ fn parse_whole_number(text: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn counts_of(text: &str) -> Option<[u64; 4]> {
+    fn counts_of(text: &str) -> Option<[u64; 5]> {
         let usage = decode(serde_json::from_str(text).ok()?)?;
         Some([
             usage.input,
             usage.output,
             usage.cached_input,
+            usage.cache_write_input,
             usage.reasoning,
         ])
     }
@@ -109,31 +143,83 @@ mod tests {
         let cases = [
             (
                 r#"{"prompt_tokens":9,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":3},"completion_tokens_details":{"reasoning_tokens":2}}"#,
-                Some([9, 5, 3, 2]),
+                Some([9, 5, 3, 0, 2]),
             ),
             (
                 r#"{"prompt_tokens":9,"prompt_tokens_details":null,"prompt_cache_hit_tokens":4}"#,
-                Some([9, 0, 4, 0]),
+                Some([9, 0, 4, 0, 0]),
             ),
             (
                 r#"{"prompt_tokens":9,"completion_tokens":null,"cached_tokens":4}"#,
-                Some([9, 0, 4, 0]),
+                Some([9, 0, 4, 0, 0]),
             ),
             (
                 r#"{"prompt_tokens":9.0,"completion_tokens":-1}"#,
-                Some([9, 0, 0, 0]),
+                Some([9, 0, 0, 0, 0]),
             ),
             (
                 r#"{"prompt_tokens":1e99,"completion_tokens":99999999999999999999}"#,
-                Some([0, 0, 0, 0]),
+                Some([0, 0, 0, 0, 0]),
             ),
             (
                 r#"{"prompt_tokens":"9","completion_tokens":{}}"#,
-                Some([0, 0, 0, 0]),
+                Some([0, 0, 0, 0, 0]),
+            ),
+            // OpenAI since GPT-5.6, OpenRouter: router-for-me/CLIProxyAPI#4262, #5956.
+            (
+                r#"{"prompt_tokens":100,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":40,"cache_write_tokens":20}}"#,
+                Some([100, 5, 40, 20, 0]),
+            ),
+            // new-api's word for the same, and LiteLLM's.
+            (
+                r#"{"prompt_tokens":100,"completion_tokens":5,"prompt_tokens_details":{"cached_creation_tokens":20}}"#,
+                Some([100, 5, 0, 20, 0]),
+            ),
+            (
+                r#"{"prompt_tokens":100,"completion_tokens":5,"cache_read_input_tokens":40,"cache_creation_input_tokens":20,"total_tokens":105}"#,
+                Some([100, 5, 40, 20, 0]),
+            ),
+            // The cache beside the prompt.
+            (
+                r#"{"prompt_tokens":40,"completion_tokens":5,"cache_read_input_tokens":40,"cache_creation_input_tokens":20,"total_tokens":105}"#,
+                Some([100, 5, 40, 20, 0]),
             ),
             ("{}", None),
             ("null", None),
             ("[1]", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(counts_of(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn usage_has_total_of_provider() {
+        let cases = [
+            // xAI: Wei-Shaw/sub2api#5771, vercel/ai#12425, and OpenAI with the same split.
+            (
+                r#"{"prompt_tokens":10120,"completion_tokens":1499,"total_tokens":14428,"prompt_tokens_details":{"cached_tokens":128},"completion_tokens_details":{"reasoning_tokens":2809}}"#,
+                Some([10120, 4308, 128, 0, 2809]),
+            ),
+            (
+                r#"{"prompt_tokens":10120,"completion_tokens":4308,"total_tokens":14428,"prompt_tokens_details":{"cached_tokens":128},"completion_tokens_details":{"reasoning_tokens":2809}}"#,
+                Some([10120, 4308, 128, 0, 2809]),
+            ),
+            // The same without a total: 386 tokens do not fit into 1.
+            (
+                r#"{"prompt_tokens":12,"completion_tokens":1,"completion_tokens_details":{"reasoning_tokens":386}}"#,
+                Some([12, 387, 0, 0, 386]),
+            ),
+            // A gateway before Gemini: router-for-me/CLIProxyAPI#5733.
+            (
+                r#"{"prompt_tokens":21,"completion_tokens":0,"total_tokens":81,"completion_tokens_details":{"reasoning_tokens":60}}"#,
+                Some([21, 60, 0, 0, 60]),
+            ),
+            // Gemini's API for OpenAI's clients: no count of the thoughts (mozilla-ai/any-llm#1290).
+            (
+                r#"{"prompt_tokens":20,"completion_tokens":198,"total_tokens":623}"#,
+                Some([20, 603, 0, 0, 0]),
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(counts_of(text), expected, "{text}");

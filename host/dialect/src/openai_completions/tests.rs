@@ -301,6 +301,7 @@ fn stream_holds_text_and_finish_reason() {
         input: 1,
         output: 2,
         cached_input: 0,
+        cache_write_input: 0,
         reasoning: 0,
     };
     let events = [

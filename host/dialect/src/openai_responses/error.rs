@@ -4,11 +4,12 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::ErrorBody;
+use crate::error_class::ErrorTable;
 use crate::ir::ResponseContext;
 use crate::json::to_vec;
-use crate::openai_chat::OpenaiError;
+use crate::openai_chat::{self, OpenaiError};
 use crate::openai_responses::response::encode::failed_response;
+use crate::{ErrorBody, ErrorClass, ErrorLabels, ProviderError};
 
 /// OpenAI's API has one format of errors for all endpoints.
 pub(crate) use crate::openai_chat::{error_kind, render_error};
@@ -21,7 +22,13 @@ pub(crate) use crate::openai_chat::{error_kind, render_error};
 /// type `error`, and shows the error of the response.
 #[must_use]
 pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
-    let code = code(error.code, error.kind);
+    let class = ProviderError {
+        code: error.code.map(str::to_owned),
+        kind: Some(error.kind.to_owned()),
+        ..ProviderError::default()
+    }
+    .class(None);
+    let code = code(class, error.code);
     let context = ResponseContext::default();
     let response = failed_response(&context, &code, error.message);
     let data = failed_event(0, &response, &OpenaiError::of(error));
@@ -53,18 +60,47 @@ struct FailedEvent<'a> {
     error: &'a OpenaiError<'a>,
 }
 
+/// The labels of the chat, but the responses have a code of their own for content.
+pub(crate) const ERRORS: ErrorTable = ErrorTable {
+    labels,
+    ..openai_chat::ERRORS
+};
+
+fn labels(class: ErrorClass) -> ErrorLabels {
+    let labels = (openai_chat::ERRORS.labels)(class);
+    match class {
+        ErrorClass::ContentPolicy => ErrorLabels {
+            codes: &["invalid_prompt", "bio_policy", "cyber_policy"],
+            ..labels
+        },
+        _ => labels,
+    }
+}
+
 /// Returns the `code` of a response's error. The documented codes are a closed list; of other codes,
-/// only those that clients act on are kept.
-pub(crate) fn code(code: Option<&str>, kind: &str) -> String {
-    let known = |word: &&str| CODES.contains(word) || word.contains("image");
-    let word = code.filter(known).or(match kind {
-        "rate_limit_error" | "rate_limit_exceeded" | "RESOURCE_EXHAUSTED" => {
-            Some("rate_limit_exceeded")
+/// only those that clients act on remain. Codex sends a request again after any code that it does not know, so
+/// a fault of the request is an `invalid_prompt` (`codex-rs/codex-api/src/sse/responses.rs`).
+pub(crate) fn code(class: ErrorClass, reported: Option<&str>) -> String {
+    let is_known = |code: &&str| CODES.contains(code) || code.contains("image");
+    let usual = match class {
+        ErrorClass::ContextLength
+        | ErrorClass::Overloaded
+        | ErrorClass::Quota
+        | ErrorClass::RateLimit => {
+            let codes = openai_chat::codes(class);
+            codes.first().copied()
         }
-        "insufficient_quota" => Some("insufficient_quota"),
-        _ => None,
-    });
-    word.unwrap_or("server_error").to_owned()
+        ErrorClass::ContentPolicy | ErrorClass::InvalidRequest | ErrorClass::TooLarge => {
+            Some("invalid_prompt")
+        }
+        ErrorClass::Authentication
+        | ErrorClass::NotFound
+        | ErrorClass::Permission
+        | ErrorClass::Server
+        | ErrorClass::Timeout => None,
+    };
+    let code = reported.filter(is_known).or(usual);
+    code.unwrap_or("server_error").to_owned()
 }
 
 /// The event that ends a failed stream.
@@ -73,9 +109,9 @@ pub(crate) const FAILED: &str = "response.failed";
 /// The length of the event without its data, in bytes.
 const FRAME_BYTES: usize = "event: response.failed\ndata: \n\n".len();
 
-/// The documented codes (`ResponseError.code`) without those about images, and the two that Codex acts
+/// The documented codes (`ResponseError.code`) without those about images, and the ones that Codex acts
 /// on.
-const CODES: [&str; 8] = [
+const CODES: [&str; 12] = [
     "server_error",
     "rate_limit_exceeded",
     "invalid_prompt",
@@ -83,5 +119,9 @@ const CODES: [&str; 8] = [
     "bio_policy",
     "vector_store_timeout",
     "context_length_exceeded",
+    "cyber_policy",
     "insufficient_quota",
+    "server_is_overloaded",
+    "slow_down",
+    "usage_not_included",
 ];

@@ -1,8 +1,8 @@
 //! Properties that all dialects share. The fuzz targets found most of these cases.
 
 use super::*;
-use crate::RequestHead;
 use crate::ir::{Malformed, Part, Request, TranslationError, TranslationReport};
+use crate::{ErrorClass, RequestHead};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -151,4 +151,49 @@ fn rejects_tool_call_without_name() {
             .event("", event.as_bytes(), &mut Vec::new());
         assert_eq!(read, Err(nameless), "{dialect}");
     }
+}
+
+/// The host ends a stream with a message only. The client gets the provider's labels nevertheless.
+#[test]
+fn failure_has_class_of_reported_error() -> Outcome {
+    let events = [
+        (
+            Dialect::AnthropicMessages,
+            "error",
+            r#"{"type":"error","error":{"type":"overloaded_error","message":"secret"}}"#,
+            ErrorClass::Overloaded,
+        ),
+        (
+            Dialect::Gemini,
+            "",
+            r#"{"error":{"code":429,"message":"secret","status":"RESOURCE_EXHAUSTED"}}"#,
+            ErrorClass::RateLimit,
+        ),
+        (
+            Dialect::OpenaiResponses,
+            "response.failed",
+            r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"insufficient_quota","message":"secret"}}}"#,
+            ErrorClass::Quota,
+        ),
+    ];
+    for (provider, name, data, class) in events {
+        let client = Dialect::OpenaiChat;
+        let mut translator = Translator::new(provider, client, ResponseContext::default());
+        let mut frames = Vec::new();
+        let event = translator.translate_event(name, data.as_bytes(), &mut frames);
+        assert!(matches!(event, EventClass::Error(_)), "{data}");
+        let error = ProviderError {
+            code: Some("upstream_failed".to_owned()),
+            ..ProviderError::from_message("redacted")
+        };
+        translator.fail(&error, &mut frames);
+        let last = frames.last().ok_or("no event")?;
+        let found = ProviderError::read(&last.data).ok_or("no error")?;
+        assert_eq!(
+            (found.class(None), &*found.message),
+            (class, "redacted"),
+            "{data}"
+        );
+    }
+    Ok(())
 }

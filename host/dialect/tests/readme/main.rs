@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use jackfield_dialect::ir::{Request, TranslationReport, Warning};
-use jackfield_dialect::{Dialect, RequestHead, TranslatedRequest, TranslationInput};
+use jackfield_dialect::{Dialect, ErrorClass, RequestHead, TranslatedRequest, TranslationInput};
 
 use crate::examples::{EXAMPLES, Example};
 
@@ -159,6 +159,26 @@ fn by_pair() -> String {
     table
 }
 
+/// The labels of each class of errors.
+fn by_error_class() -> String {
+    let mut table = String::from("| class |");
+    for client in DIALECTS {
+        let _ = write!(table, " `{client}` |");
+    }
+    table += "\n|---|---|---|---|---|\n";
+    for class in ErrorClass::ALL {
+        let _ = write!(table, "| {} |", class.name());
+        for client in DIALECTS {
+            let labels = (client.codec().errors().labels)(class);
+            let code = labels.codes.first().filter(|_| client != Dialect::Gemini);
+            let code = code.map(|code| format!(", `{code}`")).unwrap_or_default();
+            let _ = write!(table, " {} `{}`{code} |", labels.status, labels.kind);
+        }
+        table.push('\n');
+    }
+    table
+}
+
 /// The README with a table between its two marks.
 fn with_table(readme: &str, mark: &str, table: &str) -> Outcome<String> {
     let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));
@@ -174,6 +194,7 @@ fn readme_tables_match_translation() -> Outcome<()> {
     let readme = fs::read_to_string(README)?;
     let expected = with_table(&readme, "pairs", &by_pair())?;
     let expected = with_table(&expected, "fields", &by_field())?;
+    let expected = with_table(&expected, "errors", &by_error_class())?;
     if std::env::var_os("UPDATE_GOLDENS").is_some() {
         fs::write(README, &expected)?;
     } else {

@@ -5,6 +5,7 @@ mod requests;
 mod responses;
 mod signatures;
 mod streams;
+mod usage;
 
 use jackfield_dialect::ir::{
     Effort, Part, Reasoning, Request, ResponseContext, Role, TranslationReport, Turn,

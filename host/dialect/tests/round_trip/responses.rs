@@ -98,11 +98,13 @@ fn call() -> impl Strategy<Value = ToolCall> {
 }
 
 fn usage() -> impl Strategy<Value = Usage> {
-    (0..9_999_u64, 0..9_999_u64, 0..=4_u64, 0..=4_u64).prop_map(
-        |(input, output, cached, reasoning)| Usage {
+    let quarters = (0..=4_u64, 0..=4_u64, 0..=4_u64);
+    (0..9_999_u64, 0..9_999_u64, quarters).prop_map(
+        |(input, output, (cached, written, reasoning))| Usage {
             input,
             output,
             cached_input: input * cached / 4,
+            cache_write_input: (input - input * cached / 4) * written / 4,
             reasoning: output * reasoning / 4,
         },
     )
@@ -118,6 +120,12 @@ pub(crate) fn common(generated: &Response, dialects: &[Dialect]) -> Response {
             Part::ToolCall(_) => 2,
             _ => 1,
         });
+    }
+    if let Some(usage) = &mut response.usage
+        && dialects.contains(&Gemini)
+    {
+        // Google has no count of the tokens written to a cache. They stay a part of the input.
+        usage.cache_write_input = 0;
     }
     let refuses = !dialects.contains(&Gemini) && !dialects.contains(&AnthropicMessages);
     for part in &mut response.parts {

@@ -69,6 +69,8 @@ pub struct UsageRecord {
     pub output: u64,
     /// Input tokens that came from a cache.
     pub cached_input: u64,
+    /// Input tokens that were written to a cache.
+    pub cache_write_input: u64,
     /// Output tokens of the reasoning.
     pub reasoning: u64,
 }
@@ -79,12 +81,14 @@ impl From<Usage> for UsageRecord {
             input,
             output,
             cached_input,
+            cache_write_input,
             reasoning,
         } = usage;
         Self {
             input,
             output,
             cached_input,
+            cache_write_input,
             reasoning,
         }
     }

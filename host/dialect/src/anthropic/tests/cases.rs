@@ -302,6 +302,7 @@ fn usage_includes_cached_input() {
         input: 100,
         output: 50,
         cached_input: 40,
+        cache_write_input: 0,
         reasoning: 30,
     };
     assert_eq!(decoded_response("usage").usage, Some(spent));

@@ -64,6 +64,7 @@ fn events_of_every_kind() -> Vec<Event> {
         input: 10,
         output: 5,
         cached_input: 4,
+        cache_write_input: 1,
         reasoning: 2,
     };
     vec![
@@ -115,7 +116,7 @@ fn encodes_stream_in_documented_order() {
         "cited_text": "", "encrypted_index": "",
     });
     let spent = json!({
-        "input_tokens": 6, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 4,
+        "input_tokens": 5, "cache_creation_input_tokens": 1, "cache_read_input_tokens": 4,
         "output_tokens": 5, "output_tokens_details": {"thinking_tokens": 2},
     });
     let wrapped = gemini_signature("s").encode_for(Dialect::AnthropicMessages);

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::error_class::TranslatedError;
 use crate::gemini::citations::Grounding;
 use crate::gemini::error;
 use crate::gemini::response::encode::{EncodedCandidate, ResponseBody, write_part};
@@ -171,7 +172,8 @@ impl GeminiWriter {
 
     fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
         self.ended = true;
-        out.push(frame(&error::StreamError::from(error)));
+        let translated = TranslatedError::new(&error::ERRORS, None, error);
+        out.push(frame(&error::StreamError::from(&translated)));
     }
 }
 

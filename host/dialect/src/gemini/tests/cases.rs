@@ -231,6 +231,7 @@ fn decodes_case_responses() -> Outcome {
         input: 100,
         output: 50,
         cached_input: 40,
+        cache_write_input: 0,
         reasoning: 30,
     };
     assert_eq!(response("usage")?.usage, Some(usage));

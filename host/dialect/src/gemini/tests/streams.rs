@@ -243,6 +243,7 @@ fn encodes_each_event_as_full_response() -> Outcome {
         input: 3,
         output: 5,
         cached_input: 0,
+        cache_write_input: 0,
         reasoning: 2,
     };
     let (frames, last) = encode_stream(&[

@@ -82,6 +82,7 @@ fn usage_details_round_trip() {
         input: 100,
         output: 50,
         cached_input: 40,
+        cache_write_input: 0,
         reasoning: 30,
     };
     assert_eq!(response.usage, Some(usage));

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::error_class::TranslatedError;
 use crate::ir::tool_text;
 use crate::ir::{
     Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext, Signature,
@@ -15,7 +16,7 @@ use crate::openai_chat::response::encode::{ID, chars};
 use crate::openai_chat::response::finish_reason::PartKinds;
 use crate::openai_chat::usage::UsageObject;
 use crate::openai_chat::{citations, error, media, reasoning, tools};
-use crate::{ErrorBody, ProviderError, Usage};
+use crate::{ProviderError, Usage};
 
 /// Returns an encoder for the stream of a chat completion: a chunk with the role, chunks with content, a
 /// chunk with the finish reason, a chunk with the usage if the client asked for it, `[DONE]`.
@@ -219,7 +220,8 @@ impl ChatWriter {
 
     fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
         self.ended = true;
-        let body = error::render_error(&error_body(error));
+        let translated = TranslatedError::new(&error::ERRORS, None, error);
+        let body = error::render_error(&translated.body());
         out.push(frame(body.to_vec()));
     }
 
@@ -246,17 +248,6 @@ impl ChatWriter {
             choices,
             usage,
         })));
-    }
-}
-
-/// Returns a provider's error in the form in which this dialect renders errors.
-pub(crate) fn error_body(error: &ProviderError) -> ErrorBody<'_> {
-    ErrorBody {
-        message: &error.message,
-        kind: error.kind.as_deref().unwrap_or("server_error"),
-        code: error.code.as_deref(),
-        param: error.param.as_deref(),
-        cooldown: None,
     }
 }
 

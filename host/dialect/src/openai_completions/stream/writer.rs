@@ -1,9 +1,10 @@
 //! Encodes streams.
 
 use crate::Usage;
+use crate::error_class::TranslatedError;
 use crate::ir::{Delta, Event, EventEncoder, Frame, ResponseContext};
 use crate::json::to_vec;
-use crate::openai_chat::{UsageObject, error_body, frame, render_error};
+use crate::openai_chat::{ERRORS, UsageObject, frame, render_error};
 use crate::openai_completions::response::encode::{TextChoice, TextCompletion, finish_reason};
 
 /// Returns an encoder for the stream of a text completion: chunks with pieces of the text, a chunk with the
@@ -47,7 +48,8 @@ impl EventEncoder for CompletionsWriter {
             Event::Error(error) => {
                 self.ended = true;
                 // No `[DONE]` follows, as in `openai_chat::render_stream_error`.
-                out.push(frame(render_error(&error_body(error)).to_vec()));
+                let translated = TranslatedError::new(&ERRORS, None, error);
+                out.push(frame(render_error(&translated.body()).to_vec()));
             }
             Event::PartStart(_) | Event::Delta(_) | Event::PartEnd | Event::Start { .. } => {}
         }

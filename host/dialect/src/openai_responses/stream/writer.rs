@@ -10,12 +10,13 @@ use serde_json::Value;
 
 use self::event_writer::{EventLocation, EventMembers, EventWriter, SummaryPart};
 use self::part_buffer::PartBuffer;
+use crate::error_class::TranslatedError;
 use crate::ir::tool_text;
 use crate::ir::{
     Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext,
 };
 use crate::limits::HELD_RESPONSE_BYTES_MAX;
-use crate::openai_chat::{OpenaiError, error_body};
+use crate::openai_chat::OpenaiError;
 use crate::openai_responses::error;
 use crate::openai_responses::response::encode::{self, Ending, ItemKind};
 use crate::openai_responses::response::item;
@@ -299,10 +300,11 @@ impl ResponsesWriter {
         if self.writer.ended {
             return;
         }
-        let kind = error.kind.as_deref().unwrap_or_default();
-        let code = error::code(error.code.as_deref(), kind);
+        let code = error::code(error.class(None), error.code.as_deref());
         let response = encode::failed_response(&self.response_context, &code, &error.message);
-        let error = OpenaiError::of(&error_body(error));
+        let translated = TranslatedError::new(&error::ERRORS, None, error);
+        let body = translated.body();
+        let error = OpenaiError::of(&body);
         out.push(Frame {
             name: Cow::Borrowed(error::FAILED),
             data: error::failed_event(self.writer.sequence_number, &response, &error),

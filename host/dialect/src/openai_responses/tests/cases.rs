@@ -154,6 +154,7 @@ fn decodes_golden_streams() -> Outcome {
         input: 100,
         output: 50,
         cached_input: 40,
+        cache_write_input: 0,
         reasoning: 30,
     };
     assert_eq!(usage, Some(expected));

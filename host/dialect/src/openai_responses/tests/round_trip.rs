@@ -339,6 +339,7 @@ fn response() -> impl Strategy<Value = Response> {
             input,
             output,
             cached_input: input / 2,
+            cache_write_input: input / 4,
             reasoning: output / 2,
         })
     });

@@ -95,6 +95,7 @@ fn writes_chunks_in_documented_order() {
         input: 1,
         output: 2,
         cached_input: 0,
+        cache_write_input: 0,
         reasoning: 0,
     };
     let events = [
