@@ -110,7 +110,7 @@ async fn idle_timeout_applies_below_and_above_the_keep_alive_interval() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_credential_without_a_head_for_a_minute_is_avoided_until_it_answers() {
+async fn a_credential_without_a_head_for_a_minute_is_avoided_until_it_responds() {
     let upstream = FakeUpstream::new(|credential, before| match (credential, before) {
         ("a", 0) => Script::json(200, COMPLETION).after(200 * SECOND),
         _ => Script::json(200, COMPLETION),
