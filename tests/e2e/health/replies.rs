@@ -1,0 +1,302 @@
+//! The replies of a provider that is well, in the format of the path that was called, whole and in parts.
+
+use serde_json::{Value, json};
+
+use super::scripted::{ReceivedRequest, Reply};
+
+/// The content type of server-sent events.
+pub(crate) const SSE: &str = "text/event-stream";
+
+/// The API of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProviderApi {
+    Chat,
+    Completions,
+    Embeddings,
+    Responses,
+    Messages,
+    TokenCount,
+    Gemini,
+    GeminiEmbeddings,
+    Token,
+}
+
+impl ProviderApi {
+    pub(crate) fn of(path: &str) -> Self {
+        let found = [
+            ("/chat/completions", Self::Chat),
+            ("/completions", Self::Completions),
+            ("/embeddings", Self::Embeddings),
+            ("/responses", Self::Responses),
+            ("/messages", Self::Messages),
+            ("/count_tokens", Self::TokenCount),
+            (":countTokens", Self::TokenCount),
+            (":generateContent", Self::Gemini),
+            (":streamGenerateContent", Self::Gemini),
+            (":embedContent", Self::GeminiEmbeddings),
+            (":batchEmbedContents", Self::GeminiEmbeddings),
+            ("/token", Self::Token),
+        ];
+        let found = found.iter().find(|(end, _)| path.ends_with(end));
+        found.unwrap_or_else(|| panic!("no API has {path}")).1
+    }
+}
+
+/// The events of a stream, in its three parts.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamParts {
+    /// What comes before the first content.
+    pub(crate) preamble: Vec<String>,
+    pub(crate) content: Vec<String>,
+    pub(crate) end: Vec<String>,
+}
+
+impl StreamParts {
+    pub(crate) fn of(api: ProviderApi, text: &str) -> Self {
+        match api {
+            ProviderApi::Chat => chat_parts(text),
+            ProviderApi::Responses => responses_parts(text),
+            ProviderApi::Messages => messages_parts(text),
+            ProviderApi::Gemini => gemini_parts(text),
+            other => panic!("{other:?} has no streams"),
+        }
+    }
+
+    pub(crate) fn all(self) -> Vec<String> {
+        [self.preamble, self.content, self.end].concat()
+    }
+}
+
+/// Returns the reply of a provider that is well. Its text names the key.
+pub(crate) fn well(request: &ReceivedRequest) -> Reply {
+    let api = ProviderApi::of(&request.path);
+    let text = served_by(request.key());
+    if request.wants_stream() {
+        return Reply::stream(SSE, &StreamParts::of(api, &text).all());
+    }
+    Reply::json(200, &whole(api, &text))
+}
+
+/// The text of a reply to a request with this key.
+pub(crate) fn served_by(key: &str) -> String {
+    format!("served by {key}.")
+}
+
+/// Returns a whole response.
+pub(crate) fn whole(api: ProviderApi, text: &str) -> Value {
+    let usage = json!({ "prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2 });
+    match api {
+        ProviderApi::Chat => json!({
+            "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m1", "usage": usage,
+            "choices": [{ "index": 0, "finish_reason": "stop",
+                "message": { "role": "assistant", "content": text } }],
+        }),
+        ProviderApi::Completions => json!({
+            "id": "cmpl-1", "object": "text_completion", "created": 1, "model": "m1", "usage": usage,
+            "choices": [{ "index": 0, "finish_reason": "stop", "text": text, "logprobs": null }],
+        }),
+        ProviderApi::Embeddings => json!({
+            "object": "list", "model": "m1", "usage": { "prompt_tokens": 1, "total_tokens": 1 },
+            "data": [{ "object": "embedding", "index": 0, "embedding": [0.5, 0.25] }],
+        }),
+        ProviderApi::Responses => response_object("completed", text),
+        ProviderApi::Messages => json!({
+            "id": "msg_1", "type": "message", "role": "assistant", "model": "m1",
+            "content": [{ "type": "text", "text": text }], "stop_reason": "end_turn",
+            "stop_sequence": null, "usage": { "input_tokens": 1, "output_tokens": 1 },
+        }),
+        ProviderApi::TokenCount => json!({ "input_tokens": 1, "totalTokens": 1 }),
+        ProviderApi::Gemini => gemini_chunk(text, Some("STOP")),
+        ProviderApi::GeminiEmbeddings => json!({ "embedding": { "values": [0.5, 0.25] } }),
+        ProviderApi::Token => json!({ "access_token": "at-1", "expires_in": 3600 }),
+    }
+}
+
+/// Returns an event in the middle of a stream that reports an overload.
+pub(crate) fn overloaded_event(api: ProviderApi) -> String {
+    match api {
+        ProviderApi::Messages => event(
+            "error",
+            &json!({ "type": "error", "error": { "type": "overloaded_error", "message": "Overloaded" } }),
+        ),
+        ProviderApi::Responses => event(
+            "error",
+            &json!({ "type": "error", "code": "server_is_overloaded", "message": "Overloaded",
+                "param": null, "sequence_number": 2 }),
+        ),
+        ProviderApi::Gemini => data(
+            &json!({ "error": { "code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE" } }),
+        ),
+        _ => data(
+            &json!({ "error": { "message": "Overloaded", "type": "overloaded_error", "code": 529 } }),
+        ),
+    }
+}
+
+/// Returns an event without a name.
+pub(crate) fn data(body: &Value) -> String {
+    format!("data: {body}\n\n")
+}
+
+/// Returns an event with a name.
+pub(crate) fn event(name: &str, body: &Value) -> String {
+    format!("event: {name}\ndata: {body}\n\n")
+}
+
+fn chat_parts(text: &str) -> StreamParts {
+    let chunk = |delta: Value, finish: Option<&str>| {
+        data(
+            &json!({ "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m1",
+            "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }] }),
+        )
+    };
+    let content = halves(text).map(|half| chunk(json!({ "content": half }), None));
+    StreamParts {
+        preamble: vec![chunk(json!({ "role": "assistant", "content": "" }), None)],
+        content: content.to_vec(),
+        end: vec![
+            chunk(json!({}), Some("stop")),
+            "data: [DONE]\n\n".to_owned(),
+        ],
+    }
+}
+
+fn response_object(status: &str, text: &str) -> Value {
+    let output = json!([{ "type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+        "content": [{ "type": "output_text", "text": text, "annotations": [] }] }]);
+    json!({
+        "id": "resp_1", "object": "response", "created_at": 1, "status": status, "model": "m1",
+        "output": if status == "completed" { output } else { json!([]) },
+        "error": null, "incomplete_details": null, "instructions": null, "metadata": {},
+        "parallel_tool_calls": true, "tool_choice": "auto", "tools": [],
+        "usage": { "input_tokens": 1, "output_tokens": 1, "total_tokens": 2,
+            "input_tokens_details": { "cached_tokens": 0 },
+            "output_tokens_details": { "reasoning_tokens": 0 } },
+    })
+}
+
+fn responses_parts(text: &str) -> StreamParts {
+    let item = json!({ "type": "message", "id": "msg_1", "role": "assistant", "status": "in_progress",
+        "content": [] });
+    let part = json!({ "type": "output_text", "text": "", "annotations": [] });
+    let numbered = |name: &str, number: u32, mut body: Value| {
+        body["type"] = json!(name);
+        body["sequence_number"] = json!(number);
+        event(name, &body)
+    };
+    let state = |name, number| {
+        numbered(
+            name,
+            number,
+            json!({ "response": response_object("in_progress", "") }),
+        )
+    };
+    let place = |more: Value| {
+        let mut body = json!({ "item_id": "msg_1", "output_index": 0, "content_index": 0 });
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        body
+    };
+    let [first, second] = halves(text);
+    let full = json!({ "type": "output_text", "text": text, "annotations": [] });
+    let mut done = item.clone();
+    done["status"] = json!("completed");
+    done["content"] = json!([full]);
+    let delta = "response.output_text.delta";
+    StreamParts {
+        preamble: vec![
+            state("response.created", 0),
+            state("response.in_progress", 1),
+        ],
+        content: vec![
+            numbered(
+                "response.output_item.added",
+                2,
+                json!({ "output_index": 0, "item": item }),
+            ),
+            numbered(
+                "response.content_part.added",
+                3,
+                place(json!({ "part": part })),
+            ),
+            numbered(delta, 4, place(json!({ "delta": first, "logprobs": [] }))),
+            numbered(delta, 5, place(json!({ "delta": second, "logprobs": [] }))),
+        ],
+        end: vec![
+            numbered(
+                "response.output_text.done",
+                6,
+                place(json!({ "text": text, "logprobs": [] })),
+            ),
+            numbered(
+                "response.content_part.done",
+                7,
+                place(json!({ "part": full })),
+            ),
+            numbered(
+                "response.output_item.done",
+                8,
+                json!({ "output_index": 0, "item": done }),
+            ),
+            numbered(
+                "response.completed",
+                9,
+                json!({ "response": response_object("completed", text) }),
+            ),
+        ],
+    }
+}
+
+fn messages_parts(text: &str) -> StreamParts {
+    let typed = |name: &str, mut body: Value| {
+        body["type"] = json!(name);
+        event(name, &body)
+    };
+    let message = json!({ "id": "msg_1", "type": "message", "role": "assistant", "model": "m1",
+        "content": [], "stop_reason": null, "stop_sequence": null,
+        "usage": { "input_tokens": 1, "output_tokens": 1 } });
+    let block = json!({ "index": 0, "content_block": { "type": "text", "text": "" } });
+    let deltas = halves(text).map(|half| {
+        let delta = json!({ "type": "text_delta", "text": half });
+        typed("content_block_delta", json!({ "index": 0, "delta": delta }))
+    });
+    let last = json!({ "delta": { "stop_reason": "end_turn", "stop_sequence": null },
+        "usage": { "output_tokens": 2 } });
+    StreamParts {
+        preamble: vec![
+            typed("message_start", json!({ "message": message })),
+            typed("ping", json!({})),
+        ],
+        content: [vec![typed("content_block_start", block)], deltas.to_vec()].concat(),
+        end: vec![
+            typed("content_block_stop", json!({ "index": 0 })),
+            typed("message_delta", last),
+            typed("message_stop", json!({})),
+        ],
+    }
+}
+
+fn gemini_chunk(text: &str, finish: Option<&str>) -> Value {
+    let mut candidate =
+        json!({ "index": 0, "content": { "role": "model", "parts": [{ "text": text }] } });
+    if let Some(finish) = finish {
+        candidate["finishReason"] = json!(finish);
+    }
+    json!({ "candidates": [candidate], "modelVersion": "m1", "responseId": "r1",
+        "usageMetadata": { "promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2 } })
+}
+
+fn gemini_parts(text: &str) -> StreamParts {
+    let content = halves(text).map(|half| data(&gemini_chunk(half, None)));
+    StreamParts {
+        preamble: vec![data(&gemini_chunk("", None))],
+        content: content.to_vec(),
+        end: vec![data(&gemini_chunk("", Some("STOP")))],
+    }
+}
+
+fn halves(text: &str) -> [&str; 2] {
+    let (first, second) = text.split_at(text.len() / 2);
+    [first, second]
+}
