@@ -10,8 +10,30 @@ mod replies;
 #[path = "health/scripted.rs"]
 mod scripted;
 
+#[path = "health/blips.rs"]
+mod blips;
+#[path = "health/bodies.rs"]
+mod bodies;
+#[path = "health/headers.rs"]
+mod headers;
+#[path = "health/matrix.rs"]
+mod matrix;
+#[path = "health/operator.rs"]
+mod operator;
 #[path = "health/poison.rs"]
 mod poison;
+#[path = "health/pools.rs"]
+mod pools;
+#[path = "health/refresh.rs"]
+mod refresh;
+#[path = "health/time.rs"]
+mod time;
+#[path = "health/tools.rs"]
+mod tools;
+#[path = "health/ways.rs"]
+mod ways;
+#[path = "health/windows.rs"]
+mod windows;
 
 use std::time::Duration;
 
@@ -28,9 +50,14 @@ const ONE: &str = "client-one";
 const TWO: &str = "client-two";
 const THREE: &str = "client-three";
 
-/// Returns the configuration of one provider with the model `m1`. A key is the id of its credential.
+/// Returns the configuration of one provider with two models. A key is the id of its credential.
 fn pool(name: &str, executor: &str, base_url: &str, keys: &[&str]) -> String {
-    let credential = |key: &&str| format!("{{ id: {key}, api-key: {key} }}");
+    pool_with(name, executor, base_url, keys, "")
+}
+
+/// The same; `more` has further keys of each credential.
+fn pool_with(name: &str, executor: &str, base_url: &str, keys: &[&str], more: &str) -> String {
+    let credential = |key: &&str| format!("{{ id: {key}, api-key: {key}{more} }}");
     let credentials: Vec<String> = keys.iter().map(credential).collect();
     format!(
         "  - name: {name}\n    executor: {executor}\n    base-url: {base_url}\n    \

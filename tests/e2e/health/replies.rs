@@ -7,6 +7,12 @@ use super::scripted::{ReceivedRequest, Reply};
 /// The content type of server-sent events.
 pub(crate) const SSE: &str = "text/event-stream";
 
+/// A whole chat response of `key-a`, compressed with gzip, in hexadecimal digits.
+pub(crate) const GZIP_CHAT: &str = "1f8b08000000000002032d8dc10ac23010057fa5bc735aec757f4544d264b5d1245bb28b584afe5d0a5e0766e6408a20\
+    84d55b285b1e6738c8f2e2607f3a05295b664b52e1101a7be3089a1d8a44ce2094d309aba4c00aba1e4835f217747178\
+    a49a74bd37f62a150435d9e05058d53f1974a0496610bc6a52f3d5ce9454e37afe95db87e3b0ecc39bf7d14fe8fdd67f\
+    547dfca7b2000000";
+
 /// The API of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProviderApi {

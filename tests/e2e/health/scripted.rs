@@ -246,7 +246,15 @@ impl ScriptedProvider {
     pub(crate) async fn start(
         script: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), script).await
+    }
+
+    /// Starts a provider on a known address.
+    pub(crate) async fn start_at(
+        address: SocketAddr,
+        script: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests: Arc<Mutex<Vec<ReceivedRequest>>> = Arc::default();
         let script: Script = Arc::new(script);
