@@ -100,8 +100,8 @@ fn claude_code(modules: &Path, note: &str, origin: &str, key: &str) -> Command {
         .args(["-p", &prompt("Write", &write), "--allowedTools", "Write"])
         .env("ANTHROPIC_BASE_URL", origin)
         .env("ANTHROPIC_API_KEY", key)
-        // A few retries are enough; the default takes minutes.
-        .env("CLAUDE_CODE_MAX_RETRIES", "2")
+        // The default takes minutes.
+        .env("CLAUDE_CODE_MAX_RETRIES", "1")
         // The tests use the loopback only.
         .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
         .env("DISABLE_AUTOUPDATER", "1");
@@ -113,7 +113,7 @@ fn codex(modules: &Path, home: &TempDir, note: &str, origin: &str, key: &str) ->
         "model_provider = \"mock\"\n[analytics]\nenabled = false\n\
          [model_providers.mock]\nname = \"mock\"\nbase_url = \"{origin}/v1\"\n\
          env_key = \"MOCK_KEY\"\nwire_api = \"responses\"\n\
-         request_max_retries = 2\nstream_max_retries = 2\n"
+         request_max_retries = 0\nstream_max_retries = 0\n"
     );
     let folder = home.path().join(".codex");
     std::fs::create_dir_all(&folder).unwrap();

@@ -18,6 +18,8 @@ mod bodies;
 mod headers;
 #[path = "health/matrix.rs"]
 mod matrix;
+#[path = "health/names.rs"]
+mod names;
 #[path = "health/operator.rs"]
 mod operator;
 #[path = "health/poison.rs"]

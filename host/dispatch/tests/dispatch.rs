@@ -24,6 +24,7 @@ mod keep_alive;
 mod plugin_fault;
 mod plugin_stream;
 mod raw_requests;
+mod recovery;
 mod refresh_policy;
 mod rejected_calls;
 mod retry_rounds;

@@ -88,13 +88,6 @@ impl ClientRequest {
         Self::new(ClientApi::Chat, "m1", "hi")
     }
 
-    /// Sets members of the body.
-    pub(crate) fn with(mut self, members: &Value) -> Self {
-        let members = members.as_object().unwrap().clone();
-        self.body.as_object_mut().unwrap().extend(members);
-        self
-    }
-
     pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self

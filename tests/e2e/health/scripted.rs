@@ -302,11 +302,6 @@ impl ScriptedProvider {
         let requests = self.requests.lock();
         requests.iter().filter(|seen| seen.key() == key).count()
     }
-
-    /// Forgets the requests so far.
-    pub(crate) fn forget(&self) {
-        self.requests.lock().clear();
-    }
 }
 
 async fn serve(

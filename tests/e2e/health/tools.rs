@@ -2,6 +2,7 @@
 //! serve another one does.
 
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::client::ClientApi;
 use super::replies::{ProviderApi, SSE, StreamParts, overloaded_event};
@@ -23,42 +24,40 @@ const LOGIN: [&str; 8] = [
     "401 unauthorized",
 ];
 
-/// The real tool before a pool whose keys the provider refuses.
-async fn assert_no_login(tool: CodingTool, executor: &str, path: &str) {
+/// The real tool before a pool whose keys the provider refuses, twice: while Jackfield still tries the keys, and
+/// while they cool.
+async fn assert_no_login(tool: CodingTool, executor: &'static str, path: &'static str) {
+    let mut cases = JoinSet::new();
     for status in [401, 403] {
-        let words = if status == 401 {
-            "invalid x-api-key"
-        } else {
-            "OAuth token was revoked"
-        };
-        let kind = if status == 401 {
-            "authentication_error"
-        } else {
-            "permission_error"
-        };
-        let body = json!({ "type": "error", "error": { "type": kind, "message": words } });
-        let provider = ScriptedProvider::start(move |_| Reply::json(status, &body)).await;
-        let providers = pool("p", executor, &provider.url(path), &["key-a", "key-b"]);
-        let jackfield = start(&providers, "").await;
-        let origin = format!("http://{}", jackfield.address);
-        let home = tempfile::tempdir().unwrap();
-        let (succeeded, log) = tool.run(&home, &origin, ONE, "m1").await.unwrap();
-        assert!(!succeeded, "{tool:?} {status}: {log}");
-        assert!(
-            provider.count() > 0,
-            "{tool:?} {status} sent no request: {log}"
-        );
-        let printed = log.to_lowercase();
-        for phrase in LOGIN {
-            assert!(
-                !printed.contains(phrase),
-                "{tool:?} {status} prints {phrase:?}: {log}"
-            );
-        }
-        assert!(
-            log.contains("503"),
-            "{tool:?} {status} does not show the status: {log}"
-        );
+        cases.spawn(async move {
+            let (kind, words) = match status {
+                401 => ("authentication_error", "invalid x-api-key"),
+                _ => ("permission_error", "OAuth token was revoked"),
+            };
+            let body = json!({ "type": "error", "error": { "type": kind, "message": words } });
+            let provider = ScriptedProvider::start(move |_| Reply::json(status, &body)).await;
+            let providers = pool("p", executor, &provider.url(path), &["key-a", "key-b"]);
+            let jackfield = start(&providers, "").await;
+            let origin = format!("http://{}", jackfield.address);
+            for round in ["first", "while cooling"] {
+                let home = tempfile::tempdir().unwrap();
+                let (succeeded, log) = tool.run(&home, &origin, ONE, "m1").await.unwrap();
+                assert!(!succeeded, "{tool:?} {status} {round}: {log}");
+                assert!(provider.count() > 0, "{tool:?} sent no request: {log}");
+                let printed = log.to_lowercase();
+                for phrase in LOGIN {
+                    let found = printed.contains(phrase);
+                    assert!(!found, "{tool:?} {status} {round} prints {phrase:?}: {log}");
+                }
+                assert!(
+                    log.contains("503"),
+                    "{tool:?} {status} {round} shows no 503: {log}"
+                );
+            }
+        });
+    }
+    while let Some(case) = cases.join_next().await {
+        case.unwrap();
     }
 }
 
