@@ -103,6 +103,9 @@ const POLL: Duration = Duration::from_millis(100);
 /// How long a silent response may take.
 const SILENCE: Duration = Duration::from_millis(500);
 
+/// The longest wait for a recovery.
+const LIMIT: Duration = Duration::from_secs(120);
+
 /// A fault that ends after the first requests.
 const ONCE: Duration = Duration::from_millis(50);
 
@@ -124,18 +127,24 @@ fn stage(fault: &'static Fault, credentials: usize, blip: Duration) -> Stage {
     }))
 }
 
-/// Makes one call of a client; returns whether it was served.
-async fn is_served(stage: &Stage, fault: &Fault, client: &'static str, number: usize) -> bool {
+/// Makes one call of a client; returns its text and whether it was served.
+async fn is_served(
+    stage: &Stage,
+    fault: &Fault,
+    client: &'static str,
+    text: String,
+) -> (String, bool) {
     let mut call = stage.call(fault.is_stream);
     call.principal = Arc::from(client);
-    let body = format!(r#"{{"model":"model","messages":[],"user":"{number}"}}"#);
+    let body = format!(r#"{{"model":"model","messages":[],"user":"{text}"}}"#);
     call.body = Bytes::from(body);
     let Ok(response) = stage.dispatcher.call(call).await else {
-        return false;
+        return (text, false);
     };
     let (body, error) = read_body(response).await;
-    let text = String::from_utf8_lossy(&body).into_owned();
-    error.is_none() && (text.contains("two") || text == COMPLETION)
+    let read = String::from_utf8_lossy(&body).into_owned();
+    let served = error.is_none() && (read.contains("two") || read == COMPLETION);
+    (text, served)
 }
 
 /// Returns the time from the end of the fault to the first request that is served. Other clients than the first
@@ -150,20 +159,19 @@ async fn recovery(fault: &'static Fault, credentials: usize, blip: Duration) -> 
         tokio::select! {
             _ = ticks.tick() => {
                 let client = if number == 0 { "one" } else { ["two", "three"][number % 2] };
-                calls.push(is_served(&stage, fault, client, number));
+                calls.push(is_served(&stage, fault, client, number.to_string()));
                 number += 1;
             }
-            Some(served) = calls.next() => {
+            Some((_, served)) = calls.next() => {
                 if served {
                     return start.elapsed().saturating_sub(blip);
                 }
             }
         }
-        assert!(
-            start.elapsed() < blip + 120 * SECOND,
-            "{}: no service",
-            fault.name
-        );
+        // The caller reports it with those of the other faults.
+        if start.elapsed() > blip + LIMIT {
+            return LIMIT;
+        }
     }
 }
 
@@ -208,6 +216,79 @@ fn service_is_back_in_seconds() {
     );
 }
 
+/// One client's request fails at every key, again and again: the plain requests of another client are all served.
+/// 401 is not among the faults, since it is the key's that gave it.
+#[test]
+fn poison_never_stops_plain_requests() {
+    let mut refused = Vec::new();
+    for fault in FAULTS.iter().filter(|fault| !fault.name.ends_with("401")) {
+        for (credentials, differs) in [(1, false), (2, false), (2, true), (5, true)] {
+            let lost = run_paused(plain_requests_lost(fault, credentials, differs));
+            if lost > 0 {
+                let name = fault.name;
+                refused.push(format!(
+                    "{name}: {lost} of 30, {credentials} keys, differs: {differs}"
+                ));
+            }
+        }
+    }
+    assert!(refused.is_empty(), "not served:\n{}", refused.join("\n"));
+}
+
+/// Poison each 2 s, a plain request each 10 s, for 5 minutes. Returns how many plain requests were not served.
+async fn plain_requests_lost(fault: &'static Fault, credentials: usize, differs: bool) -> usize {
+    let mut setting = Setting::new(credentials);
+    setting.timeouts.first_byte = SILENCE;
+    setting.timeouts.idle = SILENCE;
+    let stage = setting.stage(FakeUpstream::by_request(move |request, _| {
+        if !String::from_utf8_lossy(&request.body).contains("plain") {
+            return (fault.script)();
+        }
+        if fault.is_stream {
+            return Script::events(stream());
+        }
+        Script::json(200, COMPLETION)
+    }));
+    let mut calls = FuturesUnordered::new();
+    let mut ticks = interval(2 * SECOND);
+    let (mut number, mut lost) = (0, 0);
+    while number < 150 || !calls.is_empty() {
+        tokio::select! {
+            _ = ticks.tick(), if number < 150 => {
+                let text = if differs { format!("poison {number}") } else { "poison".to_owned() };
+                calls.push(Box::pin(is_served(&stage, fault, "one", text)));
+                if number % 5 == 4 {
+                    calls.push(Box::pin(is_served(&stage, fault, "two", format!("plain {number}"))));
+                }
+                number += 1;
+            }
+            Some((text, served)) = calls.next() => {
+                lost += usize::from(text.starts_with("plain") && !served);
+            }
+        }
+    }
+    lost
+}
+
+/// A whole response may take long, but from 60 s without a head on, new calls use other credentials.
+#[tokio::test(start_paused = true)]
+async fn slow_credential_is_avoided() {
+    let stage = Setting::new(2).stage(FakeUpstream::new(|credential, _| match credential {
+        "a" => Script::hang(),
+        _ => Script::json(200, COMPLETION),
+    }));
+    let fault = FAULTS.iter().find(|fault| fault.name == "500").unwrap();
+    let mut first = Box::pin(is_served(&stage, fault, "one", "first".to_owned()));
+    tokio::select! {
+        _ = &mut first => panic!("the first call ended early"),
+        () = tokio::time::sleep(61 * SECOND) => {}
+    }
+    let start = Instant::now();
+    assert!(is_served(&stage, fault, "two", "next".to_owned()).await.1);
+    assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+    assert_eq!(stage.upstream.credentials(), ["a", "b"]);
+}
+
 /// A provider in an outage gets about one request a second, whatever the number of clients.
 #[test]
 fn outage_costs_a_request_a_second() {
@@ -221,7 +302,8 @@ fn outage_costs_a_request_a_second() {
             while start.elapsed() < 60 * SECOND {
                 ticks.tick().await;
                 let client = ["one", "two", "three"][number % 3];
-                assert!(!is_served(&stage, fault, client, number).await);
+                let (_, served) = is_served(&stage, fault, client, number.to_string()).await;
+                assert!(!served);
                 number += 1;
             }
             let calls = stage.upstream.calls();

@@ -182,76 +182,60 @@ fn response_object(status: &str, text: &str) -> Value {
 }
 
 fn responses_parts(text: &str) -> StreamParts {
-    let item = json!({ "type": "message", "id": "msg_1", "role": "assistant", "status": "in_progress",
-        "content": [] });
-    let part = json!({ "type": "output_text", "text": "", "annotations": [] });
-    let numbered = |name: &str, number: u32, mut body: Value| {
+    let item = |status: &str, content: Value| {
+        json!({ "output_index": 0, "item": { "type": "message", "id": "msg_1", "role": "assistant",
+            "status": status, "content": content } })
+    };
+    let part = |text: &str| json!({ "type": "output_text", "text": text, "annotations": [] });
+    let response = |status: &str, text: &str| json!({ "response": response_object(status, text) });
+    let [first, second] = halves(text).map(|half| json!({ "delta": half, "logprobs": [] }));
+    let whole = json!({ "text": text, "logprobs": [] });
+    let delta = "response.output_text.delta";
+    let preamble = [
+        ("response.created", response("in_progress", "")),
+        ("response.in_progress", response("in_progress", "")),
+    ];
+    let content = [
+        ("response.output_item.added", item("in_progress", json!([]))),
+        (
+            "response.content_part.added",
+            in_content(json!({ "part": part("") })),
+        ),
+        (delta, in_content(first)),
+        (delta, in_content(second)),
+    ];
+    let end = [
+        ("response.output_text.done", in_content(whole)),
+        (
+            "response.content_part.done",
+            in_content(json!({ "part": part(text) })),
+        ),
+        (
+            "response.output_item.done",
+            item("completed", json!([part(text)])),
+        ),
+        ("response.completed", response("completed", text)),
+    ];
+    let mut number = 0;
+    let mut numbered = |(name, mut body): (&str, Value)| {
         body["type"] = json!(name);
         body["sequence_number"] = json!(number);
+        number += 1;
         event(name, &body)
     };
-    let state = |name, number| {
-        numbered(
-            name,
-            number,
-            json!({ "response": response_object("in_progress", "") }),
-        )
-    };
-    let place = |more: Value| {
-        let mut body = json!({ "item_id": "msg_1", "output_index": 0, "content_index": 0 });
-        body.as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
-        body
-    };
-    let [first, second] = halves(text);
-    let full = json!({ "type": "output_text", "text": text, "annotations": [] });
-    let mut done = item.clone();
-    done["status"] = json!("completed");
-    done["content"] = json!([full]);
-    let delta = "response.output_text.delta";
     StreamParts {
-        preamble: vec![
-            state("response.created", 0),
-            state("response.in_progress", 1),
-        ],
-        content: vec![
-            numbered(
-                "response.output_item.added",
-                2,
-                json!({ "output_index": 0, "item": item }),
-            ),
-            numbered(
-                "response.content_part.added",
-                3,
-                place(json!({ "part": part })),
-            ),
-            numbered(delta, 4, place(json!({ "delta": first, "logprobs": [] }))),
-            numbered(delta, 5, place(json!({ "delta": second, "logprobs": [] }))),
-        ],
-        end: vec![
-            numbered(
-                "response.output_text.done",
-                6,
-                place(json!({ "text": text, "logprobs": [] })),
-            ),
-            numbered(
-                "response.content_part.done",
-                7,
-                place(json!({ "part": full })),
-            ),
-            numbered(
-                "response.output_item.done",
-                8,
-                json!({ "output_index": 0, "item": done }),
-            ),
-            numbered(
-                "response.completed",
-                9,
-                json!({ "response": response_object("completed", text) }),
-            ),
-        ],
+        preamble: preamble.into_iter().map(&mut numbered).collect(),
+        content: content.into_iter().map(&mut numbered).collect(),
+        end: end.into_iter().map(&mut numbered).collect(),
     }
+}
+
+/// Returns the members of an event about the only content part.
+fn in_content(more: Value) -> Value {
+    let mut body = json!({ "item_id": "msg_1", "output_index": 0, "content_index": 0 });
+    let members = body.as_object_mut().unwrap();
+    members.extend(more.as_object().unwrap().clone());
+    body
 }
 
 fn messages_parts(text: &str) -> StreamParts {

@@ -13,7 +13,8 @@ use crate::harness::Upstream;
 use crate::sdks::{SdkCall, SdkScript};
 
 /// What the tools print when they believe that their own key or login is at fault.
-const LOGIN: [&str; 8] = [
+const LOGIN: [&str; 9] = [
+    "failed to authenticate",
     "/login",
     "log in",
     "login",
@@ -62,12 +63,12 @@ async fn assert_no_login(tool: CodingTool, executor: &'static str, path: &'stati
 }
 
 #[tokio::test]
-async fn claude_code_does_not_ask_for_a_login() {
+async fn claude_code_does_not_require_a_login() {
     assert_no_login(CodingTool::ClaudeCode, "anthropic", "").await;
 }
 
 #[tokio::test]
-async fn codex_does_not_ask_for_a_login() {
+async fn codex_does_not_require_a_login() {
     assert_no_login(CodingTool::Codex, "openai", "/v1").await;
 }
 
