@@ -13,14 +13,13 @@ use crate::harness::Upstream;
 use crate::sdks::{SdkCall, SdkScript};
 
 /// What the tools print when they believe that their own key or login is at fault.
-const LOGIN: [&str; 9] = [
+const LOGIN: [&str; 8] = [
     "failed to authenticate",
     "/login",
     "log in",
     "login",
     "sign in",
     "codex login",
-    "invalid api key",
     "authentication_error",
     "401 unauthorized",
 ];
