@@ -16,7 +16,8 @@ use crate::harness::Jackfield;
 /// Marks the odd request.
 const ODD: &str = "odd-request";
 
-/// Starts a provider that replies so to odd requests, and a server with two of its keys.
+/// Starts a provider that replies so to odd requests, and a server with two of its keys. A call has one round, so that
+/// no plain request is served only because it waited.
 async fn odd_pool(
     executor: &str,
     reply: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,
@@ -30,7 +31,7 @@ async fn odd_pool(
     })
     .await;
     let providers = pool("p", executor, &provider.url("/v1"), &["key-a", "key-b"]);
-    let jackfield = start(&providers, "").await;
+    let jackfield = start(&providers, "retry: { rounds: 1 }\n").await;
     (provider, jackfield)
 }
 

@@ -125,7 +125,11 @@ async fn refusing_host_costs_no_call() {
 async fn host_that_returns_is_used_again() {
     let address = refusing_address().await;
     let dead = format!("http://{address}/v1");
-    let jackfield = start(&pool("p", "openai-compatible", &dead, &["key-a"]), "").await;
+    let jackfield = start(
+        &pool("p", "openai-compatible", &dead, &["key-a"]),
+        "retry: { rounds: 1 }\n",
+    )
+    .await;
     for number in 0..6 {
         let text = format!("hi {number}");
         let request = ClientRequest::new(ClientApi::Chat, "m1", &text).by(ONE);
