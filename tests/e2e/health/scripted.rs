@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -246,15 +246,14 @@ impl ScriptedProvider {
     pub(crate) async fn start(
         script: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), script).await
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self::serve(TcpListener::bind(address).await.unwrap(), script)
     }
 
-    /// Starts a provider on a known address.
-    pub(crate) async fn start_at(
-        address: SocketAddr,
+    fn serve(
+        listener: TcpListener,
         script: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests: Arc<Mutex<Vec<ReceivedRequest>>> = Arc::default();
         let script: Script = Arc::new(script);
@@ -375,8 +374,30 @@ async fn read_request(
     Ok(Some(request))
 }
 
-/// Returns an address that refuses connections.
-pub(crate) async fn refusing_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    listener.local_addr().unwrap()
+/// A port that refuses connections until a provider listens on it. The socket is bound all the time, so that no
+/// other test gets the port.
+pub(crate) struct RefusingPort {
+    pub(crate) address: SocketAddr,
+    socket: TcpSocket,
+}
+
+impl RefusingPort {
+    pub(crate) fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket
+            .bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+            .unwrap();
+        Self {
+            address: socket.local_addr().unwrap(),
+            socket,
+        }
+    }
+
+    /// Starts a provider on the port.
+    pub(crate) fn listen(
+        self,
+        script: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,
+    ) -> ScriptedProvider {
+        ScriptedProvider::serve(self.socket.listen(1024).unwrap(), script)
+    }
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::client::{ClientApi, ClientRequest};
 use super::replies::well;
-use super::scripted::{Reply, ReplyEnd, ScriptedProvider, refusing_address};
+use super::scripted::{RefusingPort, Reply, ReplyEnd, ScriptedProvider};
 use super::{ONE, TWO, burst, pool, start};
 
 /// A proxy that accepts connections and sends nothing.
@@ -96,8 +96,8 @@ async fn silent_proxy_is_left_alone() {
 async fn refusing_proxy_costs_no_call() {
     for selector in ["fill-first", "round-robin"] {
         let provider = ScriptedProvider::start(well).await;
-        let proxy = refusing_address().await;
-        let providers = behind_proxy(&provider.url("/v1"), &format!("socks5://{proxy}"));
+        let proxy = RefusingPort::new();
+        let providers = behind_proxy(&provider.url("/v1"), &format!("socks5://{}", proxy.address));
         let more = format!("routing: {{ selector: {selector} }}\n");
         let jackfield = Arc::new(start(&providers, &more).await);
         let plain = ClientRequest::plain_chat().by(ONE);
@@ -111,7 +111,8 @@ async fn refusing_proxy_costs_no_call() {
 #[tokio::test]
 async fn refusing_host_costs_no_call() {
     let q = ScriptedProvider::start(well).await;
-    let dead = format!("http://{}/v1", refusing_address().await);
+    let port = RefusingPort::new();
+    let dead = format!("http://{}/v1", port.address);
     let providers = pool("p", "openai-compatible", &dead, &["key-a", "key-b"])
         + &pool("q", "openai-compatible", &q.url("/v1"), &["key-q"]);
     let jackfield = Arc::new(start(&providers, "").await);
@@ -123,8 +124,8 @@ async fn refusing_host_costs_no_call() {
 /// A host whose connections come back is used again within seconds.
 #[tokio::test]
 async fn host_that_returns_is_used_again() {
-    let address = refusing_address().await;
-    let dead = format!("http://{address}/v1");
+    let port = RefusingPort::new();
+    let dead = format!("http://{}/v1", port.address);
     let jackfield = start(
         &pool("p", "openai-compatible", &dead, &["key-a"]),
         "retry: { rounds: 1 }\n",
@@ -140,7 +141,7 @@ async fn host_that_returns_is_used_again() {
             response.summary()
         );
     }
-    let provider = ScriptedProvider::start_at(address, well).await;
+    let provider = port.listen(well);
     let plain = ClientRequest::plain_chat().by(TWO);
     super::time_until_served(&jackfield, &plain, Duration::from_secs(6)).await;
     assert!(provider.count() >= 1);
