@@ -31,8 +31,14 @@ const PROVIDERS: [(&str, &str); 3] = [
 /// The cells at work at the same time.
 const CONCURRENT: usize = 100;
 
-/// How long the provider of the third column fails, from its first request.
-const BLIP: Duration = Duration::from_millis(300);
+/// How long the provider of the third column fails after its first request. The bound for refusals is that of a
+/// single one.
+const fn blip(class: RecoveryClass) -> Duration {
+    match class {
+        RecoveryClass::Request | RecoveryClass::Outage => Duration::from_millis(300),
+        RecoveryClass::Refusal | RecoveryClass::Reported => Duration::ZERO,
+    }
+}
 
 /// The interval between two requests while service is out.
 const POLL: Duration = Duration::from_millis(150);
@@ -157,7 +163,7 @@ impl Cell {
         loop {
             sleep(POLL).await;
             let started = blips.lock().get(&model).copied();
-            let Some(well_at) = started.map(|started| started + BLIP) else {
+            let Some(well_at) = started.map(|started| started + blip(self.fault.recovery)) else {
                 if began.elapsed() > RECOVERY_LIMIT {
                     return Err(format!("{}: the fault was never sent", self.label()));
                 }
@@ -203,8 +209,9 @@ async fn faulty_provider(
         };
         let is_faulty = if model.starts_with("alone") {
             let mut blips = blips.lock();
+            let earlier = blips.get(model).copied();
             let started = *blips.entry(model.to_owned()).or_insert_with(Instant::now);
-            started.elapsed() < BLIP
+            earlier.is_none() || started.elapsed() < blip(cell.fault.recovery)
         } else {
             let needs_odd = cell.fault.result == FaultResult::Reported;
             request.key() == "key-a" && (!needs_odd || request.contains(ODD))
