@@ -100,8 +100,8 @@ fn claude_code(modules: &Path, note: &str, origin: &str, key: &str) -> Command {
         .args(["-p", &prompt("Write", &write), "--allowedTools", "Write"])
         .env("ANTHROPIC_BASE_URL", origin)
         .env("ANTHROPIC_API_KEY", key)
-        // The default takes minutes.
-        .env("CLAUDE_CODE_MAX_RETRIES", "1")
+        // With an error, the default takes minutes.
+        .env("CLAUDE_CODE_MAX_RETRIES", "0")
         // The tests use the loopback only.
         .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
         .env("DISABLE_AUTOUPDATER", "1");

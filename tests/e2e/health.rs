@@ -3,6 +3,13 @@
 //!
 //! Most cases are public bug reports of other gateways; a test names its source where there is one.
 
+/// Runs cases at the same time: they wait most of the time. Each one is an `async fn`.
+macro_rules! together {
+    ($($case:ident),+ $(,)?) => {
+        super::run_together(vec![$((stringify!($case), Box::pin($case()) as super::Case)),+]).await
+    };
+}
+
 #[path = "health/client.rs"]
 mod client;
 #[path = "health/replies.rs"]
@@ -37,6 +44,7 @@ mod ways;
 #[path = "health/windows.rs"]
 mod windows;
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -135,4 +143,22 @@ async fn burst(
         responses.push(response.unwrap());
     }
     responses
+}
+
+/// A case of a test.
+type Case = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Runs cases at the same time. Fails with the names of those that failed.
+async fn run_together(cases: Vec<(&'static str, Case)>) {
+    let mut failed = Vec::new();
+    let cases: Vec<_> = cases
+        .into_iter()
+        .map(|(name, case)| (name, tokio::spawn(case)))
+        .collect();
+    for (name, case) in cases {
+        if case.await.is_err() {
+            failed.push(name);
+        }
+    }
+    assert!(failed.is_empty(), "failed: {}", failed.join(", "));
 }

@@ -79,7 +79,6 @@ async fn single_failure_of_a_single_key_heals_at_once() {
 }
 
 /// The same client repeats the same request until it is served: no other client opens the way for it.
-#[tokio::test]
 async fn lonely_client_is_served_again() {
     for more in [ONE_ROUND, ""] {
         let failures = AtomicUsize::new(0);
@@ -98,7 +97,6 @@ async fn lonely_client_is_served_again() {
 }
 
 /// The cases `lone-401`, `lone-403`, `lone-404`: 30 min, 30 min and 310 s.
-#[tokio::test]
 async fn single_refusal_heals_in_seconds() {
     let mut cases = JoinSet::new();
     for status in [401, 403, 404, 405] {
@@ -120,7 +118,6 @@ async fn single_refusal_heals_in_seconds() {
 }
 
 /// The case `pool-blackout`: three keys, 500 for 2 s; the first success was 60.1 s later.
-#[tokio::test]
 async fn outage_of_two_seconds_ends_in_two_seconds() {
     let (jackfield, well_at) = pool_in_outage(2).await;
     let clients = [ONE, TWO];
@@ -318,7 +315,6 @@ async fn without_cooling_the_next_request_is_served() {
 
 /// An endless outage: six clients with 80 requests a second in all. The provider gets trials, and those requests
 /// that meet the end of a window together.
-#[tokio::test]
 async fn trials_are_bounded() {
     let (provider, jackfield) =
         failing("openai-compatible", &["key-a", "key-b"], usize::MAX, || {
@@ -357,7 +353,6 @@ async fn trials_are_bounded() {
 }
 
 /// Resets are guesses too.
-#[tokio::test]
 async fn resets_heal_at_once() {
     let (_provider, jackfield) = failing("openai-compatible", &["key-a"], 2, || {
         Reply::nothing(ReplyEnd::Reset)
@@ -365,4 +360,15 @@ async fn resets_heal_at_once() {
     .await;
     let plain = ClientRequest::plain_chat();
     time_until_served(&jackfield, &plain.by(ONE), OUTAGE_LIMIT).await;
+}
+
+#[tokio::test]
+async fn slow_blips() {
+    together!(
+        single_refusal_heals_in_seconds,
+        trials_are_bounded,
+        outage_of_two_seconds_ends_in_two_seconds,
+        lonely_client_is_served_again,
+        resets_heal_at_once,
+    );
 }

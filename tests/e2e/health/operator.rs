@@ -90,7 +90,6 @@ async fn reload_keeps_a_rate_limit() {
     assert_eq!(provider.count(), 1);
 }
 
-#[tokio::test]
 async fn changed_credential_file_starts_afresh() {
     let provider = refusing(401).await;
     let url = provider.url("/v1");
@@ -153,7 +152,6 @@ async fn enable_gives_a_trial_at_once() {
 }
 
 /// After three 401 in a row with the same secret, the operator sees that the key looks revoked.
-#[tokio::test]
 async fn revoked_key_is_shown() {
     let provider = refusing(401).await;
     let jackfield = start(&one_key(&provider.url("/v1"), "a", "old-key"), "").await;
@@ -168,4 +166,9 @@ async fn revoked_key_is_shown() {
     }
     let shown = jackfield.credential("a").await.to_string();
     assert!(shown.contains("revoked"), "{shown}");
+}
+
+#[tokio::test]
+async fn slow_operators() {
+    together!(revoked_key_is_shown, changed_credential_file_starts_afresh,);
 }

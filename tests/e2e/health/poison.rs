@@ -228,7 +228,6 @@ async fn poison_without_end(
 
 /// The case `poison-persistent`: none of 78 plain chats was served in 13 minutes. The last client's requests all
 /// differ, so that a digest of the body does not recognize them.
-#[tokio::test]
 async fn poison_without_end_fails_no_plain_chat() {
     let embeddings = |_| ClientRequest::new(ClientApi::Embeddings, "m1", ODD);
     let same = |_| ClientRequest::new(ClientApi::Chat, "m1", ODD);
@@ -313,7 +312,6 @@ async fn incomplete_request_is_the_requests() {
 }
 
 /// All clients at once, while one of them sends odd requests without a pause.
-#[tokio::test]
 async fn concurrent_poison_fails_no_plain_chat() {
     let (_provider, jackfield) = odd_pool("openai-compatible", |_| {
         Reply::html(500).after(Duration::from_millis(50))
@@ -337,4 +335,12 @@ async fn concurrent_poison_fails_no_plain_chat() {
         plain.send(&jackfield).await.assert_served(ClientApi::Chat);
         sleep(Duration::from_millis(100)).await;
     }
+}
+
+#[tokio::test]
+async fn slow_poison() {
+    together!(
+        poison_without_end_fails_no_plain_chat,
+        concurrent_poison_fails_no_plain_chat,
+    );
 }

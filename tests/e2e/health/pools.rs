@@ -60,7 +60,6 @@ async fn two_revoked_keys_and_a_good_third() {
 }
 
 /// The case takes 30 s; here it takes 6 s.
-#[tokio::test]
 async fn outage_of_one_provider_is_invisible() {
     let p = ScriptedProvider::start(|_| Reply::html(503)).await;
     let q = ScriptedProvider::start(well).await;
@@ -97,7 +96,6 @@ async fn outage_of_one_provider_is_invisible() {
     );
 }
 
-#[tokio::test]
 async fn one_forbidden_key_among_three_well_ones() {
     let provider = ScriptedProvider::start(|request| match request.key() {
         "key-b" => Reply::html(403),
@@ -239,7 +237,6 @@ fn assert_all_served(responses: &[super::client::ClientResponse]) {
 }
 
 /// Default rounds: one key is limited for 2 s, the connection of the other is reset.
-#[tokio::test]
 async fn waits_for_the_limit_though_another_key_failed() {
     let over = Arc::new(AtomicBool::new(false));
     let limited = Arc::clone(&over);
@@ -289,7 +286,6 @@ async fn spent_rounds_are_not_waited_for() {
 }
 
 /// `max-credentials` below the size of the pool does not switch rounds off.
-#[tokio::test]
 async fn max_credentials_keeps_rounds() {
     let began = Mutex::new(None);
     let provider = ScriptedProvider::start(move |request| {
@@ -332,4 +328,14 @@ async fn single_credential_is_tried_again_after_a_reset() {
         .map(|seen| seen.connection)
         .collect();
     assert_eq!(connections, [0, 1]);
+}
+
+#[tokio::test]
+async fn slow_pools() {
+    together!(
+        outage_of_one_provider_is_invisible,
+        one_forbidden_key_among_three_well_ones,
+        waits_for_the_limit_though_another_key_failed,
+        max_credentials_keeps_rounds,
+    );
 }

@@ -84,7 +84,6 @@ fn is_refreshed(request: &ReceivedRequest) -> bool {
 
 /// `token-life-*`, `refresh-short-life`: 159 to 234 token calls in 5 s. Sources: AxaFrance/oidc-client#923,
 /// Bdaya-Dev/oidc#123, nhost/nhost#2037, BerriAI/litellm#35234.
-#[tokio::test]
 async fn refreshes_are_bounded_by_the_life_of_the_token() {
     // The life in seconds, and the most token calls in 5 s.
     let lives = [
@@ -124,7 +123,6 @@ async fn refreshes_are_bounded_by_the_life_of_the_token() {
 }
 
 /// `refresh-blip-outage`: out for 361 s. Source: xorbitsai/xagent#1544.
-#[tokio::test]
 async fn blip_of_the_token_endpoint_heals_in_seconds() {
     let token = |calls| match calls {
         1 => Reply::json(503, &json!({ "error": "temporarily_unavailable" })),
@@ -150,7 +148,6 @@ async fn blip_of_the_token_endpoint_heals_in_seconds() {
 }
 
 /// `refresh-401-then-blip`: the token is valid by its date, but refused.
-#[tokio::test]
 async fn refused_token_and_a_blip_of_the_token_endpoint() {
     let token = |calls| match calls {
         1 => Reply::html(503),
@@ -222,7 +219,6 @@ async fn call_waits_for_the_refresh_of_an_ended_token() {
 }
 
 /// The provider refuses every token: refreshes stay bounded, however many clients call.
-#[tokio::test]
 async fn refused_tokens_are_not_refreshed_without_end() {
     let token = |calls| Reply::json(200, &tokens(calls, Some(3600)));
     let provider = provider_with(token, |_| false).await;
@@ -256,4 +252,14 @@ async fn reason_of_a_failed_refresh_is_shown() {
     sleep(Duration::from_millis(500)).await;
     let refresh = jackfield.credential("acc").await["refresh"].to_string();
     assert!(refresh.contains("503"), "{refresh}");
+}
+
+#[tokio::test]
+async fn slow_refreshes() {
+    together!(
+        refreshes_are_bounded_by_the_life_of_the_token,
+        blip_of_the_token_endpoint_heals_in_seconds,
+        refused_token_and_a_blip_of_the_token_endpoint,
+        refused_tokens_are_not_refreshed_without_end,
+    );
 }

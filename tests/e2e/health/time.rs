@@ -37,7 +37,6 @@ async fn in_each_dialect<F: Future<Output = ()> + Send + 'static>(
 
 /// `slow-whole-answer`: 502 after both keys were tried. Sources: BerriAI/litellm#9551,
 /// wanshuiyin/Auto-claude-code-research-in-sleep#60.
-#[tokio::test]
 async fn whole_response_may_take_longer_than_the_first_byte() {
     let provider =
         ScriptedProvider::start(|request| well(request).after(Duration::from_secs(3))).await;
@@ -54,7 +53,6 @@ async fn whole_response_may_take_longer_than_the_first_byte() {
 }
 
 /// A whole response that did not arrive in time is not requested, and paid for, a second time.
-#[tokio::test]
 async fn timeout_of_a_whole_response_is_final() {
     let provider =
         ScriptedProvider::start(|request| well(request).after(Duration::from_secs(30))).await;
@@ -76,7 +74,6 @@ async fn timeout_of_a_whole_response_is_final() {
 }
 
 /// The default configuration: a stream of a provider that hangs is served by another one within 20 s.
-#[tokio::test]
 async fn hung_provider_and_a_well_one() {
     let p = ScriptedProvider::start(|_| Reply::nothing(ReplyEnd::Silence)).await;
     let q = ScriptedProvider::start(well).await;
@@ -94,7 +91,6 @@ async fn hung_provider_and_a_well_one() {
 }
 
 /// The next client does not wait for the provider that hangs.
-#[tokio::test]
 async fn provider_that_timed_out_is_left_alone() {
     let p = ScriptedProvider::start(|_| Reply::nothing(ReplyEnd::Silence)).await;
     let q = ScriptedProvider::start(well).await;
@@ -118,7 +114,6 @@ async fn provider_that_timed_out_is_left_alone() {
 
 /// `silent-first-token`, `slow-first-token`: 35 s of reasoning were 35 s of silence. Sources:
 /// BerriAI/litellm#37322, theopenco/llmgateway#1541, openclaw/openclaw#70739, router-for-me/CLIProxyAPI#4280.
-#[tokio::test]
 async fn client_gets_its_head_before_the_first_content() {
     in_each_dialect(async |api, executor| {
         let provider = ScriptedProvider::start(|request| {
@@ -154,7 +149,6 @@ async fn client_gets_its_head_before_the_first_content() {
 }
 
 /// A preamble of 2 s, then an overload, before the client has its head and after it: failover is unseen.
-#[tokio::test]
 async fn overload_after_the_preamble_is_failed_over() {
     for client_head in ["10s", "1s"] {
         in_each_dialect(move |api, executor| async move {
@@ -181,7 +175,6 @@ async fn overload_after_the_preamble_is_failed_over() {
 }
 
 /// After the client's head, a failure of all keys is one error event.
-#[tokio::test]
 async fn failure_after_the_head_is_one_event() {
     in_each_dialect(async |api, executor| {
         let provider = ScriptedProvider::start(|request| {
@@ -215,7 +208,6 @@ fn assert_one_error_event(api: ClientApi, response: &ClientResponse) {
 }
 
 /// `idle-timeout`, the matrix row `s-stall-content`: 15 s instead of 2 s.
-#[tokio::test]
 async fn idle_timeout_below_15_seconds() {
     in_each_dialect(async |api, executor| {
         let provider = ScriptedProvider::start(|request| {
@@ -239,7 +231,6 @@ async fn idle_timeout_below_15_seconds() {
 }
 
 /// `total-cuts-live-stream`.
-#[tokio::test]
 async fn total_does_not_cut_a_stream_that_flows() {
     in_each_dialect(async |api, executor| {
         let provider = ScriptedProvider::start(|request| {
@@ -269,7 +260,6 @@ async fn total_does_not_cut_a_stream_that_flows() {
 }
 
 /// The operator can limit the whole life of a stream.
-#[tokio::test]
 async fn stream_timeout_ends_a_stream_that_flows() {
     let provider = ScriptedProvider::start(|request| {
         let StreamParts {
@@ -291,5 +281,21 @@ async fn stream_timeout_ends_a_stream_that_flows() {
         response.elapsed < Duration::from_secs(6),
         "{:?}",
         response.elapsed
+    );
+}
+
+#[tokio::test]
+async fn slow_providers() {
+    together!(
+        whole_response_may_take_longer_than_the_first_byte,
+        timeout_of_a_whole_response_is_final,
+        hung_provider_and_a_well_one,
+        provider_that_timed_out_is_left_alone,
+        client_gets_its_head_before_the_first_content,
+        overload_after_the_preamble_is_failed_over,
+        failure_after_the_head_is_one_event,
+        idle_timeout_below_15_seconds,
+        total_does_not_cut_a_stream_that_flows,
+        stream_timeout_ends_a_stream_that_flows,
     );
 }
