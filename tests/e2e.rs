@@ -36,6 +36,8 @@ mod fallback;
 mod files;
 #[path = "e2e/harness.rs"]
 mod harness;
+#[path = "e2e/health.rs"]
+mod health;
 #[path = "e2e/hostile.rs"]
 mod hostile;
 #[path = "e2e/mock_provider.rs"]

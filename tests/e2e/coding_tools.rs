@@ -31,14 +31,31 @@ pub(crate) enum CodingTool {
 impl CodingTool {
     /// Runs the tool against a server until it has written the note. `origin` is `http://` and an address.
     pub(crate) async fn run_task(self, origin: &str, key: &str, model: &str) -> Result<(), String> {
+        let home = tempfile::tempdir().unwrap();
+        let (succeeded, log) = self.run(&home, origin, key, model).await?;
+        let written = std::fs::read_to_string(note(&home)).unwrap_or_default();
+        let passed = succeeded && written.trim() == NOTE && log.contains("says: result");
+        if passed { Ok(()) } else { Err(log) }
+    }
+
+    /// Runs the tool to its end; returns whether it succeeded, and its whole output.
+    ///
+    /// # Errors
+    /// When it takes too long.
+    pub(crate) async fn run(
+        self,
+        home: &TempDir,
+        origin: &str,
+        key: &str,
+        model: &str,
+    ) -> Result<(bool, String), String> {
         let folder = tokio::task::spawn_blocking(|| node_packages("coding_tools"));
         let modules = folder.await.unwrap().join("node_modules");
-        let home = tempfile::tempdir().unwrap();
-        let note = home.path().join("work/note.txt");
+        let note = note(home).display().to_string();
         std::fs::create_dir_all(home.path().join("work")).unwrap();
         let mut command = match self {
-            Self::ClaudeCode => claude_code(&modules, &note.display().to_string(), origin, key),
-            Self::Codex => codex(&modules, &home, &note.display().to_string(), origin, key),
+            Self::ClaudeCode => claude_code(&modules, &note, origin, key),
+            Self::Codex => codex(&modules, home, &note, origin, key),
         };
         command
             .args(["--model", model])
@@ -55,11 +72,12 @@ impl CodingTool {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-        let written = std::fs::read_to_string(note).unwrap_or_default();
-        let passed =
-            output.status.success() && written.trim() == NOTE && log.contains("says: result");
-        if passed { Ok(()) } else { Err(log) }
+        Ok((output.status.success(), log))
     }
+}
+
+fn note(home: &TempDir) -> PathBuf {
+    home.path().join("work/note.txt")
 }
 
 /// Creates a command of Node without environment variables, so that it cannot use a real account.
@@ -82,6 +100,8 @@ fn claude_code(modules: &Path, note: &str, origin: &str, key: &str) -> Command {
         .args(["-p", &prompt("Write", &write), "--allowedTools", "Write"])
         .env("ANTHROPIC_BASE_URL", origin)
         .env("ANTHROPIC_API_KEY", key)
+        // With an error, the default takes minutes.
+        .env("CLAUDE_CODE_MAX_RETRIES", "0")
         // The tests use the loopback only.
         .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
         .env("DISABLE_AUTOUPDATER", "1");
@@ -92,7 +112,8 @@ fn codex(modules: &Path, home: &TempDir, note: &str, origin: &str, key: &str) ->
     let config = format!(
         "model_provider = \"mock\"\n[analytics]\nenabled = false\n\
          [model_providers.mock]\nname = \"mock\"\nbase_url = \"{origin}/v1\"\n\
-         env_key = \"MOCK_KEY\"\nwire_api = \"responses\"\n"
+         env_key = \"MOCK_KEY\"\nwire_api = \"responses\"\n\
+         request_max_retries = 0\nstream_max_retries = 0\n"
     );
     let folder = home.path().join(".codex");
     std::fs::create_dir_all(&folder).unwrap();

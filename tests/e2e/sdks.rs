@@ -68,6 +68,11 @@ impl SdkScript {
 
     /// Runs the script. Returns its output, as an error if a feature failed.
     pub(crate) async fn run(self, call: SdkCall<'_>) -> Result<String, String> {
+        self.run_only(call, &[]).await
+    }
+
+    /// Runs only these features; all of them if there is none.
+    pub(crate) async fn run_only(self, call: SdkCall<'_>, only: &[&str]) -> Result<String, String> {
         let installed = tokio::task::spawn_blocking(move || match self.language {
             Language::Python => (python(), scripts("python")),
             Language::Node => (PathBuf::from("node"), node()),
@@ -83,7 +88,8 @@ impl SdkScript {
                 call.expected_key,
                 "--without",
                 &call.excluded.join(","),
-            ]);
+            ])
+            .args(["--only", &only.join(",")]);
         // Environment variables, such as those of proxies, must not change what the SDK does.
         command.env_clear().env("PYTHONDONTWRITEBYTECODE", "1");
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));

@@ -28,6 +28,7 @@ mod pinned_calls;
 mod plugin_fault;
 mod plugin_stream;
 mod raw_requests;
+mod recovery;
 mod refresh_policy;
 mod rejected_calls;
 mod retry_budget;

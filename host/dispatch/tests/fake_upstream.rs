@@ -18,7 +18,7 @@ use jackfield_dispatch::port::{
 use parking_lot::Mutex;
 use tokio::time::{Sleep, sleep};
 
-type ScriptFn = Box<dyn Fn(&str, usize) -> Script + Send + Sync>;
+type ScriptFn = Box<dyn Fn(&UpstreamRequest, usize) -> Script + Send + Sync>;
 
 /// A provider that responds to each request as its script says.
 pub(crate) struct FakeUpstream {
@@ -31,6 +31,13 @@ pub(crate) struct FakeUpstream {
 impl FakeUpstream {
     /// Responds by the credential's id and the number of earlier requests.
     pub(crate) fn new(script: impl Fn(&str, usize) -> Script + Send + Sync + 'static) -> Self {
+        Self::by_request(move |request, before| script(&credential(request), before))
+    }
+
+    /// Responds by the request and the number of earlier requests.
+    pub(crate) fn by_request(
+        script: impl Fn(&UpstreamRequest, usize) -> Script + Send + Sync + 'static,
+    ) -> Self {
         Self {
             script: Box::new(script),
             sent: Mutex::default(),
@@ -102,7 +109,7 @@ impl Upstream for FakeUpstream {
         request: UpstreamRequest,
     ) -> BoxFuture<'_, Result<UpstreamResponse, TransportError>> {
         let mut sent = self.sent.lock();
-        let script = (self.script)(&credential(&request), sent.len());
+        let script = (self.script)(&request, sent.len());
         sent.push(request);
         let open = OpenGuard::new(&self.open);
         Box::pin(async move {
