@@ -372,7 +372,8 @@ mod tests {
 
     #[test]
     fn barred_health_has_null_for_its_end() -> serde_json::Result<()> {
-        let json = json!({ "state": "barred", "until_ms": null, "strikes": 0, "cause": null });
+        let json = json!({ "state": "barred", "until_ms": null, "next_trial_ms": null, "strikes": 0, "class": null,
+            "hint": false, "cause": null });
         let read: Health = serde_json::from_value(json.clone())?;
         assert_eq!(read.state, HealthState::Barred);
         assert!(read.details.is_some());
