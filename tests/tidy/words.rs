@@ -187,7 +187,7 @@ fn compiled_crate(path: &str) -> Option<String> {
 }
 
 /// Words of our own that stood where the field has a term, and the terms.
-const RETIRED: [(&str, &str); 57] = [
+const RETIRED: [(&str, &str); 55] = [
     ("anew", "again, or name the action"),
     ("anybody", "any client, or name the party"),
     ("answer", "response"),
@@ -225,8 +225,6 @@ const RETIRED: [(&str, &str); 57] = [
     ("pictures", "images"),
     ("practice", "mock"),
     ("rejoin", "revive"),
-    ("renew", "refresh"),
-    ("renewal", "refresh"),
     ("renewed", "refreshed"),
     ("renews", "refreshes"),
     ("retold", "transcoded"),

@@ -23,7 +23,8 @@ pub struct CandidateSet {
     requested: Option<Arc<str>>,
     endpoint: Endpoint,
     requester: Requester,
-    failed: Arc<[PriorFailure]>,
+    /// `None` if the call has not failed yet, as most.
+    failed: Option<Arc<[PriorFailure]>>,
     only: Option<Slot>,
 }
 
@@ -38,7 +39,7 @@ impl CandidateSet {
             requested: more.then(|| Arc::from(query.name)),
             endpoint: query.endpoint,
             requester: query.requester,
-            failed: query.failed.into(),
+            failed: (!query.failed.is_empty()).then(|| query.failed.into()),
             only: query.only,
             inner,
             candidates,
@@ -50,7 +51,7 @@ impl CandidateSet {
         CandidateQuery {
             endpoint: self.endpoint,
             requester: self.requester,
-            failed: &self.failed,
+            failed: self.failed.as_deref().unwrap_or_default(),
             only: self.only,
             ..CandidateQuery::first_round(self.requested_name())
         }

@@ -8,14 +8,14 @@ use crate::{Requester, Timestamp};
 /// The evidence of one lane or site lane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Evidence {
-    served: Option<Served>,
+    served: Option<LastSuccess>,
     /// The requests that failed since the last success.
     pub(crate) failing: Failing,
 }
 
 /// The last success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Served {
+struct LastSuccess {
     /// The highest number of an attempt that was served: when it began, in order.
     attempt: u64,
     /// When the last one was served.
@@ -28,7 +28,7 @@ impl Evidence {
     /// is open that is theirs.
     pub(crate) fn note_served(&mut self, attempt: u64, client: u64, now: Timestamp) {
         let known = self.served.map_or(0, |served| served.attempt);
-        self.served = Some(Served {
+        self.served = Some(LastSuccess {
             attempt: attempt.max(known),
             at: now,
             client,
@@ -37,7 +37,7 @@ impl Evidence {
 
     /// True if the evidence is still of use: something was served not long ago.
     pub(crate) fn is_recent(&self, now: Timestamp) -> bool {
-        let recent = |served: Served| now.saturating_since(served.at) <= ATTEMPT_LIFE;
+        let recent = |served: LastSuccess| now.saturating_since(served.at) <= ATTEMPT_LIFE;
         self.served.is_some_and(recent)
     }
 
@@ -84,6 +84,10 @@ impl Failing {
 
     pub(crate) fn clear(&mut self) {
         self.0.clear();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// True if this request is among them.

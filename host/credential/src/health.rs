@@ -81,7 +81,7 @@ impl Health {
     ///
     /// A window counts as one failure. However many calls fail during it, it becomes no longer and
     /// adds no strike, and results of attempts that began earlier are ignored. A success closes it
-    /// only if its attempt began after the failure. Only probes and trials are heard within a
+    /// only if its attempt began after the failure. Only probes and trials count within a
     /// window. They close it, or set its new length: the failure of a trial counts as the next
     /// guess. If a probe ends without a result, another one may start at once.
     #[must_use]
@@ -208,11 +208,11 @@ impl Health {
     ) -> Self {
         let before = self.window();
         // A trial finds out about its window alone: a hint that came meanwhile stands.
-        let heard = |window: &Window| match observation.trial && !window.hint {
+        let counts = |window: &Window| match observation.trial && !window.hint {
             true => observation.began >= window.since,
             false => observation.began >= window.since && observation.now >= window.until,
         };
-        if before.is_some_and(|window| !heard(window)) {
+        if before.is_some_and(|window| !counts(window)) {
             return self;
         }
         let strikes = before.map_or(0, |window| window.strikes_of(failure, policy));

@@ -14,6 +14,7 @@ mod entry;
 mod gate;
 mod health;
 mod index;
+mod index_entry;
 mod lane;
 mod model_group;
 mod name_index;
@@ -162,7 +163,7 @@ impl Pool {
             began: now,
             number: self.attempts + 1,
             probe: None,
-            trial: entry != Entry::Available,
+            trial: matches!(entry, Entry::Trial | Entry::GoesOn | Entry::Pinned),
             served: false,
             endpoint: query.endpoint,
             requester: query.requester,
@@ -171,13 +172,18 @@ impl Pool {
             proxy_digest: live.credential.proxy_digest,
         };
         self.attempts = attempt.number;
-        self.begin_shared(&mut attempt, entry == Entry::Trial);
+        if entry == Entry::Trial || !self.sites.are_ready() {
+            self.begin_shared(&mut attempt, entry == Entry::Trial);
+        }
         let first = self.options.policy.probe_first;
         let Some(live) = self.slots.live_mut(slot) else {
             return Err(LeaseError::NotInPool);
         };
-        let lane = (attempt.model, attempt.endpoint);
-        let mut touched = live.begin_probe(lane, attempt.number, first, now);
+        let mut touched = Touched::Nothing;
+        if entry != Entry::Ready {
+            let lane = (attempt.model, attempt.endpoint);
+            touched = live.begin_probe(lane, attempt.number, first, now);
+        }
         if touched != Touched::Nothing {
             attempt.probe = Some(attempt.number);
         }
@@ -223,7 +229,7 @@ impl Pool {
                 ..listing
             };
             match (self.check_entry(live, with.model, query, trial, now), &best) {
-                (Ok(Entry::Available), _) => return Ok((listing, Entry::Available)),
+                (Ok(entry @ (Entry::Ready | Entry::Probe)), _) => return Ok((listing, entry)),
                 (Ok(entry), Err(_)) => best = Ok((listing, entry)),
                 (Err(error), Err(LeaseError::ModelNotServed)) => best = Err(error),
                 (Ok(_) | Err(_), _) => {}
@@ -247,7 +253,8 @@ impl Pool {
             now,
         };
         let until = match health.availability(live, model, Some(query.endpoint)) {
-            Availability::Ready | Availability::Probe => return Ok(Entry::Available),
+            Availability::Ready => return Ok(Entry::Ready),
+            Availability::Probe => return Ok(Entry::Probe),
             Availability::Cooling { until } | Availability::Probing { until } => until,
             Availability::Barred => return Err(LeaseError::Barred),
         };
@@ -357,8 +364,10 @@ fn touch(name_indexes: &mut [NameIndex], live: &Live, touched: Touched) {
 /// How health lets an attempt begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Entry {
-    /// The credential is available.
-    Available,
+    /// The credential is ready.
+    Ready,
+    /// A probe is due.
+    Probe,
     /// It cools, and is tried.
     Trial,
     /// The site cools because of the same call, which goes on.

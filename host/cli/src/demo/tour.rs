@@ -204,7 +204,7 @@ impl Tour {
                 || credential
                     .models
                     .iter()
-                    .any(|model| cools(model.health.availability))
+                    .any(|model| cools(model.worst().availability))
         });
         cooling
             .map(|credential| credential.id.to_string())

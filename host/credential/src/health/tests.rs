@@ -120,7 +120,7 @@ fn another_class_starts_with_its_own_first_guess() {
 }
 
 #[test]
-fn a_trial_is_heard_within_its_window() {
+fn a_trial_counts_within_its_window() {
     let health = cooling_twice();
     let trial = |began, now| Observation {
         trial: true,

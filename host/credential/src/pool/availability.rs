@@ -1,8 +1,8 @@
 //! When a credential may be used for an endpoint: everything that its failures are booked on.
 
 use super::entry::{Live, Slots};
+use super::index_entry::{EntryState, IndexEntry};
 use super::model_group::GroupNumber;
-use super::name_index::{EntryState, IndexEntry};
 use super::sites::Sites;
 use crate::evidence::Failing;
 use crate::{Availability, CoolingClass, Endpoint, Health, Timestamp};
@@ -72,10 +72,25 @@ impl<'a> HealthReader<'a> {
         model: u32,
         endpoint: Option<Endpoint>,
     ) -> Availability {
-        let layers = self.layers(live, model, endpoint);
-        layers.fold(Availability::Ready, |all, layer| {
-            all.and(layer.health.availability(self.now))
-        })
+        let mut all = live.account.availability(self.now);
+        let Some(model) = live.models.get(model as usize) else {
+            return all;
+        };
+        all = all.and(model.health.availability(self.now));
+        let Some(endpoint) = endpoint else {
+            return all;
+        };
+        if let Some(lane) = model.lane(endpoint) {
+            all = all.and(lane.health().availability(self.now));
+        }
+        if self.sites.are_ready() {
+            return all;
+        }
+        if let Some(lane) = self.sites.lane(live.route, &model.key, endpoint) {
+            all = all.and(lane.health.availability(self.now));
+        }
+        let way = self.sites.way(live.route);
+        way.map_or(all, |way| all.and(way.health.availability(self.now)))
     }
 
     /// Returns the state of an entry.

@@ -19,6 +19,7 @@
 mod target;
 
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::entry::Live;
@@ -138,22 +139,8 @@ impl Pool {
 
     /// Records a success on everything that the attempt used.
     fn serve(&mut self, attempt: &Attempt, observation: Observation, effects: &mut Effects) {
-        let Requester { client, .. } = attempt.requester;
-        let (number, now) = (attempt.number, observation.now);
-        if let Some(live) = self.slots.live_mut(attempt.slot) {
-            let position = live.model_position(attempt);
-            let model = position.and_then(|index| live.models.get_mut(index));
-            if let Some(lane) = model.and_then(|model| model.lane_mut(attempt.endpoint)) {
-                lane.evidence.note_served(number, client, now);
-            }
-            if is_of_same_site(attempt, live) {
-                let lane = self
-                    .sites
-                    .lane_mut(live.route, &attempt.key, attempt.endpoint);
-                if let Some(lane) = lane {
-                    lane.evidence.note_served(number, client, now);
-                }
-            }
+        if self.note_served(attempt, observation.now) {
+            return;
         }
         self.apply(
             attempt,
@@ -162,9 +149,41 @@ impl Pool {
             observation,
             effects,
         );
-        self.note_answer(attempt, observation, effects);
+        self.note_response(attempt, observation, effects);
         self.end_trial(attempt, true);
         self.forget_failing(attempt);
+    }
+
+    /// Records a success as evidence. Returns true if there is nothing else to do, as for most
+    /// attempts: everything is ready.
+    fn note_served(&mut self, attempt: &Attempt, now: Timestamp) -> bool {
+        let Requester { client, .. } = attempt.requester;
+        let mut is_ready = !attempt.is_probe() && self.sites.are_ready();
+        let Some(live) = self.slots.live_mut(attempt.slot) else {
+            return true;
+        };
+        is_ready &= live.account == Health::Ready && live.failing.is_empty();
+        let (route, is_same) = (live.route, is_of_same_site(attempt, live));
+        let position = live.model_position(attempt);
+        if let Some(model) = position.and_then(|index| live.models.get_mut(index)) {
+            is_ready &= model.health == Health::Ready && model.failing.is_empty();
+            if let Some(lane) = model.lane_mut(attempt.endpoint) {
+                is_ready &= lane.is_untroubled();
+                lane.evidence.note_served(attempt.number, client, now);
+            }
+        }
+        if !is_same {
+            return false;
+        }
+        if let Some(way) = self.sites.way_mut(route) {
+            way.note_response();
+        }
+        let lane = self.sites.lane_mut(route, &attempt.key, attempt.endpoint);
+        lane.is_none_or(|lane| {
+            let has_failed = !lane.evidence.failing.is_empty();
+            lane.evidence.note_served(attempt.number, client, now);
+            is_ready && !has_failed
+        })
     }
 
     /// Forgets whose requests failed where the health is ready again.
@@ -206,7 +225,12 @@ impl Pool {
     }
 
     /// Records that the way to the provider works: something was answered.
-    fn note_answer(&mut self, attempt: &Attempt, observation: Observation, effects: &mut Effects) {
+    fn note_response(
+        &mut self,
+        attempt: &Attempt,
+        observation: Observation,
+        effects: &mut Effects,
+    ) {
         let Some(live) = self.slots.live(attempt.slot) else {
             return;
         };
@@ -217,7 +241,7 @@ impl Pool {
         let Some(way) = self.sites.way_mut(route) else {
             return;
         };
-        way.note_answer();
+        way.note_response();
         if way.health == Health::Ready {
             return;
         }
@@ -346,7 +370,8 @@ impl Pool {
 
 /// True if the credential's site and way are still those of the attempt.
 fn is_of_same_site(attempt: &Attempt, live: &Live) -> bool {
-    attempt.base_url == live.credential.base_url
+    let base_url = &live.credential.base_url;
+    (Arc::ptr_eq(&attempt.base_url, base_url) || attempt.base_url == *base_url)
         && attempt.proxy_digest == live.credential.proxy_digest
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::availability::HealthReader;
 use super::entry::Live;
 use super::gate::{SITE_TRIALS, trial_interval};
-use super::name_index::{CandidateFilter, Exclusions, IndexEntry};
+use super::index_entry::IndexEntry;
+use super::name_index::{CandidateFilter, Exclusions};
 use super::{CandidateQuery, Candidates, CoolingCause, Members, Pool, Reasons, Slot, Unavailable};
 use crate::{Availability, CoolingClass, ModelKey, Requester, Timestamp};
 
@@ -47,12 +48,13 @@ impl Pool {
         let Some(name_index) = self.name_indexes.get(index as usize) else {
             return Err(Unavailable::UnknownModel);
         };
-        let exclusions = self.exclusions(index, query);
-        if exclusions.are_none() && !has_second_choice {
+        let filter = self.filter(query);
+        if query.tried.is_empty() && !has_second_choice && !name_index.is_affected_by(&filter) {
             if let Some(candidates) = name_index.candidates(query.endpoint) {
                 return Ok(candidates);
             }
         } else {
+            let exclusions = self.exclusions(index, query);
             let failed_providers = self.failed_twice(query);
             let is_second =
                 |entry: &IndexEntry| self.is_second_choice(entry, query, &failed_providers);
@@ -69,13 +71,17 @@ impl Pool {
         self.trial_candidate(index, query, now)
     }
 
-    /// Returns what the query leaves out.
-    fn exclusions(&self, index: u32, query: &CandidateQuery<'_>) -> Exclusions<'_> {
-        let filter = CandidateFilter {
+    fn filter(&self, query: &CandidateQuery<'_>) -> CandidateFilter<'_> {
+        CandidateFilter {
             full: self.providers.full(),
             round: query.round,
             rounds: query.rounds,
-        };
+        }
+    }
+
+    /// Returns what the query leaves out.
+    fn exclusions(&self, index: u32, query: &CandidateQuery<'_>) -> Exclusions<'_> {
+        let filter = self.filter(query);
         let name_index = self.name_indexes.get(index as usize);
         let affected = name_index.is_some_and(|name_index| name_index.is_affected_by(&filter));
         let tried = query.tried.iter();
@@ -207,12 +213,12 @@ impl Pool {
                 cause: window.cause.clone(),
             })
         });
-        self.note_asked(index, &gated, query, now);
+        self.note_rival(index, &gated, query, now);
         Err(Unavailable::NoneAvailable(reasons))
     }
 
     /// Records that a client could have had a trial at these credentials, if it were its turn.
-    fn note_asked(
+    fn note_rival(
         &mut self,
         index: u32,
         gated: &[Slot],
@@ -230,7 +236,7 @@ impl Pool {
             };
             let lane = self.sites.lane_mut(live.route, key, query.endpoint);
             if let Some(lane) = lane {
-                lane.gate.note_asked(query.requester.client, now);
+                lane.gate.note_rival(query.requester.client, now);
             }
         }
     }

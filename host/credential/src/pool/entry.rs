@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::lane::Lane;
 use super::model_group::{GroupNumber, ModelGroup};
-use super::sites::Route;
+use super::sites::SiteWay;
 use super::{Attempt, HealthChange, HealthPlace, LastFailure, Slot};
 use crate::evidence::Failing;
 use crate::stats::ModelStats;
@@ -103,7 +103,7 @@ pub(super) struct Live {
     /// The number of its provider.
     pub(super) provider: u32,
     /// Its site and way.
-    pub(super) route: Route,
+    pub(super) route: SiteWay,
     pub(super) in_flight: u32,
     pub(super) last_used: Timestamp,
     pub(super) last_success: Option<Timestamp>,
@@ -174,7 +174,7 @@ impl Live {
             listings: Vec::new(),
             rank: 0,
             provider: 0,
-            route: Route::default(),
+            route: SiteWay::default(),
             in_flight: 0,
             last_used: Timestamp::default(),
             last_success: None,

@@ -40,7 +40,7 @@ impl TrialGate {
     }
 
     /// Records that a client could have had a trial, if another had not had one just now.
-    pub(super) fn note_asked(&mut self, client: u64, now: Timestamp) {
+    pub(super) fn note_rival(&mut self, client: u64, now: Timestamp) {
         if self.last.is_some_and(|last| last.client != client) {
             self.rival_at = Some(now);
         }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::availability::HealthReader;
 use super::entry::{Listing, Live};
+use super::index_entry::{EntryState, IndexEntry};
 use super::model_group::{GroupNumber, ServedWith};
-use super::name_index::{EntryState, IndexEntry, NameIndex};
+use super::name_index::NameIndex;
 use super::providers::Providers;
 use super::{Member, Pool, Slot};
 use crate::{Endpoint, Health, ProviderName, Timestamp};

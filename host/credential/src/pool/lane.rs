@@ -26,6 +26,11 @@ impl Lane {
         }
     }
 
+    /// True if it is ready, and no request has failed since the last success.
+    pub(super) fn is_untroubled(&self) -> bool {
+        self.trouble.is_none() && self.evidence.failing.is_empty()
+    }
+
     pub(super) fn health(&self) -> &Health {
         self.trouble
             .as_ref()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::entry::Live;
-use super::name_index::EntryState;
+use super::index_entry::EntryState;
 use super::{CandidateQuery, Slot};
 use crate::{Credential, ModelKey};
 
@@ -32,6 +32,12 @@ struct GroupedModel {
 /// The number of a credential's group of models. A name with one model has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct GroupNumber(Option<u16>);
+
+impl GroupNumber {
+    pub(super) fn is_some(self) -> bool {
+        self.0.is_some()
+    }
+}
 
 impl ModelGroup {
     /// Returns the groups of a credential, ordered by name. `model` finds the index of a model.

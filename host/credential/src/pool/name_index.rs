@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::availability::HealthReader;
-use super::model_group::GroupNumber;
-use super::{Candidates, Member, Members, Reasons};
+use super::index_entry::{EntryState, IndexEntry};
+use super::{Candidates, Members, Reasons};
 use crate::{Credential, Endpoint, ProviderName, Timestamp};
-pub(super) use view::{EntryState, View};
+use view::View;
 
 /// The credentials that serve one name. An entry keeps its position until its credential is
 /// redefined.
@@ -25,24 +25,13 @@ pub(super) struct NameIndex {
     vacant: Vec<u32>,
     /// The number of entries with their own number of rounds.
     own_rounds: u32,
+    /// The number of entries with several models.
+    grouped: u32,
     /// The entries by the health of accounts and models.
     base: View,
     /// The same by lanes, sites and ways too, for endpoints with one that cools. There are as many
     /// as endpoints at most.
     by_endpoint: Vec<(Endpoint, View)>,
-}
-
-/// One credential in the index of a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct IndexEntry {
-    pub(super) member: Member,
-    pub(super) priority: i32,
-    /// The number of its provider.
-    pub(super) provider: u32,
-    /// The credential's own number of rounds.
-    pub(super) rounds: Option<u32>,
-    /// All models of the credential under the name, if there are several. The member has the first.
-    pub(super) group: GroupNumber,
 }
 
 /// Excludes entries that are ready: their provider is at its limit, or the round is too late for
@@ -72,10 +61,6 @@ pub(super) struct Exclusions<'a> {
 }
 
 impl Exclusions<'_> {
-    pub(super) fn are_none(&self) -> bool {
-        self.tried.is_empty() && self.filter.is_none()
-    }
-
     /// True if the call may not use an entry in this round, even once it has cooled.
     fn exclude(&self, entry: &IndexEntry) -> bool {
         let filter = self.filter.as_ref();
@@ -106,6 +91,7 @@ impl NameIndex {
             entries: Vec::new(),
             vacant: Vec::new(),
             own_rounds: 0,
+            grouped: 0,
             base: View::default(),
             by_endpoint: Vec::new(),
         }
@@ -120,11 +106,14 @@ impl NameIndex {
     ) -> Self {
         let own_rounds = entries.iter().filter(|entry| entry.rounds.is_some());
         let own_rounds = count(own_rounds.count());
+        let grouped = entries.iter().filter(|entry| entry.group.is_some());
+        let grouped = count(grouped.count());
         let entries: Vec<_> = entries.into_iter().map(Some).collect();
         Self {
             providers: enabled.keys().cloned().collect(),
             enabled,
             own_rounds,
+            grouped,
             base: View::of(&entries, states),
             entries,
             ..Self::new(name)
@@ -148,6 +137,7 @@ impl NameIndex {
             view.add(&entry, health.entry_state(&entry, Some(*endpoint)));
         }
         self.own_rounds += u32::from(entry.rounds.is_some());
+        self.grouped += u32::from(entry.group.is_some());
         match self.entries.get_mut(number as usize) {
             Some(free) => *free = Some(entry),
             None => self.entries.push(Some(entry)),
@@ -174,6 +164,7 @@ impl NameIndex {
             view.remove(&entry);
         }
         self.own_rounds -= u32::from(entry.rounds.is_some());
+        self.grouped -= u32::from(entry.group.is_some());
         if !credential.enabled {
             return;
         }
@@ -218,33 +209,36 @@ impl NameIndex {
     ) {
         let known = self.by_endpoint.iter_mut().find(|(of, _)| *of == endpoint);
         match known {
-            Some((_, view)) => drop(view.dirty.insert(position)),
-            None if cools => self.add_view(endpoint, health),
+            Some((_, view)) => view.dirty.extend([position]),
+            None if cools => self.add_view(endpoint, health).dirty.extend([position]),
             None => {}
         }
     }
 
-    fn add_view(&mut self, endpoint: Endpoint, health: &HealthReader<'_>) {
-        let state = |entry: &Option<IndexEntry>| {
-            let state = entry.as_ref();
-            state.map_or(EntryState::Disabled, |entry| {
-                health.entry_state(entry, Some(endpoint))
-            })
+    /// Adds the view of an endpoint of which no lane cools yet: it is the base so far.
+    fn add_view(&mut self, endpoint: Endpoint, health: &HealthReader<'_>) -> &mut View {
+        let mut view = self.base.clone();
+        // Sites are compared by the next refresh, unless none of them can cool.
+        view.sites_version = match health.sites.may_be_closed(health.now) {
+            true => u64::MAX,
+            false => health.sites.version(),
         };
-        let states = self.entries.iter().map(state).collect();
-        let mut view = View::of(&self.entries, states);
-        view.sites_version = health.sites.version();
         self.by_endpoint.push((endpoint, view));
+        let last = self.by_endpoint.last_mut();
+        last.map_or(&mut self.base, |(_, view)| view)
     }
 
     /// Updates what changed, or whose time has come, for an endpoint.
     pub(super) fn refresh(&mut self, endpoint: Endpoint, health: &HealthReader<'_>) {
         let now = health.now;
         let known = self.by_endpoint.iter().position(|(of, _)| *of == endpoint);
-        if known.is_none() && health.sites.may_be_closed(now) {
+        let added = known.is_none() && health.sites.may_be_closed(now);
+        let known = if added {
             self.add_view(endpoint, health);
-            return;
-        }
+            Some(self.by_endpoint.len() - 1)
+        } else {
+            known
+        };
         let Some(index) = known else {
             let state = |entry: &IndexEntry| health.entry_state(entry, None);
             self.base.refresh(&self.entries, false, now, state);
@@ -258,7 +252,8 @@ impl NameIndex {
         view.refresh(&self.entries, all, now, |entry| {
             health.entry_state(entry, Some(endpoint))
         });
-        if view.waiting.is_empty() && !health.sites.may_be_closed(now) {
+        // With several models, an entry can be ready although one of its lanes cools.
+        if self.grouped == 0 && view.waiting.is_empty() && !health.sites.may_be_closed(now) {
             // Nothing cools, so the base says the same.
             self.by_endpoint.swap_remove(index);
             let state = |entry: &IndexEntry| health.entry_state(entry, None);

@@ -32,7 +32,7 @@ pub(super) struct Sites {
 
 /// The numbers of a credential's site and way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Route {
+pub(super) struct SiteWay {
     pub(super) site: u32,
     pub(super) way: u32,
 }
@@ -84,13 +84,13 @@ pub(super) type Change = Option<(Health, Health)>;
 
 impl Sites {
     /// Adds a credential, and returns the numbers of its site and way.
-    pub(super) fn join(&mut self, credential: &Credential) -> Route {
+    pub(super) fn join(&mut self, credential: &Credential) -> SiteWay {
         let site = (
             credential.provider.clone(),
             Arc::clone(&credential.base_url),
         );
         let way = (origin(&credential.base_url), credential.proxy_digest);
-        Route {
+        SiteWay {
             site: number(&mut self.site_numbers, &mut self.sites, site),
             way: number(&mut self.way_numbers, &mut self.ways, way),
         }
@@ -153,7 +153,7 @@ impl Sites {
 
     pub(super) fn lane(
         &self,
-        route: Route,
+        route: SiteWay,
         model: &ModelKey,
         endpoint: Endpoint,
     ) -> Option<&SiteLane> {
@@ -161,14 +161,14 @@ impl Sites {
         lanes.iter().find(|lane| lane.endpoint == endpoint)
     }
 
-    pub(super) fn way(&self, route: Route) -> Option<&Way> {
+    pub(super) fn way(&self, route: SiteWay) -> Option<&Way> {
         self.ways.get(route.way as usize)
     }
 
     /// Returns a site lane, which is added if there is none yet.
     pub(super) fn lane_mut(
         &mut self,
-        route: Route,
+        route: SiteWay,
         model: &ModelKey,
         endpoint: Endpoint,
     ) -> Option<&mut SiteLane> {
@@ -186,25 +186,25 @@ impl Sites {
         lanes.get_mut(index)
     }
 
-    pub(super) fn way_mut(&mut self, route: Route) -> Option<&mut Way> {
+    pub(super) fn way_mut(&mut self, route: SiteWay) -> Option<&mut Way> {
         self.ways.get_mut(route.way as usize)
     }
 
     /// Returns when the last trial of the site began that has not succeeded.
-    pub(super) fn last_trial(&self, route: Route) -> Option<Timestamp> {
+    pub(super) fn last_trial(&self, route: SiteWay) -> Option<Timestamp> {
         let site = self.sites.get(route.site as usize)?;
         site.last_trial.map(|(_, began)| began)
     }
 
     /// Records the beginning of a trial.
-    pub(super) fn begin_trial(&mut self, route: Route, attempt: u64, now: Timestamp) {
+    pub(super) fn begin_trial(&mut self, route: SiteWay, attempt: u64, now: Timestamp) {
         if let Some(site) = self.sites.get_mut(route.site as usize) {
             site.last_trial = Some((attempt, now));
         }
     }
 
     /// Records that a trial succeeded: the next one need not wait for it.
-    pub(super) fn end_trial(&mut self, route: Route, attempt: u64) {
+    pub(super) fn end_trial(&mut self, route: SiteWay, attempt: u64) {
         let site = self.sites.get_mut(route.site as usize);
         if let Some(site) = site.filter(|site| site.is_tried_by(attempt)) {
             site.last_trial = None;
@@ -214,7 +214,7 @@ impl Sites {
     /// Applies an outcome to the health of a site lane.
     pub(super) fn apply_to_lane(
         &mut self,
-        (route, model, endpoint): (Route, &ModelKey, Endpoint),
+        (route, model, endpoint): (SiteWay, &ModelKey, Endpoint),
         step: impl FnOnce(&mut Health) -> Change,
     ) -> Change {
         let health = &mut self.lane_mut(route, model, endpoint)?.health;
@@ -226,7 +226,7 @@ impl Sites {
     /// Applies an outcome to the health of a way.
     pub(super) fn apply_to_way(
         &mut self,
-        route: Route,
+        route: SiteWay,
         step: impl FnOnce(&mut Health) -> Change,
     ) -> Change {
         let change = step(&mut self.way_mut(route)?.health)?;
@@ -235,7 +235,7 @@ impl Sites {
     }
 
     /// Makes all lanes of a site, and a way, ready.
-    pub(super) fn reset(&mut self, route: Route) {
+    pub(super) fn reset(&mut self, route: SiteWay) {
         self.version += 1;
         let lanes = self.sites.get_mut(route.site as usize);
         let lanes = lanes.into_iter().flat_map(|site| site.lanes.values_mut());
@@ -265,7 +265,7 @@ impl Sites {
     /// Makes an attempt the finder of its site lane and way, if they are to be found out about.
     pub(super) fn begin_finding(
         &mut self,
-        (route, model, endpoint): (Route, &ModelKey, Endpoint),
+        (route, model, endpoint): (SiteWay, &ModelKey, Endpoint),
         attempt: u64,
         now: Timestamp,
     ) {
@@ -308,7 +308,7 @@ impl Sites {
     /// True if an attempt is finding out about the site lane or the way.
     pub(super) fn is_being_found(
         &self,
-        route: Route,
+        route: SiteWay,
         model: &ModelKey,
         endpoint: Endpoint,
     ) -> bool {
@@ -371,7 +371,7 @@ impl Way {
     }
 
     /// Records that something was sent and answered.
-    pub(super) fn note_answer(&mut self) {
+    pub(super) fn note_response(&mut self) {
         self.unsent = 0;
         self.failing.clear();
     }

@@ -284,6 +284,22 @@ pub struct ModelStatus {
     pub quota: Quota,
 }
 
+impl ModelStatus {
+    /// Returns the health that operators see of the model: its own, or that of the endpoint that
+    /// cools longest, or has failed.
+    pub fn worst(&self) -> &HealthStatus {
+        let lanes = self.lanes.iter().map(|lane| &lane.health);
+        let all = std::iter::once(&self.health).chain(lanes);
+        let rank = |health: &&HealthStatus| (health.availability.until(), health.cause.is_some());
+        // Of equal ones the model's own, which comes first.
+        let first = |one, other| match rank(&other) > rank(&one) {
+            true => other,
+            false => one,
+        };
+        all.reduce(first).unwrap_or(&self.health)
+    }
+}
+
 /// The status of one endpoint of a model of a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneStatus {

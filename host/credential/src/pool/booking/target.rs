@@ -45,7 +45,7 @@ impl Pool {
             return Target::Nothing;
         };
         if failure.scope != Scope::Transport {
-            self.note_answer(attempt, observation, effects);
+            self.note_response(attempt, observation, effects);
         }
         let (requester, now) = (attempt.requester, observation.now);
         let Some(live) = self.slots.live_mut(attempt.slot) else {

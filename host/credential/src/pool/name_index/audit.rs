@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use super::view::Counts;
 use super::*;
+use crate::pool::Member;
 
 impl NameIndex {
     /// Updates all views, and panics unless they equal what health says.

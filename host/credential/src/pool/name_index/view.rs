@@ -4,9 +4,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{IndexEntry, count};
+use super::count;
+use crate::Timestamp;
+use crate::pool::index_entry::{EntryState, IndexEntry};
 use crate::pool::{CoolingCounts, Members};
-use crate::{CoolingClass, Timestamp};
 
 /// The entries of a name by availability.
 ///
@@ -14,7 +15,7 @@ use crate::{CoolingClass, Timestamp};
 /// This is as of the last [`View::refresh`]: later changes are in `dirty`, and entries whose window
 /// has ended since are at the front of `waiting`.
 #[derive(Clone, Debug, Default)]
-pub(in crate::pool) struct View {
+pub(super) struct View {
     /// The state of each entry, by its position.
     states: Vec<EntryState>,
     /// The available entries by priority, highest first; no list is empty. Shared with running
@@ -40,28 +41,6 @@ pub(super) struct Counts {
     pub(super) busy: u32,
     pub(super) probing: u32,
     pub(super) classes: CoolingCounts,
-}
-
-/// The state of an entry, which decides where it is listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::pool) enum EntryState {
-    /// Disabled, or no entry.
-    #[default]
-    Disabled,
-    Barred,
-    Ready,
-    Waiting {
-        /// When its availability changes.
-        wake: Timestamp,
-        /// The end of the window.
-        until: Timestamp,
-        /// The class of the window.
-        class: CoolingClass,
-        /// True if a probe is in flight.
-        probing: bool,
-    },
-    /// Healthy, but at the limit of attempts in flight.
-    Busy,
 }
 
 impl View {

@@ -141,7 +141,23 @@ fn cliproxyapi_compat_1_10_reports_who_is_blocked_why_and_until_when() {
     assert_eq!(reasons, expected);
     assert!(unavailable.all_cooling());
     assert_eq!(unavailable.retry_at(), retry_at);
+}
 
+#[test]
+fn tried_credentials_are_counted_as_tried_though_they_cool() {
+    let off = Credential {
+        enabled: false,
+        ..credential("off")
+    };
+    let mut pool = pool(vec![credential("a"), credential("b"), off]);
+    run(
+        &mut pool,
+        "a",
+        "gpt",
+        &failed(Scope::Credential, 401),
+        at(0),
+    );
+    run(&mut pool, "b", "gpt", &failed(Scope::Model, 500), at(5));
     let tried: Vec<Slot> = ["b", "off"]
         .iter()
         .filter_map(|&id| pool.slot(id))

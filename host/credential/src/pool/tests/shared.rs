@@ -102,7 +102,7 @@ fn a_way_cools_after_three_attempts_that_were_not_sent() {
 }
 
 #[test]
-fn a_slow_credential_is_second_choice_until_it_answers() {
+fn a_slow_credential_is_second_choice_until_it_responds() {
     let low = Credential {
         priority: -1,
         ..credential("b")

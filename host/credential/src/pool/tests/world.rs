@@ -9,13 +9,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
 
     /// Every plain chat is served, whatever one other client sends, at which rates, and whatever
-    /// the providers answer to it.
+    /// the providers answer to it, at once or later.
     #[test]
     fn no_request_makes_another_clients_fail(
         shape in prop::sample::select(vec![(1, 1), (2, 1), (5, 1), (2, 2), (5, 2)]),
         poisons in prop::collection::vec(poison(), 1..4),
         gaps in (0_u64..3_000, 0_u64..15_000),
         took in prop::sample::select(vec![0_u64, 20, 700, 4_000]),
+        fails_after in prop::sample::select(vec![0_u64, 0, 30, 900, 7_000]),
         starts in 0_u64..10_000,
         repeats in any::<bool>(),
     ) {
@@ -24,18 +25,24 @@ proptest! {
         let mut poisons = poisons.iter().cycle();
         let mut chats = 0;
         while world.now < END {
-            world.now = next_poison.min(next_chat);
-            world.end_due();
-            if next_poison <= next_chat {
+            let next = next_poison.min(next_chat);
+            if let Some(due) = world.next_due().filter(|&due| due <= next) {
+                world.now = due;
+                world.end_due();
+            } else if next_poison <= next_chat {
+                world.now = next_poison;
                 digest += u64::from(!repeats);
                 let poison = poisons.next().expect("it goes on for ever");
-                let requester = Requester { client: 1, digest };
-                let _ = world.call(requester, poison.endpoint, &Service::Fails(poison.clone()));
+                let call = Call::new(requester(1, digest), poison.endpoint);
+                let service = Service::Fails(poison.clone(), fails_after);
+                // Whatever comes of it.
+                let _ = world.run(call, &service);
                 next_poison = world.now + gaps.0.max(50);
             } else {
+                world.now = next_chat;
                 chats += 1;
-                let requester = Requester { client: 2, digest: 1_000_000 + chats };
-                let served = world.call(requester, CHAT, &Service::Serves(took));
+                let call = Call::new(requester(2, 1_000_000 + chats), CHAT);
+                let served = world.run(call, &Service::Serves(took));
                 prop_assert!(served.is_ok(), "chat {} at {}: {:?}", chats, world.now, served);
                 next_chat = world.now + gaps.1.max(100);
             }
@@ -53,7 +60,7 @@ fn two_revoked_keys_and_a_good_third() {
         let served = world.call(requester(2, call), CHAT, &revoked);
         assert_eq!(served, Ok("p0-2".to_owned()), "call {call}");
     }
-    assert_eq!(world.asked, [1, 1, 10], "the two cool");
+    assert_eq!(world.requests, [1, 1, 10], "the two cool");
 }
 
 #[test]
@@ -64,7 +71,7 @@ fn one_key_that_is_refused_among_three_well_ones() {
         let served = world.call(requester(2, call), CHAT, &Service::Keys(vec!["p0-0"], 403));
         assert_eq!(served, Ok("p0-1".to_owned()), "call {call}");
     }
-    assert_eq!(world.asked, [1, 20, 0, 0]);
+    assert_eq!(world.requests, [1, 20, 0, 0]);
 }
 
 #[test]
@@ -79,7 +86,7 @@ fn two_refused_keys_do_not_keep_the_call_from_the_third() {
 }
 
 #[test]
-fn a_provider_that_is_out_is_asked_at_most_once_a_second() {
+fn a_provider_that_is_out_is_tried_at_most_once_a_second() {
     let mut world = World::new(2, 2);
     let out = Service::Provider("p0", 503);
     for call in 0..300 {
@@ -87,7 +94,7 @@ fn a_provider_that_is_out_is_asked_at_most_once_a_second() {
         let served = world.call(requester(call % 5, call), CHAT, &out);
         assert!(served.is_ok(), "call {call}: {served:?}");
     }
-    assert!(world.asked[0] <= 31, "{:?}", world.asked);
+    assert!(world.requests[0] <= 31, "{:?}", world.requests);
 }
 
 #[test]
@@ -100,7 +107,7 @@ fn a_provider_without_embeddings_goes_on_with_chats() {
     for second in 0..780 {
         world.now = second * 1000;
         if second % 2 == 0 {
-            let poison = Service::Fails(missing.clone());
+            let poison = Service::Fails(missing.clone(), 0);
             let failed = world.call(requester(1, 7), EMBEDDINGS, &poison);
             assert!(failed.is_err());
         }
@@ -204,8 +211,8 @@ fn poison() -> impl Strategy<Value = Poison> {
 enum Service {
     /// They serve it, with the first content after so many milliseconds.
     Serves(u64),
-    /// They fail it.
-    Fails(Poison),
+    /// They fail it after so many milliseconds.
+    Fails(Poison, u64),
     /// These credentials get this status, the others are served.
     Keys(Vec<&'static str>, u16),
     /// This provider answers with this status, others serve.
@@ -216,10 +223,47 @@ struct World {
     pool: Pool,
     ids: Vec<String>,
     /// How often each credential was asked.
-    asked: Vec<u64>,
-    /// Attempts whose first content comes later.
-    streams: Vec<(u64, Attempt)>,
+    requests: Vec<u64>,
+    /// Attempts whose first content or failure comes later.
+    open: Vec<(u64, Attempt, Later)>,
     now: u64,
+}
+
+/// What comes of an attempt later.
+enum Later {
+    Content,
+    Failure(Failure, Box<Call>, Poison),
+}
+
+/// A call, and how far it is.
+struct Call {
+    requester: Requester,
+    endpoint: Endpoint,
+    tried: Vec<Slot>,
+    failed: Vec<PriorFailure>,
+    last: Option<String>,
+}
+
+impl Call {
+    fn new(requester: Requester, endpoint: Endpoint) -> Self {
+        Self {
+            requester,
+            endpoint,
+            tried: Vec::new(),
+            failed: Vec::new(),
+            last: None,
+        }
+    }
+
+    fn query(&self) -> CandidateQuery<'_> {
+        CandidateQuery {
+            tried: &self.tried,
+            endpoint: self.endpoint,
+            requester: self.requester,
+            failed: &self.failed,
+            ..CandidateQuery::first_round("gpt")
+        }
+    }
 }
 
 impl World {
@@ -238,46 +282,56 @@ impl World {
         };
         Self {
             pool: pool(ids.iter().enumerate().map(one).collect()),
-            asked: vec![0; ids.len()],
+            requests: vec![0; ids.len()],
             ids,
-            streams: Vec::new(),
+            open: Vec::new(),
             now: 0,
         }
     }
 
+    fn next_due(&self) -> Option<u64> {
+        self.open.iter().map(|(due, ..)| *due).min()
+    }
+
+    /// Ends the attempts that are due; calls that failed go on.
     fn end_due(&mut self) {
         let now = at(self.now);
-        for (due, mut attempt) in std::mem::take(&mut self.streams) {
-            if due > self.now {
-                self.streams.push((due, attempt));
-                continue;
+        let (due, open) = std::mem::take(&mut self.open)
+            .into_iter()
+            .partition(|(due, ..)| *due <= self.now);
+        self.open = open;
+        for (_, mut attempt, later) in due {
+            match later {
+                Later::Content => {
+                    self.pool.note_content(&mut attempt, now);
+                    self.pool.settle(attempt, &Outcome::Success, None, now);
+                }
+                Later::Failure(failure, mut call, poison) => {
+                    if self.fail(attempt, failure, &mut call) {
+                        let _ = self.run(*call, &Service::Fails(poison, 50));
+                    }
+                }
             }
-            self.pool.note_content(&mut attempt, now);
-            self.pool.settle(attempt, &Outcome::Success, None, now);
         }
     }
 
-    /// Tries one credential after another, the first candidate first. Returns the id of the one
-    /// that serves, or the last failure.
     fn call(
         &mut self,
         requester: Requester,
         endpoint: Endpoint,
         service: &Service,
     ) -> Result<String, String> {
-        let (mut tried, mut failed) = (Vec::new(), Vec::new());
-        let mut last = None;
+        self.run(Call::new(requester, endpoint), service)
+    }
+
+    /// Tries one credential after another, the first candidate first. Returns the id of the one
+    /// that serves or is still at it, or the last failure.
+    fn run(&mut self, mut call: Call, service: &Service) -> Result<String, String> {
         loop {
-            let query = CandidateQuery {
-                tried: &tried,
-                endpoint,
-                requester,
-                failed: &failed,
-                ..CandidateQuery::first_round("gpt")
-            };
+            let query = call.query();
             let candidates = match self.pool.candidates(&query, at(self.now)) {
                 Ok(candidates) => candidates,
-                Err(unavailable) => return Err(last.unwrap_or(unavailable.to_string())),
+                Err(unavailable) => return Err(call.last.unwrap_or(unavailable.to_string())),
             };
             let slot = candidates.members.get(0).expect("at least one").slot();
             let attempt = self
@@ -287,42 +341,51 @@ impl World {
             let id = self.pool.credential(slot).expect("in the pool").id.clone();
             let number = self.ids.iter().position(|known| *known == id.as_str());
             let number = number.expect("it is known");
-            self.asked[number] += 1;
-            let Some(failure) = failure_of(service, id.as_str(), number) else {
-                let took = if let Service::Serves(took) = service {
-                    *took
-                } else {
-                    0
-                };
-                if took > 0 {
-                    self.streams.push((self.now + took, attempt));
-                } else {
+            self.requests[number] += 1;
+            match (failure_of(service, id.as_str(), number), service) {
+                (None, Service::Serves(took @ 1..)) => {
+                    self.open.push((self.now + took, attempt, Later::Content));
+                    return Ok(id.to_string());
+                }
+                (None, _) => {
                     self.pool.note_content(&mut attempt, at(self.now));
                     self.pool
                         .settle(attempt, &Outcome::Success, None, at(self.now));
+                    return Ok(id.to_string());
                 }
-                return Ok(id.to_string());
-            };
-            tried.push(slot);
-            if matches!(failure.scope, Scope::Provider | Scope::Transport) {
-                let status = failure.status;
-                failed.push(PriorFailure { slot, status });
-            }
-            let ends = failure.scope == Scope::Request;
-            last = Some(format!("{:?}", failure.status));
-            self.pool
-                .settle(attempt, &Outcome::Failed(failure), None, at(self.now));
-            if ends {
-                return Err("the request's".to_owned());
+                (Some(failure), Service::Fails(poison, took @ 1..)) => {
+                    let later = Later::Failure(failure, Box::new(call), poison.clone());
+                    self.open.push((self.now + took, attempt, later));
+                    return Ok(id.to_string());
+                }
+                (Some(failure), _) => {
+                    if !self.fail(attempt, failure, &mut call) {
+                        return Err("the request's".to_owned());
+                    }
+                }
             }
         }
+    }
+
+    /// Records a failure. Returns false if the call ends with it.
+    fn fail(&mut self, attempt: Attempt, failure: Failure, call: &mut Call) -> bool {
+        let (slot, status) = (attempt.slot(), failure.status);
+        call.tried.push(slot);
+        if matches!(failure.scope, Scope::Provider | Scope::Transport) {
+            call.failed.push(PriorFailure { slot, status });
+        }
+        let goes_on = failure.scope != Scope::Request;
+        call.last = Some(format!("{status:?}"));
+        self.pool
+            .settle(attempt, &Outcome::Failed(failure), None, at(self.now));
+        goes_on
     }
 }
 
 fn failure_of(service: &Service, id: &str, number: usize) -> Option<Failure> {
     match service {
         Service::Serves(_) => None,
-        Service::Fails(poison) => Some(match poison.failure {
+        Service::Fails(poison, _) => Some(match poison.failure {
             Failed::Unattributed(status) => bare(status),
             Failed::Worded(status, kind) => Failure {
                 scope: Scope::Model,

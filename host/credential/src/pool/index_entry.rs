@@ -1,0 +1,40 @@
+//! An entry of a name's index, and its state.
+
+use super::Member;
+use super::model_group::GroupNumber;
+use crate::{CoolingClass, Timestamp};
+
+/// One credential in the index of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct IndexEntry {
+    pub(super) member: Member,
+    pub(super) priority: i32,
+    /// The number of its provider.
+    pub(super) provider: u32,
+    /// The credential's own number of rounds.
+    pub(super) rounds: Option<u32>,
+    /// All models of the credential under the name, if there are several. The member has the first.
+    pub(super) group: GroupNumber,
+}
+
+/// The state of an entry, which decides where it is listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum EntryState {
+    /// Disabled, or no entry.
+    #[default]
+    Disabled,
+    Barred,
+    Ready,
+    Waiting {
+        /// When its availability changes.
+        wake: Timestamp,
+        /// The end of the window.
+        until: Timestamp,
+        /// The class of the window.
+        class: CoolingClass,
+        /// True if a probe is in flight.
+        probing: bool,
+    },
+    /// Healthy, but at the limit of attempts in flight.
+    Busy,
+}
