@@ -15,8 +15,8 @@ use jackfield_dispatch::call_log::RequestRecord;
 use serde::{Deserialize, Serialize};
 
 pub use self::credential::{
-    Cause, Credential, CredentialList, CredentialResponse, Health, HealthDetails, HealthState,
-    LastFailure, LeaseCounts, Model, NewCredential, Origin, Quota, Refresh, Removed,
+    Cause, Credential, CredentialList, CredentialResponse, EndpointHealth, Health, HealthDetails,
+    HealthState, LastFailure, LeaseCounts, Model, NewCredential, Origin, Quota, Refresh, Removed,
 };
 pub use self::event::{
     AttemptFailure, AttemptOutcome, AttemptResult, Event, HealthChange, Lagged, RefreshResult,

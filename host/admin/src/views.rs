@@ -4,8 +4,8 @@ use jackfield_auth::{
     AttemptEvent, CredentialView, Event, EventKind, Origin, RefreshEvent, RefreshView,
 };
 use jackfield_credential::{
-    Availability, Cause, Health, HealthChange, HealthStatus, LastFailure, ModelStatus, Outcome,
-    QuotaState, Timestamp,
+    Availability, Cause, Health, HealthChange, HealthStatus, LaneStatus, LastFailure, ModelStatus,
+    Outcome, QuotaState, Timestamp,
 };
 
 use crate::types;
@@ -29,7 +29,7 @@ pub(crate) fn credential(view: &CredentialView) -> types::Credential {
         in_flight: status.in_flight,
         max_in_flight: status.in_flight_max,
         disable_cooling: status.disable_cooling,
-        health: health_status(&status.account),
+        health: health(&status.account),
         models: status.models.iter().map(model).collect(),
         metadata: view.metadata.clone(),
         created_at_ms: Some(view.created_at.as_millis()),
@@ -43,6 +43,7 @@ pub(crate) fn credential(view: &CredentialView) -> types::Credential {
             .message
             .as_ref()
             .map(|cause| cause.message.to_string()),
+        looks_revoked: status.looks_revoked(),
         unavailable: aggregate.unavailable,
         next_retry_ms: millis(aggregate.next_retry),
         quota: quota(&aggregate.quota),
@@ -79,11 +80,19 @@ fn origin(origin: &Origin) -> types::Origin {
 fn model(model: &ModelStatus) -> types::Model {
     types::Model {
         model: model.model.to_string(),
-        health: health_status(&model.health),
+        health: health(model.worst()),
+        endpoints: model.lanes.iter().map(endpoint).collect(),
         error_permille: model.error_permille,
         latency_ms: model.latency_ms,
         quota_left_permille: model.quota.left_permille,
         quota_resets_ms: millis(model.quota.resets_at),
+    }
+}
+
+fn endpoint(lane: &LaneStatus) -> types::EndpointHealth {
+    types::EndpointHealth {
+        endpoint: lane.endpoint.label().to_owned(),
+        health: health(&lane.health),
     }
 }
 
@@ -106,11 +115,8 @@ fn quota(quota: &QuotaState) -> types::Quota {
     }
 }
 
-fn health_status(status: &HealthStatus) -> types::Health {
-    health(status.availability, status.strikes, status.cause.as_deref())
-}
-
-fn health(availability: Availability, strikes: u32, failure: Option<&Cause>) -> types::Health {
+fn health(status: &HealthStatus) -> types::Health {
+    let availability = status.availability;
     let state = match availability {
         Availability::Ready => {
             return types::Health {
@@ -128,8 +134,11 @@ fn health(availability: Availability, strikes: u32, failure: Option<&Cause>) -> 
         state,
         details: Some(types::HealthDetails {
             until_ms: millis(availability.until()),
-            strikes,
-            cause: failure.map(cause),
+            next_trial_ms: millis(status.trial_at),
+            strikes: status.strikes,
+            class: status.class.map(|class| class.label().to_owned()),
+            hint: status.hint,
+            cause: status.cause.as_deref().map(cause),
         }),
     }
 }
@@ -192,11 +201,8 @@ fn refresh_result(event: &RefreshEvent) -> types::RefreshResult {
 }
 
 fn health_change(change: &HealthChange, at: Timestamp) -> types::HealthChange {
-    let of = |state: &Health| {
-        let cause = state.cause().map(|cause| &**cause);
-        // At the time of the event: when a slow reader gets it, a cooldown in it may be over.
-        health(state.availability(at), state.strikes(), cause)
-    };
+    // At the time of the event: when a slow reader gets it, a cooldown in it may be over.
+    let of = |state: &Health| health(&HealthStatus::of(state, at));
     types::HealthChange {
         model: change.model.as_ref().map(ToString::to_string),
         from: of(&change.from),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_credential::{
-    Attempt, Availability, CandidateQuery, Credential, CredentialId, Effects, HealthChange,
-    HealthPlace, HealthRecord, ModelKey, Outcome, Timestamp,
+    Attempt, Availability, Credential, CredentialId, Effects, HealthChange, HealthPlace,
+    HealthRecord, ModelKey, Outcome, Timestamp,
 };
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -107,9 +107,9 @@ impl Inner {
     pub(crate) fn wake_first_waiter(&self) {
         // The order of locks is the wait queue's, then the state's. The state's is taken for one
         // look at a time, since calls wait for it.
-        self.wait_queue.wake_first(|model| {
-            let (query, now) = (CandidateQuery::first_round(model), self.now());
-            self.lock().pool.candidates(&query, now).is_ok()
+        self.wait_queue.wake_first(|query| {
+            let now = self.now();
+            self.lock().pool.candidates(query, now).is_ok()
         });
     }
 

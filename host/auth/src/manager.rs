@@ -19,7 +19,7 @@ use crate::port::{Clock, RefreshError, Store, StoreError};
 use crate::queue_slot::{self, QueueSlot};
 use crate::registration::Registration;
 use crate::state::State;
-use crate::wait_queue::{QueueError, WaitQueue};
+use crate::wait_queue::{QueueError, WaitQueue, WaitingQuery};
 use crate::{persistence, refresh};
 
 /// The credentials with their secrets and health. A handle: clones are the same manager.
@@ -206,7 +206,7 @@ impl AuthManager {
         self.inner.wait_queue.has_queue(name)
     }
 
-    /// Waits, in order of arrival, until a credential for this model has capacity. `previous` is
+    /// Waits, in order of arrival, until a credential that the query allows has capacity. `previous` is
     /// the slot of an earlier turn that the caller could not use; it keeps its place. Hold the
     /// slot until the lease is taken.
     ///
@@ -215,11 +215,12 @@ impl AuthManager {
     /// The queue is full, or `until` has passed.
     pub async fn wait_for_capacity(
         &self,
-        name: &Arc<str>,
+        query: &CandidateQuery<'_>,
         previous: Option<QueueSlot>,
         until: Instant,
     ) -> Result<QueueSlot, QueueError> {
-        queue_slot::wait(&self.inner, name, previous, until).await
+        let query = WaitingQuery::new(query);
+        queue_slot::wait(&self.inner, query, previous, until).await
     }
 
     /// Refreshes a credential's tokens, unless they are newer than `seen_version`, the version

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::inner::Inner;
-use crate::wait_queue::QueueError;
+use crate::wait_queue::{QueueError, WaitingQuery};
 
 /// The right to choose a credential next, among the calls that wait for the same model. Dropping it
 /// passes the right on.
@@ -19,7 +19,7 @@ pub struct QueueSlot {
 /// could not use, it keeps its place in the queue.
 pub(crate) async fn wait(
     inner: &Arc<Inner>,
-    model: &Arc<str>,
+    query: WaitingQuery,
     previous: Option<QueueSlot>,
     until: Instant,
 ) -> Result<QueueSlot, QueueError> {
@@ -27,7 +27,7 @@ pub(crate) async fn wait(
         ticket: inner.wait_queue.next_ticket(),
         inner: Arc::clone(inner),
     });
-    let woken = inner.wait_queue.enqueue(model, slot.ticket)?;
+    let woken = inner.wait_queue.enqueue(query, slot.ticket)?;
     // Capacity may have become free after the caller found none and before it was queued.
     inner.wake_first_waiter();
     match timeout_at(until, woken).await {

@@ -1,8 +1,8 @@
-//! The queue of calls that wait for capacity. It knows models and tickets only, and takes no other lock.
+//! The queue of calls that wait for capacity. It knows queries and tickets only, and takes no other lock.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
+use jackfield_credential::{CandidateQuery, PriorFailure, Slot};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -20,8 +20,43 @@ struct Queue {
 }
 
 struct Waiter {
-    model: Arc<str>,
+    query: WaitingQuery,
     wake: oneshot::Sender<()>,
+}
+
+/// What a waiting call asks the pool for. Capacity that it may not use, such as that of a credential
+/// that it has tried, must not wake it: it would wait again at once, for ever.
+pub(crate) struct WaitingQuery {
+    name: Box<str>,
+    tried: Box<[Slot]>,
+    failed: Box<[PriorFailure]>,
+    /// The rest of the query, with an empty name and empty lists.
+    rest: CandidateQuery<'static>,
+}
+
+impl WaitingQuery {
+    pub(crate) fn new(query: &CandidateQuery<'_>) -> Self {
+        Self {
+            name: query.name.into(),
+            tried: query.tried.into(),
+            failed: query.failed.into(),
+            rest: CandidateQuery {
+                name: "",
+                tried: &[],
+                failed: &[],
+                ..*query
+            },
+        }
+    }
+
+    fn query(&self) -> CandidateQuery<'_> {
+        CandidateQuery {
+            name: &self.name,
+            tried: &self.tried,
+            failed: &self.failed,
+            ..self.rest
+        }
+    }
 }
 
 /// Why a call did not get its turn.
@@ -42,7 +77,8 @@ impl WaitQueue {
     /// True if calls are queued for this model; new calls queue behind them.
     pub(crate) fn has_queue(&self, model: &str) -> bool {
         let queue = self.queue.lock();
-        queue.waiting.values().any(|waiter| &*waiter.model == model)
+        let mut waiting = queue.waiting.values();
+        waiting.any(|waiter| &*waiter.query.name == model)
     }
 
     /// Returns a ticket for the end of the queue.
@@ -55,7 +91,7 @@ impl WaitQueue {
     /// Adds a call at the place of its ticket. The receiver resolves when it is the call's turn.
     pub(crate) fn enqueue(
         &self,
-        model: &Arc<str>,
+        query: WaitingQuery,
         ticket: u64,
     ) -> Result<oneshot::Receiver<()>, QueueError> {
         let mut queue = self.queue.lock();
@@ -63,8 +99,7 @@ impl WaitQueue {
             return Err(QueueError::Full);
         }
         let (wake, woken) = oneshot::channel();
-        let model = Arc::clone(model);
-        queue.waiting.insert(ticket, Waiter { model, wake });
+        queue.waiting.insert(ticket, Waiter { query, wake });
         Ok(woken)
     }
 
@@ -73,13 +108,13 @@ impl WaitQueue {
         self.queue.lock().waiting.remove(&ticket);
     }
 
-    /// Wakes the first waiter whose model has free capacity.
-    pub(crate) fn wake_first(&self, has_capacity: impl Fn(&str) -> bool) {
+    /// Wakes the first waiter for whose query there is free capacity.
+    pub(crate) fn wake_first(&self, has_capacity: impl Fn(&CandidateQuery<'_>) -> bool) {
         let mut queue = self.queue.lock();
         while let Some(ticket) = queue
             .waiting
             .iter()
-            .find_map(|(ticket, waiter)| has_capacity(&waiter.model).then_some(*ticket))
+            .find_map(|(ticket, waiter)| has_capacity(&waiter.query.query()).then_some(*ticket))
         {
             let waiter = queue.waiting.remove(&ticket);
             // A send fails if the call has given up: then the next one gets the turn.
@@ -94,14 +129,17 @@ impl WaitQueue {
 mod tests {
     use super::*;
 
+    fn query(model: &str) -> WaitingQuery {
+        WaitingQuery::new(&CandidateQuery::first_round(model))
+    }
+
     #[test]
     fn wakes_first_waiter_whose_model_has_capacity() -> Result<(), QueueError> {
         let queue = WaitQueue::default();
-        let [gpt, gemini] = ["gpt", "gemini"].map(Arc::from);
-        let mut first = queue.enqueue(&gpt, queue.next_ticket())?;
-        let mut second = queue.enqueue(&gemini, queue.next_ticket())?;
-        let mut third = queue.enqueue(&gemini, queue.next_ticket())?;
-        queue.wake_first(|model| model == "gemini");
+        let mut first = queue.enqueue(query("gpt"), queue.next_ticket())?;
+        let mut second = queue.enqueue(query("gemini"), queue.next_ticket())?;
+        let mut third = queue.enqueue(query("gemini"), queue.next_ticket())?;
+        queue.wake_first(|query| query.name == "gemini");
         assert!(first.try_recv().is_err() && third.try_recv().is_err());
         assert_eq!(second.try_recv(), Ok(()));
         assert!(queue.has_queue("gpt") && queue.has_queue("gemini"));
@@ -111,9 +149,8 @@ mod tests {
     #[test]
     fn skips_waiter_that_gave_up() -> Result<(), QueueError> {
         let queue = WaitQueue::default();
-        let model = Arc::from("gpt");
-        drop(queue.enqueue(&model, queue.next_ticket())?);
-        let mut second = queue.enqueue(&model, queue.next_ticket())?;
+        drop(queue.enqueue(query("gpt"), queue.next_ticket())?);
+        let mut second = queue.enqueue(query("gpt"), queue.next_ticket())?;
         queue.wake_first(|_| true);
         assert_eq!(second.try_recv(), Ok(()));
         assert!(!queue.has_queue("gpt"));

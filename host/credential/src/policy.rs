@@ -191,6 +191,18 @@ impl CoolingClass {
         class_of(&cause.kind, cause.status).unwrap_or(Self::Outage)
     }
 
+    /// Returns the word used in the admin API.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::Overload => "overload",
+            Self::Outage => "outage",
+            Self::Refused => "refused",
+            Self::Billing => "billing",
+            Self::Missing => "missing",
+        }
+    }
+
     /// True if guesses of the two classes double each other's length: an overload is an outage.
     pub(crate) fn doubles(self, other: Self) -> bool {
         let family = |class| match class {

@@ -164,6 +164,7 @@ impl Pool {
             number: self.attempts + 1,
             probe: None,
             trial: matches!(entry, Entry::Trial | Entry::GoesOn | Entry::Pinned),
+            prolongs: entry == Entry::Trial,
             served: false,
             endpoint: query.endpoint,
             requester: query.requester,

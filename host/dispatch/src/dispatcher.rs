@@ -337,8 +337,8 @@ impl Dispatcher {
                 failed: &progress.unattributed,
                 only: progress.repeated.or(context.pinned),
             };
-            let pick = match self.picker.pick(context, &query).await {
-                Ok(pick) => pick,
+            let lease = match self.picker.pick(context, &query).await {
+                Ok(lease) => lease,
                 Err(PickError::Unavailable(unavailable)) => {
                     context.trace.step(Step::Unavailable {
                         round: progress.round,
@@ -350,10 +350,10 @@ impl Dispatcher {
                 }
                 Err(PickError::Fatal(error)) => return Err(error),
             };
-            if let Some(budgeted) = self.budget_attempt(context, progress, &pick).await {
-                return Ok(NextLease::Leased(pick.lease, budgeted));
+            if let Some(budgeted) = self.budget_attempt(context, progress, &lease).await {
+                return Ok(NextLease::Leased(lease, budgeted));
             }
-            self.refuse_provider(context, progress, &pick.lease);
+            self.refuse_provider(context, progress, &lease);
         }
     }
 

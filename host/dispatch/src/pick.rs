@@ -40,13 +40,6 @@ pub(crate) struct PickQuery<'a> {
     pub(crate) only: Option<Slot>,
 }
 
-/// A leased credential.
-pub(crate) struct Pick {
-    pub(crate) lease: Lease,
-    /// True if the credential cools, and the attempt finds out whether it still has to.
-    pub(crate) is_trial: bool,
-}
-
 /// Why no credential was picked.
 pub(crate) enum PickError {
     /// No credential is available. Another round may help.
@@ -78,7 +71,7 @@ impl Picker {
         &self,
         context: &CallContext,
         query: &PickQuery<'_>,
-    ) -> Result<Pick, PickError> {
+    ) -> Result<Lease, PickError> {
         // The queue slot outlives a lost race: a call that must wait again then has its old place.
         let (mut races, mut waits, mut queue_slot) = (0, 0, None);
         loop {
@@ -108,10 +101,10 @@ impl Picker {
                         round: query.round,
                         candidates: candidates.len(),
                         priority: lease.credential().priority,
-                        trial: is_trial,
+                        trial: is_trial && lease.is_probe(),
                         selector_fault: fault,
                     }));
-                    return Ok(Pick { lease, is_trial });
+                    return Ok(lease);
                 }
                 // Another call was faster, or the credential failed meanwhile. The next candidates do
                 // not contain it.
@@ -175,9 +168,10 @@ impl Picker {
                 Err(unavailable) => return Err(PickError::Unavailable(unavailable)),
             };
             let began = Instant::now();
+            let previous = queue_slot.take();
             let slot = self
                 .auth
-                .wait_for_capacity(&context.model, queue_slot.take(), until);
+                .wait_for_capacity(&candidate_query, previous, until);
             let waited = slot.await;
             context.trace.step(Step::Wait {
                 reason: WaitReason::Queue,

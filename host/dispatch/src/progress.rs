@@ -23,7 +23,8 @@ pub(crate) struct Progress {
     pub(crate) refreshed: Vec<Slot>,
     /// The last failure.
     pub(crate) last: Option<Box<UpstreamFailure>>,
-    /// The unattributed failures so far, over all rounds.
+    /// The unattributed failures of this round, in order. The next round does not know them: the windows of sites
+    /// that it finds are for it, too.
     pub(crate) unattributed: Vec<PriorFailure>,
     /// True while all failures of this round were transport errors.
     pub(crate) only_transport: bool,
@@ -105,6 +106,7 @@ impl Progress {
         self.tried.clear();
         self.refused.clear();
         self.cooled.clear();
+        self.unattributed.clear();
         self.only_transport = true;
     }
 

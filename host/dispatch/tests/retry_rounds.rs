@@ -1,5 +1,6 @@
 //! Retry rounds: when another one begins, and how many requests a call may cost.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -176,6 +177,25 @@ async fn single_credential_is_tried_at_once_after_a_reset_in_its_only_round() {
     assert_eq!(text(stage.whole().await).await, COMPLETION);
     assert_eq!(start.elapsed(), Duration::ZERO);
     assert_eq!(stage.cooling(), Vec::<String>::new());
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_waits_for_busy_credential_although_one_that_it_tried_is_available() {
+    let mut setting = Setting::new(2).registered(|registration: &mut Registration| {
+        registration.credential.in_flight_max = NonZeroU32::new(1);
+    });
+    setting.policy.disable_cooling = true;
+    let upstream = FakeUpstream::new(|credential, _| match credential {
+        "a" => Script::json(500, ""),
+        _ => Script::json(200, COMPLETION).after(5 * SECOND),
+    });
+    let stage = setting.stage(upstream);
+    let start = Instant::now();
+    let (one, other) = tokio::join!(stage.whole(), stage.whole());
+    assert_eq!(text(one).await, COMPLETION);
+    assert_eq!(text(other).await, COMPLETION);
+    assert_eq!(start.elapsed(), 10 * SECOND);
     stage.assert_closed();
 }
 

@@ -109,6 +109,8 @@ pub struct Credential {
     pub status: String,
     /// Message of the failure behind `status`.
     pub status_message: Option<String>,
+    /// Whether the provider has refused the same secret three times in a row.
+    pub looks_revoked: bool,
     /// Whether none of its models can be used now.
     pub unavailable: bool,
     /// When the first model is available again.
@@ -162,8 +164,17 @@ pub enum HealthState {
 pub struct HealthDetails {
     /// End of the cooldown, in milliseconds since the Unix epoch.
     pub until_ms: Option<u64>,
-    /// Consecutive cooldowns with an estimated duration.
+    /// When a call may find out whether the cooldown is still needed, if nothing else is available.
+    #[serde(default)]
+    pub next_trial_ms: Option<u64>,
+    /// Consecutive cooldowns of one class with an estimated duration.
     pub strikes: u32,
+    /// `limit`, `overload`, `outage`, `refused`, `billing` or `missing`.
+    #[serde(default)]
+    pub class: Option<String>,
+    /// Whether the duration is the provider's hint; otherwise it is an estimate.
+    #[serde(default)]
+    pub hint: bool,
     /// Failure that started the cooldown.
     pub cause: Option<Cause>,
 }
@@ -185,8 +196,11 @@ pub struct Cause {
 pub struct Model {
     /// The provider's name of the model.
     pub model: String,
-    /// Its health, apart from the health of the whole credential.
+    /// Its health, apart from the health of the whole credential: that of its limits and quotas, or of
+    /// its only endpoint.
     pub health: Health,
+    /// Its endpoints that have failed since their last success.
+    pub endpoints: Vec<EndpointHealth>,
     /// Failed attempts of the last 32, in thousandths.
     pub error_permille: u16,
     /// Moving average of the time to the first byte, in milliseconds; 0 if unknown.
@@ -195,6 +209,16 @@ pub struct Model {
     pub quota_left_permille: Option<u16>,
     /// When that quota is renewed.
     pub quota_resets_ms: Option<u64>,
+}
+
+/// Health of one endpoint of a model, such as chat completions or embeddings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointHealth {
+    /// The dialect of the clients, `embeddings`, `batch-embeddings` or `count-tokens`.
+    pub endpoint: String,
+    /// Its health.
+    pub health: Health,
 }
 
 /// The last failed attempt.

@@ -28,12 +28,12 @@ async fn serves_waiters_in_arrival_order() {
     let auth = one_at_a_time();
     let held = lease(&auth, "a");
     let order = Mutex::new(Vec::new());
-    let name: Arc<str> = "gpt".into();
+    let query = CandidateQuery::first_round("gpt");
     let waiting = (0..10_u64).map(|number| {
-        let (auth, name, order) = (&auth, &name, &order);
+        let (auth, query, order) = (&auth, &query, &order);
         async move {
             sleep(Duration::from_millis(number)).await;
-            let slot = auth.wait_for_capacity(name, None, soon()).await.unwrap();
+            let slot = auth.wait_for_capacity(query, None, soon()).await.unwrap();
             let lease = lease(auth, "a");
             drop(slot);
             order.lock().push(number);
@@ -55,10 +55,10 @@ async fn serves_waiters_in_arrival_order() {
 async fn cancelled_waiter_passes_its_slot_on() {
     let auth = one_at_a_time();
     let held = lease(&auth, "a");
-    let name: Arc<str> = "gpt".into();
+    let query = CandidateQuery::first_round("gpt");
     let cancelled = timeout(
         Duration::from_millis(10),
-        auth.wait_for_capacity(&name, None, soon()),
+        auth.wait_for_capacity(&query, None, soon()),
     )
     .await;
     assert!(cancelled.is_err());
@@ -67,13 +67,13 @@ async fn cancelled_waiter_passes_its_slot_on() {
         drop(held);
     };
     let waiting = async {
-        let first = auth.wait_for_capacity(&name, None, soon()).await.unwrap();
+        let first = auth.wait_for_capacity(&query, None, soon()).await.unwrap();
         sleep(Duration::from_millis(30)).await;
         drop(first);
     };
     let second = async {
         sleep(Duration::from_millis(5)).await;
-        let _slot = auth.wait_for_capacity(&name, None, soon()).await.unwrap();
+        let _slot = auth.wait_for_capacity(&query, None, soon()).await.unwrap();
         assert!(
             auth.candidates(&CandidateQuery::first_round("gpt"), at(Duration::ZERO))
                 .is_ok()
@@ -86,9 +86,9 @@ async fn cancelled_waiter_passes_its_slot_on() {
 async fn wait_times_out_and_queue_is_bounded() {
     let auth = one_at_a_time();
     let _held = lease(&auth, "a");
-    let name: Arc<str> = "gpt".into();
+    let query = CandidateQuery::first_round("gpt");
     let until = Instant::now() + Duration::from_secs(1);
-    let waits = (0..=WAITERS_MAX).map(|_| auth.wait_for_capacity(&name, None, until));
+    let waits = (0..=WAITERS_MAX).map(|_| auth.wait_for_capacity(&query, None, until));
     let results = join_all(waits).await;
     let count = |error| {
         results
@@ -119,12 +119,12 @@ async fn removed_credential_frees_provider_capacity() {
         ..PoolOptions::default()
     });
     let held = lease(&auth, "a");
-    let name: Arc<str> = "gpt".into();
+    let query = CandidateQuery::first_round("gpt");
     let removing = async {
         sleep(Duration::from_secs(1)).await;
         auth.remove(&"a".into()).await.unwrap();
     };
-    let (slot, ()) = tokio::join!(auth.wait_for_capacity(&name, None, soon()), removing);
+    let (slot, ()) = tokio::join!(auth.wait_for_capacity(&query, None, soon()), removing);
     assert!(slot.is_ok(), "the removal wakes the waiter");
     drop(lease(&auth, "b"));
     drop(held);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jackfield_admin::types::{
-    Credential, CredentialList, CredentialResponse, Health, HealthState, Removed,
+    Credential, CredentialList, CredentialResponse, EndpointHealth, Health, HealthState, Removed,
 };
 
 use crate::terminal::{print, print_table};
@@ -52,7 +52,19 @@ pub(super) fn details(response: &CredentialResponse) {
             model.latency_ms.to_string(),
         ]
     };
-    let rows: Vec<_> = response.credential.models.iter().map(row).collect();
+    let endpoint_row = |endpoint: &EndpointHealth| {
+        [
+            format!("  {}", clean(&endpoint.endpoint)),
+            health(&endpoint.health, response.now_ms),
+            String::new(),
+            String::new(),
+        ]
+    };
+    let mut rows = Vec::new();
+    for model in &response.credential.models {
+        rows.push(row(model));
+        rows.extend(model.endpoints.iter().map(endpoint_row));
+    }
     print_table(["MODEL", "STATE", "FAILED OF 1000", "FIRST BYTE MS"], &rows);
 }
 
@@ -104,8 +116,12 @@ fn state(credential: &Credential, now_ms: u64) -> String {
     if !credential.enabled {
         return "disabled".to_owned();
     }
+    let revoked = match credential.looks_revoked {
+        true => "the secret looks revoked: ",
+        false => "",
+    };
     if credential.health.state != HealthState::Ready {
-        return health(&credential.health, now_ms);
+        return format!("{revoked}{}", health(&credential.health, now_ms));
     }
     let models = &credential.models;
     let unavailable: Vec<&Health> = models
@@ -231,7 +247,10 @@ mod tests {
             state: HealthState::Cooling,
             details: Some(HealthDetails {
                 until_ms: Some(3_000),
+                next_trial_ms: None,
                 strikes: 0,
+                class: None,
+                hint: false,
                 cause: None,
             }),
         };
@@ -248,6 +267,12 @@ mod tests {
         assert_eq!(state(&credential, 1_000), "cooling, ends in 2s");
         credential.models.push(model(&ready));
         assert_eq!(state(&credential, 1_000), "1 of 2 models cool");
+        credential.health = cooling;
+        credential.looks_revoked = true;
+        assert_eq!(
+            state(&credential, 1_000),
+            "the secret looks revoked: cooling, ends in 2s"
+        );
         credential.enabled = false;
         assert_eq!(state(&credential, 1_000), "disabled");
     }

@@ -20,8 +20,11 @@ pub struct Attempt {
     pub(super) number: u64,
     /// The same number, if the attempt is a probe.
     pub(super) probe: Option<u64>,
-    /// True if it began within a window, to find out whether that is still needed.
+    /// True if it began within a window of a guess, which its success closes.
     pub(super) trial: bool,
+    /// True if it is the window's trial, whose failure prolongs it. The attempts of a call that goes on
+    /// after two failures at a site are none: of many such calls at once, each would double the window.
+    pub(super) prolongs: bool,
     /// True if its first content has arrived.
     pub(super) served: bool,
     pub(super) endpoint: Endpoint,
@@ -41,7 +44,7 @@ impl Attempt {
 
     /// True if it finds out whether a window is still needed: a probe of a long one, or a trial.
     pub fn is_probe(&self) -> bool {
-        self.probe.is_some() || self.trial
+        self.probe.is_some() || self.prolongs
     }
 
     /// Returns the provider's name of the model, with the suffix that the client requested.

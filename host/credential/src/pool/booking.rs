@@ -72,6 +72,10 @@ impl Pool {
             Outcome::Success if attempt.served => {}
             Outcome::Success => self.serve(&attempt, observation, &mut effects),
             Outcome::Failed(_) | Outcome::Cancelled | Outcome::Inconclusive => {
+                let observation = Observation {
+                    trial: attempt.prolongs,
+                    ..observation
+                };
                 let target = self.target(&attempt, outcome, observation, &mut effects);
                 self.apply(&attempt, outcome, target, observation, &mut effects);
                 self.end_trial(&attempt, false);

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::entry::{Live, Model};
+use super::gate::trial_interval;
 use super::{Pool, Quota};
 use crate::{
     Availability, Cause, CoolingClass, CredentialId, CredentialKind, Endpoint, Health, ModelKey,
@@ -337,13 +338,18 @@ pub struct HealthStatus {
     pub class: Option<CoolingClass>,
     /// True if the length of the last window is the provider's hint.
     pub hint: bool,
+    /// When a call may find out, at the earliest, whether an open window is still needed: as a trial
+    /// while nothing else is available, or as a probe.
+    pub trial_at: Option<Timestamp>,
     /// The failure that opened the last window, unless a success closed it.
     pub cause: Option<Arc<Cause>>,
 }
 
 impl HealthStatus {
-    fn of(health: &Health, now: Timestamp) -> Self {
+    /// Returns the status of a health at a moment.
+    pub fn of(health: &Health, now: Timestamp) -> Self {
         Self {
+            trial_at: trial_at(health, now),
             availability: health.availability(now),
             strikes: health.strikes(),
             class: health.window().map(|window| window.class),
@@ -351,6 +357,15 @@ impl HealthStatus {
             cause: health.cause().map(Arc::clone),
         }
     }
+}
+
+fn trial_at(health: &Health, now: Timestamp) -> Option<Timestamp> {
+    let Health::Cooling { window, probe_at } = health else {
+        return None;
+    };
+    let trial = (!window.hint).then(|| window.since + trial_interval(window.class));
+    let first = trial.into_iter().chain(*probe_at).min();
+    first.map(|at| at.max(now)).filter(|&at| at < window.until)
 }
 
 /// A failure with its time.

@@ -14,7 +14,6 @@ use crate::call_log::Step;
 use crate::context::CallContext;
 use crate::error::class_of;
 use crate::limits::ROUND_JITTER_MAX;
-use crate::pick::Pick;
 use crate::progress::{AttemptKind, Progress};
 use crate::provider_budgets::{BudgetedAttempt, Retried};
 
@@ -126,9 +125,8 @@ impl Dispatcher {
         &self,
         context: &CallContext,
         progress: &Progress,
-        pick: &Pick,
+        lease: &Lease,
     ) -> Option<BudgetedAttempt<'_>> {
-        let lease = &pick.lease;
         let policy = &context.snapshot.retry.budget;
         let provider = &lease.credential().provider;
         let kind = progress.kind_of_attempt(provider, lease.slot());
@@ -137,7 +135,7 @@ impl Dispatcher {
             AttemptKind::OtherCredential => Some(Retried::OtherCredential),
             AttemptKind::SameCredential => Some(Retried::SameCredential),
         };
-        match retried.filter(|_| !pick.is_trial && !lease.is_probe()) {
+        match retried.filter(|_| !lease.is_probe()) {
             Some(retried) => self.budgets.begin_further(provider, policy, retried).await,
             None => {
                 let first = kind == AttemptKind::First;

@@ -61,8 +61,12 @@ impl World {
         };
         match outcome {
             Outcome::Success => {
-                account.blocks.remove(&None);
-                account.blocks.remove(&Some(model));
+                // The block ends, but attempts from before it may still fail, and then begin none.
+                for of in [None, Some(model)] {
+                    if let Some(block) = account.blocks.get_mut(&of) {
+                        block.until = block.from;
+                    }
+                }
             }
             Outcome::Failed(_) if at < account.stale_results_until => {}
             Outcome::Failed(failure) => {
