@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lane::Lane;
-use super::model_group::{GroupNumber, ModelGroup};
+use super::model_group::{GroupNumber, ModelGroup, ServedWith};
 use super::sites::SiteWay;
-use super::{Attempt, HealthChange, HealthPlace, LastFailure, Slot};
+use super::{Attempt, CandidateQuery, HealthChange, HealthPlace, LastFailure, Slot};
 use crate::evidence::Failing;
 use crate::stats::ModelStats;
 use crate::{
@@ -341,6 +341,58 @@ impl Live {
         self.models
             .iter()
             .position(|model| model.key == attempt.key)
+    }
+}
+
+/// Names with several models.
+impl Live {
+    /// Returns the number of the group of a name, and how the credential serves the name first.
+    pub(super) fn group_of(&self, name: &str) -> (GroupNumber, Option<ServedWith>) {
+        let found = self.groups.binary_search_by(|group| group.name().cmp(name));
+        let Ok(index) = found else {
+            return (GroupNumber::default(), None);
+        };
+        let first = self.groups.get(index).and_then(ModelGroup::first);
+        (GroupNumber::new(index), first)
+    }
+
+    fn group(&self, number: GroupNumber) -> Option<&ModelGroup> {
+        self.groups.get(number.index()?)
+    }
+
+    /// Returns the models of a group; only `model` if there is none.
+    pub(super) fn grouped_models(
+        &self,
+        number: GroupNumber,
+        model: u32,
+    ) -> impl Iterator<Item = u32> + '_ {
+        let group = self.group(number);
+        let several = group.into_iter().flat_map(ModelGroup::models);
+        let single = group.is_none().then_some(model);
+        several.chain(single)
+    }
+
+    /// Returns how the credential serves a name in the order in which a call tries its models.
+    pub(super) fn models_in_order(
+        &self,
+        number: GroupNumber,
+        single: ServedWith,
+        query: &CandidateQuery<'_>,
+        slot: Slot,
+        seed: u64,
+    ) -> impl Iterator<Item = ServedWith> + '_ {
+        let tried = query.tried.iter().filter(|&&tried| tried == slot).count();
+        let group = self.group(number);
+        let several = group
+            .into_iter()
+            .flat_map(move |group| group.order(seed, tried));
+        several.chain(group.is_none().then_some(single))
+    }
+
+    /// True if a call has tried the credential as often as it has models under the name.
+    pub(super) fn is_tried(&self, number: GroupNumber, slot: Slot, tried: &[Slot]) -> bool {
+        let models = self.group(number).map_or(1, ModelGroup::len);
+        tried.iter().filter(|&&tried| tried == slot).count() >= models
     }
 }
 

@@ -38,3 +38,48 @@ pub(super) enum EntryState {
     /// Healthy, but at the limit of attempts in flight.
     Busy,
 }
+
+impl EntryState {
+    /// Returns the better one of the states of two models.
+    pub(super) fn better(self, other: Self) -> Self {
+        if let (
+            Self::Waiting {
+                wake,
+                until,
+                class,
+                probing,
+            },
+            Self::Waiting {
+                wake: other_wake,
+                until: other_until,
+                class: other_class,
+                probing: other_probing,
+            },
+        ) = (self, other)
+        {
+            let class = if other_until < until {
+                other_class
+            } else {
+                class
+            };
+            return Self::Waiting {
+                wake: wake.min(other_wake),
+                until: until.min(other_until),
+                class,
+                probing: probing && other_probing,
+            };
+        }
+        let badness = |state: Self| match state {
+            Self::Ready => 0,
+            Self::Busy => 1,
+            Self::Waiting { .. } => 2,
+            Self::Barred => 3,
+            Self::Disabled => 4,
+        };
+        if badness(other) < badness(self) {
+            other
+        } else {
+            self
+        }
+    }
+}

@@ -3,9 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::entry::Live;
-use super::index_entry::EntryState;
-use super::{CandidateQuery, Slot};
 use crate::{Credential, ModelKey};
 
 /// How a credential serves a name: indexes into its `serves` and its models.
@@ -32,6 +29,20 @@ struct GroupedModel {
 /// The number of a credential's group of models. A name with one model has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct GroupNumber(Option<u16>);
+
+impl GroupNumber {
+    pub(super) fn new(index: usize) -> Self {
+        Self(u16::try_from(index).ok())
+    }
+
+    pub(super) fn index(self) -> Option<usize> {
+        self.0.map(usize::from)
+    }
+
+    pub(super) fn is_some(self) -> bool {
+        self.0.is_some()
+    }
+}
 
 impl ModelGroup {
     /// Returns the groups of a credential, ordered by name. `model` finds the index of a model.
@@ -73,9 +84,28 @@ impl ModelGroup {
             .collect()
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns how the credential serves the name first.
+    pub(super) fn first(&self) -> Option<ServedWith> {
+        self.models.first().map(|first| first.with)
+    }
+
+    /// Returns the indexes of the models.
+    pub(super) fn models(&self) -> impl Iterator<Item = u32> + '_ {
+        self.models.iter().map(|one| one.with.model)
+    }
+
+    /// Returns the number of models.
+    pub(super) fn len(&self) -> usize {
+        self.models.len()
+    }
+
     /// Returns the models in the order in which a call tries them: by priority, and those of the
     /// highest one begin with one that the seed selects by weight. `tried` of them come last.
-    fn order(&self, seed: u64, tried: usize) -> impl Iterator<Item = ServedWith> + '_ {
+    pub(super) fn order(&self, seed: u64, tried: usize) -> impl Iterator<Item = ServedWith> + '_ {
         let highest = self.models.first().map_or(0, |grouped| grouped.priority);
         let preferred = self.models.partition_point(|one| one.priority == highest);
         let weights = self.models.iter().take(preferred);
@@ -100,109 +130,5 @@ impl ModelGroup {
             };
             self.models.get(index).map(|one| one.with)
         })
-    }
-}
-
-impl Live {
-    /// Returns the number of the group of a name, and how the credential serves the name first.
-    pub(super) fn group_of(&self, name: &str) -> (GroupNumber, Option<ServedWith>) {
-        let found = self
-            .groups
-            .binary_search_by(|group| group.name.as_ref().cmp(name));
-        let Ok(index) = found else {
-            return (GroupNumber::default(), None);
-        };
-        let first = self
-            .groups
-            .get(index)
-            .and_then(|group| group.models.first());
-        (
-            GroupNumber(u16::try_from(index).ok()),
-            first.map(|first| first.with),
-        )
-    }
-
-    fn group(&self, number: GroupNumber) -> Option<&ModelGroup> {
-        self.groups.get(usize::from(number.0?))
-    }
-
-    /// Returns the models of a group; only `model` if there is none.
-    pub(super) fn grouped_models(
-        &self,
-        number: GroupNumber,
-        model: u32,
-    ) -> impl Iterator<Item = u32> + '_ {
-        let group = self.group(number);
-        let several = group.into_iter().flat_map(|group| &group.models);
-        let single = group.is_none().then_some(model);
-        several.map(|one| one.with.model).chain(single)
-    }
-
-    /// Returns how the credential serves a name in the order in which a call tries its models.
-    pub(super) fn models_in_order(
-        &self,
-        number: GroupNumber,
-        single: ServedWith,
-        query: &CandidateQuery<'_>,
-        slot: Slot,
-        seed: u64,
-    ) -> impl Iterator<Item = ServedWith> + '_ {
-        let tried = query.tried.iter().filter(|&&tried| tried == slot).count();
-        let group = self.group(number);
-        let several = group
-            .into_iter()
-            .flat_map(move |group| group.order(seed, tried));
-        several.chain(group.is_none().then_some(single))
-    }
-
-    /// True if a call has tried the credential as often as it has models under the name.
-    pub(super) fn is_tried(&self, number: GroupNumber, slot: Slot, tried: &[Slot]) -> bool {
-        let models = self.group(number).map_or(1, |group| group.models.len());
-        tried.iter().filter(|&&tried| tried == slot).count() >= models
-    }
-}
-
-impl EntryState {
-    /// Returns the better one of the states of two models.
-    pub(super) fn better(self, other: Self) -> Self {
-        if let (
-            Self::Waiting {
-                wake,
-                until,
-                class,
-                probing,
-            },
-            Self::Waiting {
-                wake: other_wake,
-                until: other_until,
-                class: other_class,
-                probing: other_probing,
-            },
-        ) = (self, other)
-        {
-            let class = if other_until < until {
-                other_class
-            } else {
-                class
-            };
-            return Self::Waiting {
-                wake: wake.min(other_wake),
-                until: until.min(other_until),
-                class,
-                probing: probing && other_probing,
-            };
-        }
-        let badness = |state: Self| match state {
-            Self::Ready => 0,
-            Self::Busy => 1,
-            Self::Waiting { .. } => 2,
-            Self::Barred => 3,
-            Self::Disabled => 4,
-        };
-        if badness(other) < badness(self) {
-            other
-        } else {
-            self
-        }
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct NameIndex {
     vacant: Vec<u32>,
     /// The number of entries with their own number of rounds.
     own_rounds: u32,
+    /// The number of entries with several models.
+    grouped: u32,
     /// The entries by the health of accounts and models.
     base: View,
     /// The same by lanes, sites and ways too, for endpoints with one that cools. There are as many
@@ -89,6 +91,7 @@ impl NameIndex {
             entries: Vec::new(),
             vacant: Vec::new(),
             own_rounds: 0,
+            grouped: 0,
             base: View::default(),
             by_endpoint: Vec::new(),
         }
@@ -103,11 +106,14 @@ impl NameIndex {
     ) -> Self {
         let own_rounds = entries.iter().filter(|entry| entry.rounds.is_some());
         let own_rounds = count(own_rounds.count());
+        let grouped = entries.iter().filter(|entry| entry.group.is_some());
+        let grouped = count(grouped.count());
         let entries: Vec<_> = entries.into_iter().map(Some).collect();
         Self {
             providers: enabled.keys().cloned().collect(),
             enabled,
             own_rounds,
+            grouped,
             base: View::of(&entries, states),
             entries,
             ..Self::new(name)
@@ -131,6 +137,7 @@ impl NameIndex {
             view.add(&entry, health.entry_state(&entry, Some(*endpoint)));
         }
         self.own_rounds += u32::from(entry.rounds.is_some());
+        self.grouped += u32::from(entry.group.is_some());
         match self.entries.get_mut(number as usize) {
             Some(free) => *free = Some(entry),
             None => self.entries.push(Some(entry)),
@@ -157,6 +164,7 @@ impl NameIndex {
             view.remove(&entry);
         }
         self.own_rounds -= u32::from(entry.rounds.is_some());
+        self.grouped -= u32::from(entry.group.is_some());
         if !credential.enabled {
             return;
         }
@@ -244,7 +252,8 @@ impl NameIndex {
         view.refresh(&self.entries, all, now, |entry| {
             health.entry_state(entry, Some(endpoint))
         });
-        if view.waiting.is_empty() && !health.sites.may_be_closed(now) {
+        // With several models, an entry can be ready although one of its lanes cools.
+        if self.grouped == 0 && view.waiting.is_empty() && !health.sites.may_be_closed(now) {
             // Nothing cools, so the base says the same.
             self.by_endpoint.swap_remove(index);
             let state = |entry: &IndexEntry| health.entry_state(entry, None);

@@ -11,7 +11,7 @@ use jackfield_dispatch::{Call, Operation, StreamFraming, forwarded_headers};
 use tokio::time::Instant;
 
 use super::Api;
-use super::content_encoding::{Coding, codings};
+use super::content_encoding::{BodyCoding, codings};
 use super::request_body::{self, discard};
 use crate::admin_token::pinned;
 use crate::errors::{ErrorClass, IngressError, SUPPORTED_ENCODINGS};
@@ -41,7 +41,7 @@ impl Endpoint {
 /// What is known of a request before its body is read.
 struct Admitted {
     principal: Arc<str>,
-    codings: Vec<Coding>,
+    codings: Vec<BodyCoding>,
     bytes_max: usize,
     /// A slow upload uses the call's time.
     deadline: Instant,

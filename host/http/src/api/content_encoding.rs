@@ -13,7 +13,7 @@ use flate2::read::MultiGzDecoder;
 
 /// One content encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(super) enum BodyCoding {
     Brotli,
     Deflate,
     Gzip,
@@ -33,7 +33,7 @@ pub(super) enum DecodeError {
 ///
 /// # Errors
 /// The first one that is not supported, in a form for messages, or the whole list if it is too long.
-pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, String> {
+pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<BodyCoding>, String> {
     let mut codings = Vec::new();
     for value in headers.get_all(CONTENT_ENCODING) {
         for name in value.as_bytes().split(|byte| *byte == b',') {
@@ -41,7 +41,7 @@ pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, String> {
             if name.is_empty() || name.eq_ignore_ascii_case(b"identity") {
                 continue;
             }
-            codings.push(Coding::parse(name).ok_or_else(|| shown(name))?);
+            codings.push(BodyCoding::parse(name).ok_or_else(|| shown(name))?);
             if codings.len() > CODINGS_MAX {
                 return Err(format!("a stack of more than {CODINGS_MAX}"));
             }
@@ -50,7 +50,7 @@ pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, String> {
     Ok(codings)
 }
 
-impl Coding {
+impl BodyCoding {
     /// Names are case-insensitive, and `x-gzip` is `gzip` (RFC 9110, sections 8.4.1 and 8.4.1.3).
     fn parse(name: &[u8]) -> Option<Self> {
         match name.to_ascii_lowercase().as_slice() {
@@ -91,7 +91,7 @@ impl Coding {
 /// When the body is invalid, or a step of the decoding has more than `bytes_max` bytes.
 pub(super) fn decode(
     encoded: &[u8],
-    codings: &[Coding],
+    codings: &[BodyCoding],
     bytes_max: usize,
 ) -> Result<Bytes, DecodeError> {
     let too_large = Cell::new(false);
@@ -112,7 +112,7 @@ pub(super) fn decode(
 /// Stacks a reader for each encoding. The last one that was applied is decoded first.
 fn layers<'a>(
     encoded: &'a [u8],
-    codings: &[Coding],
+    codings: &[BodyCoding],
     bytes_max: usize,
     too_large: &'a Cell<bool>,
 ) -> io::Result<Box<dyn Read + 'a>> {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
-use super::content_encoding::{Coding, DecodeError, decode};
+use super::content_encoding::{BodyCoding, DecodeError, decode};
 use crate::errors::IngressError;
 use crate::limits::{DISCARD_TIMEOUT, DISCARDED_BYTES_MAX, REQUEST_BODY_TIMEOUT};
 
@@ -15,7 +15,7 @@ use crate::limits::{DISCARD_TIMEOUT, DISCARDED_BYTES_MAX, REQUEST_BODY_TIMEOUT};
 /// When the body is too large, ends early, takes too long, or cannot be decoded.
 pub(super) async fn read(
     body: &mut Body,
-    codings: Vec<Coding>,
+    codings: Vec<BodyCoding>,
     bytes_max: usize,
 ) -> Result<Bytes, IngressError> {
     let encoded = collect(body, bytes_max).await?;

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::pool::candidates::trial_time;
+use crate::pool::entry::Live;
 use events::{CASES, ENDPOINTS, Event, NAMES, PROVIDER_IN_FLIGHT_MAX, credentials, event};
 
 proptest! {
@@ -303,35 +304,9 @@ impl Run {
             let slot = self.pool.slot(credential.id.as_str()).expect("in the pool");
             let live = self.pool.slots.live(slot).expect("in the pool");
             let health = self.health();
-            let index = |served: &Served| {
-                let mut models = live.models.iter().zip(0..);
-                let model = models.find(|(of, _)| of.key == served.model);
-                model.expect("it is served").1
-            };
-            let model = index(served);
-            // The best of all models under the name, with when it ends.
-            let best = under_name.iter().map(|served| {
-                let model = index(served);
-                (
-                    health.availability(live, model, Some(query.endpoint)),
-                    model,
-                )
-            });
-            let probing = best.clone().all(|(availability, _)| {
-                matches!(
-                    availability,
-                    Availability::Probing { .. } | Availability::Barred
-                )
-            });
-            let (availability, best) = best
-                .min_by_key(|(availability, _)| match availability {
-                    Availability::Ready | Availability::Probe => (0, None),
-                    Availability::Barred => (2, None),
-                    Availability::Cooling { until } | Availability::Probing { until } => {
-                        (1, Some(*until))
-                    }
-                })
-                .expect("at least one");
+            let model = index_of(live, served);
+            let models: Vec<u32> = under_name.iter().map(|of| index_of(live, of)).collect();
+            let (availability, best, probing) = best_of(&health, live, &models, query.endpoint);
             let tried = query.tried.iter().filter(|&&tried| tried == slot).count();
             let provider_is_full = credential.provider.as_str() == "capped"
                 && self.in_flight(&credential.provider) >= PROVIDER_IN_FLIGHT_MAX;
@@ -404,6 +379,37 @@ impl Run {
         prop_assert!(self.pool.slow.is_empty());
         Ok(())
     }
+}
+
+fn index_of(live: &Live, served: &Served) -> u32 {
+    let mut models = live.models.iter().zip(0..);
+    let model = models.find(|(of, _)| of.key == served.model);
+    model.expect("it is served").1
+}
+
+/// Returns the best availability of models with its model, and whether a probe is in flight at all of
+/// them that are not barred.
+fn best_of(
+    health: &HealthReader<'_>,
+    live: &Live,
+    models: &[u32],
+    endpoint: Endpoint,
+) -> (Availability, u32, bool) {
+    let all = models.iter();
+    let all = all.map(|&model| (health.availability(live, model, Some(endpoint)), model));
+    let probing = all.clone().all(|(availability, _)| {
+        matches!(
+            availability,
+            Availability::Probing { .. } | Availability::Barred
+        )
+    });
+    let best = all.min_by_key(|(availability, _)| match availability {
+        Availability::Ready | Availability::Probe => (0, None),
+        Availability::Barred => (2, None),
+        Availability::Cooling { until } | Availability::Probing { until } => (1, Some(*until)),
+    });
+    let (availability, model) = best.expect("at least one");
+    (availability, model, probing)
 }
 
 /// What a scan finds.
