@@ -47,7 +47,7 @@ impl Poison {
             },
             words: rng.random_ratio(3, 10),
             varies: rng.random_ratio(1, 2),
-            pause_ms: rng.random_range(100..6_000),
+            pause_ms: rng.random_range(2_000..8_000),
         }
     }
 }
@@ -68,11 +68,12 @@ pub(super) async fn run_good(world: Arc<World>, dispatcher: Arc<Dispatcher>, num
         let begin = world.now();
         let served = send(&world, &dispatcher, &name, stream, &body.to_string()).await;
         let end = world.now();
+        world.lock().calls += 1;
         let Err(error) = served else { continue };
         if let Some(id) = world.working_credential(begin, end) {
             let record = dispatcher.call_log().get(&name);
             let record = serde_json::to_string(&record).unwrap();
-            world.report_violation(&format!(
+            world.report_unserved(&format!(
                 "{name} from {begin} to {end}: {error}, although {id} works: {record}"
             ));
         }

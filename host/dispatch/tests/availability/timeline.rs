@@ -76,15 +76,15 @@ impl Timeline {
 }
 
 impl Fault {
-    /// Returns how long after its end a call may still fail, in milliseconds: the guesses of
-    /// outages heal by a trial each second, those of a refused credential by one in 30 s.
+    /// Returns how long after its end a call may still fail, in milliseconds. The guesses of outages
+    /// heal by a trial each second, those of a refused credential by one in 30 s, and clients whose own
+    /// requests fail take turns with the others.
     pub(super) fn grace_ms(self) -> u64 {
         match self {
             Self::None => 0,
-            // Two intervals: the first trial may be of a request that fails by itself.
-            Self::Status(401..=404) => 66_000,
+            Self::Status(401..=404) => 130_000,
             Self::Limited => 1_000,
-            Self::Status(_) | Self::Reset | Self::Empty | Self::Hang | Self::Unreachable => 4_000,
+            Self::Status(_) | Self::Reset | Self::Empty | Self::Hang | Self::Unreachable => 8_000,
         }
     }
 }
