@@ -277,7 +277,7 @@ async fn missing_model_is_not_a_rate_limit() {
 async fn rate_limits_are_reported_as_rate_limits() {
     let (_provider, jackfield) =
         failing("openai-compatible", &["key-a", "key-b"], usize::MAX, || {
-            Reply::html(429).with_header("retry-after", 90)
+            Reply::html(429).with_header("retry-after", &90)
         })
         .await;
     for client in [ONE, TWO, ONE] {

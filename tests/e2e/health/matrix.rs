@@ -252,9 +252,12 @@ async fn every_fault_with_every_pair_of_apis() {
     report(results);
 }
 
+/// A cell, what is wrong with its first two columns, and its third one.
+type CellResult = (Cell, Result<(), String>, Result<Duration, String>);
+
 /// Prints the third column, and fails the test if a cell is wrong. Real times depend on the machine, so the
 /// bounds here are thrice those of the virtual clock in `host/dispatch/tests`.
-fn report(results: Vec<(Cell, Result<(), String>, Result<Duration, String>)>) {
+fn report(results: Vec<CellResult>) {
     let mut wrong = Vec::new();
     let mut times: BTreeMap<&str, (RecoveryClass, Vec<Duration>)> = BTreeMap::new();
     for (cell, pool, recovery) in results {

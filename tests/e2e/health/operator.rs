@@ -24,7 +24,7 @@ fn one_key(base_url: &str, id: &str, key: &str) -> String {
 async fn refusing(status: u16) -> ScriptedProvider {
     ScriptedProvider::start(move |request| match request.key() {
         "new-key" => well(request),
-        _ if status == 429 => Reply::html(429).with_header("retry-after", 600),
+        _ if status == 429 => Reply::html(429).with_header("retry-after", &600),
         _ => Reply::html(status),
     })
     .await

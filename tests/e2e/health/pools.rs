@@ -243,7 +243,7 @@ async fn waits_for_the_limit_though_another_key_failed() {
     let provider = ScriptedProvider::start(move |request| match request.key() {
         "key-b" => Reply::nothing(ReplyEnd::Reset),
         _ if limited.swap(true, Ordering::Relaxed) => well(request),
-        _ => Reply::html(429).with_header("retry-after", 2),
+        _ => Reply::html(429).with_header("retry-after", &2),
     })
     .await;
     let providers = pool(
@@ -266,7 +266,7 @@ async fn waits_for_the_limit_though_another_key_failed() {
 #[tokio::test]
 async fn spent_rounds_are_not_waited_for() {
     let provider =
-        ScriptedProvider::start(|_| Reply::html(429).with_header("retry-after", 8)).await;
+        ScriptedProvider::start(|_| Reply::html(429).with_header("retry-after", &8)).await;
     let url = provider.url("/v1");
     let keys = ["key-a", "key-b"];
     let providers = pool_with("p", "openai-compatible", &url, &keys, ", rounds: 1");
@@ -291,7 +291,7 @@ async fn max_credentials_keeps_rounds() {
     let provider = ScriptedProvider::start(move |request| {
         let began = *began.lock().get_or_insert_with(Instant::now);
         if began.elapsed() < Duration::from_millis(900) {
-            return Reply::html(429).with_header("retry-after", 1);
+            return Reply::html(429).with_header("retry-after", &1);
         }
         well(request)
     })

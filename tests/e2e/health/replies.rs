@@ -230,12 +230,12 @@ fn responses_parts(text: &str) -> StreamParts {
     }
 }
 
-/// Returns the members of an event about the only content part.
-fn in_content(more: Value) -> Value {
-    let mut body = json!({ "item_id": "msg_1", "output_index": 0, "content_index": 0 });
-    let members = body.as_object_mut().unwrap();
-    members.extend(more.as_object().unwrap().clone());
-    body
+/// Completes the members of an event about the only content part.
+fn in_content(mut members: Value) -> Value {
+    members["item_id"] = json!("msg_1");
+    members["output_index"] = json!(0);
+    members["content_index"] = json!(0);
+    members
 }
 
 fn messages_parts(text: &str) -> StreamParts {

@@ -27,7 +27,7 @@ fn anthropic_limit(windows: &[(&str, &str, u64)]) -> Reply {
         let name = format!("anthropic-ratelimit-unified-{window}");
         reply = reply
             .with_header(&format!("{name}-status"), status)
-            .with_header(&format!("{name}-reset"), epoch_in(*reset));
+            .with_header(&format!("{name}-reset"), &epoch_in(*reset));
     }
     reply
 }
@@ -157,9 +157,9 @@ async fn codex_usage_window_is_the_accounts() {
             Reply::json(429, &error)
                 .with_header("x-codex-primary-used-percent", "100")
                 .with_header("x-codex-primary-window-minutes", "300")
-                .with_header("x-codex-primary-reset-after-seconds", 3 * HOUR)
+                .with_header("x-codex-primary-reset-after-seconds", &(3 * HOUR))
                 .with_header("x-codex-secondary-used-percent", "40")
-                .with_header("x-codex-secondary-reset-after-seconds", 90 * HOUR)
+                .with_header("x-codex-secondary-reset-after-seconds", &(90 * HOUR))
         }
         _ => well(request),
     })

@@ -53,6 +53,16 @@ impl Hook for World {
 }
 
 impl World {
+    /// Records that a request is served: its first content has been sent, long before its result
+    /// is known. That may refute a guess, even one that came after the request began.
+    pub(super) fn end_blocks(&self, id: &str, incarnation: u64, model: usize) {
+        let mut state = self.lock();
+        let account = state.accounts.get_mut(id);
+        if let Some(account) = account.filter(|account| account.incarnation == incarnation) {
+            account.end_blocks(model);
+        }
+    }
+
     fn apply_result(&self, id: &str, model: usize, outcome: &Outcome, at: u64) {
         let mut state = self.lock();
         let all_disabled = state.cooling_disabled;
@@ -60,14 +70,7 @@ impl World {
             return;
         };
         match outcome {
-            Outcome::Success => {
-                // The block ends, but attempts from before it may still fail, and then begin none.
-                for of in [None, Some(model)] {
-                    if let Some(block) = account.blocks.get_mut(&of) {
-                        block.until = block.from;
-                    }
-                }
-            }
+            Outcome::Success => account.end_blocks(model),
             Outcome::Failed(_) if at < account.stale_results_until => {}
             Outcome::Failed(failure) => {
                 let disabled = account.cooling_disabled.unwrap_or(all_disabled);
@@ -89,6 +92,16 @@ impl World {
 }
 
 impl Account {
+    /// A request was served: the blocks end. Attempts from before them may still fail, and then
+    /// begin none.
+    fn end_blocks(&mut self, model: usize) {
+        for of in [None, Some(model)] {
+            if let Some(block) = self.blocks.get_mut(&of) {
+                block.until = block.from;
+            }
+        }
+    }
+
     /// A failure blocks, unless its attempt may be older than the last window.
     fn block(&mut self, of: Option<usize>, model: usize, at: u64, length: u64) {
         let known = self.blocks.get(&of).copied();
@@ -121,7 +134,6 @@ impl Account {
             if now <= block.from || block.until <= now {
                 return None;
             }
-            // The first content of a probe ends the block, before its result is known here.
             let blocked = now < block.from + PROBE_FIRST_MS;
             blocked.then(|| format!("it is blocked: {block:?}"))
         })

@@ -48,8 +48,15 @@ impl Upstream for Network {
         Box::pin(async move {
             let upstream = FakeUpstream::new(move |_, _| script.clone());
             let mut response = upstream.send(request).await?;
+            let (world, id) = (Arc::clone(&under_way.world), under_way.id.clone());
+            let (incarnation, model) = (under_way.incarnation, under_way.model);
+            let body = response.body.inspect(move |chunk| {
+                if chunk.as_ref().is_ok_and(|chunk| has_content(chunk)) {
+                    world.end_blocks(&id, incarnation, model);
+                }
+            });
             let mut under_way = Some(under_way);
-            let body = response.body.chain(futures_util::stream::poll_fn(move |_| {
+            let body = body.chain(futures_util::stream::poll_fn(move |_| {
                 drop(under_way.take());
                 std::task::Poll::Ready(None)
             }));
@@ -57,6 +64,11 @@ impl Upstream for Network {
             Ok(response)
         })
     }
+}
+
+/// True if a piece of a response has content, so that the request is served.
+fn has_content(chunk: &[u8]) -> bool {
+    std::str::from_utf8(chunk).is_ok_and(|text| text.contains("\"content\""))
 }
 
 impl ReceivedRequest {

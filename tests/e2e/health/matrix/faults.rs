@@ -97,7 +97,7 @@ fn overloaded(request: &ReceivedRequest) -> Vec<String> {
 }
 
 fn limited(_: &ReceivedRequest) -> Reply {
-    Reply::html(429).with_header("retry-after", 1)
+    Reply::html(429).with_header("retry-after", &1)
 }
 
 /// The faults. `w-` are of whole responses, `s-` of streams.

@@ -294,54 +294,29 @@ impl Run {
         let (mut serving, mut reasons) = (0, Reasons::default());
         let (mut available, mut trials) = (Vec::new(), Vec::new());
         for credential in &self.credentials {
-            let named = |served: &&Served| served.names.iter().any(|other| &**other == query.name);
-            let mut under_name: Vec<&Served> = credential.serves.iter().filter(named).collect();
-            under_name.sort_by_key(|served| -served.priority);
-            let Some(served) = under_name.first() else {
+            let Some(found) = self.scan_one(credential, query) else {
                 continue;
             };
             serving += 1;
-            let slot = self.pool.slot(credential.id.as_str()).expect("in the pool");
-            let live = self.pool.slots.live(slot).expect("in the pool");
-            let health = self.health();
-            let model = index_of(live, served);
-            let models: Vec<u32> = under_name.iter().map(|of| index_of(live, of)).collect();
-            let (availability, best, probing) = best_of(&health, live, &models, query.endpoint);
-            let tried = query.tried.iter().filter(|&&tried| tried == slot).count();
-            let provider_is_full = credential.provider.as_str() == "capped"
-                && self.in_flight(&credential.provider) >= PROVIDER_IN_FLIGHT_MAX;
-            let busy = live.is_busy() || provider_is_full;
-            if !credential.enabled {
-                reasons.disabled += 1;
-            } else if tried >= under_name.len() {
-                reasons.tried += 1;
-            } else if availability == Availability::Barred {
-                reasons.barred += 1;
-            } else if let Some(until) = availability.until() {
-                reasons.cooling += 1;
-                reasons.probing += u32::from(probing);
-                let last = health.last_window(live, best, Some(query.endpoint));
-                let window = last.and_then(Health::window).expect("it cools");
-                *reasons.classes.of_mut(window.class) += 1;
-                let trial = trial_time(live, model, query, &health).map(|trial| trial.at);
-                if trial.is_some_and(|trial| trial <= self.now) && !busy {
-                    trials.push(credential.id.to_string());
+            match found {
+                ScanOne::Counts(count) => *count(&mut reasons) += 1,
+                ScanOne::Cools {
+                    class,
+                    probing,
+                    at,
+                    may_try,
+                } => {
+                    reasons.cooling += 1;
+                    reasons.probing += u32::from(probing);
+                    *reasons.classes.of_mut(class) += 1;
+                    if may_try {
+                        trials.push(credential.id.to_string());
+                    }
+                    reasons.retry_at = Some(reasons.retry_at.map_or(at, |first| first.min(at)));
                 }
-                let at = trial.map_or(until, |trial| until.min(trial));
-                reasons.retry_at = Some(reasons.retry_at.map_or(at, |first| first.min(at)));
-            } else if busy {
-                reasons.busy += 1;
-            } else {
-                let priority = credential.priority + served.priority;
-                let failed = query.failed.iter();
-                let failed = failed.filter(|prior| {
-                    let live = self.pool.slots.live(prior.slot);
-                    live.is_some_and(|live| live.credential.provider == credential.provider)
-                });
-                let second = failed.count() >= 2
-                    || self.pool.slow.contains(&slot)
-                    || (self.pool.sites).is_being_found(live.route, &served.model, query.endpoint);
-                available.push((second, -priority, credential.id.to_string()));
+                ScanOne::Available { second, priority } => {
+                    available.push((second, -priority, credential.id.to_string()));
+                }
             }
         }
         available.sort();
@@ -357,6 +332,56 @@ impl Run {
             None if !trials.is_empty() => Scan::Trial(trials),
             None => Scan::None(reasons),
         }
+    }
+
+    /// Computes the state of one credential; `None` if it does not serve the name.
+    fn scan_one(&self, credential: &Credential, query: &CandidateQuery<'_>) -> Option<ScanOne> {
+        let named = |served: &&Served| served.names.iter().any(|other| &**other == query.name);
+        let mut under_name: Vec<&Served> = credential.serves.iter().filter(named).collect();
+        under_name.sort_by_key(|served| -served.priority);
+        let served = under_name.first()?;
+        let slot = self.pool.slot(credential.id.as_str()).expect("in the pool");
+        let live = self.pool.slots.live(slot).expect("in the pool");
+        let health = self.health();
+        let models: Vec<u32> = under_name.iter().map(|of| index_of(live, of)).collect();
+        let (availability, best, probing) = best_of(&health, live, &models, query.endpoint);
+        let tried = query.tried.iter().filter(|&&tried| tried == slot).count();
+        let provider_is_full = credential.provider.as_str() == "capped"
+            && self.in_flight(&credential.provider) >= PROVIDER_IN_FLIGHT_MAX;
+        let busy = live.is_busy() || provider_is_full;
+        if !credential.enabled {
+            return Some(ScanOne::Counts(|reasons| &mut reasons.disabled));
+        }
+        if tried >= under_name.len() {
+            return Some(ScanOne::Counts(|reasons| &mut reasons.tried));
+        }
+        if availability == Availability::Barred {
+            return Some(ScanOne::Counts(|reasons| &mut reasons.barred));
+        }
+        if let Some(until) = availability.until() {
+            let last = health.last_window(live, best, Some(query.endpoint));
+            let window = last.and_then(Health::window).expect("it cools");
+            let trial = trial_time(live, models[0], query, &health).map(|trial| trial.at);
+            return Some(ScanOne::Cools {
+                class: window.class,
+                probing,
+                at: trial.map_or(until, |trial| until.min(trial)),
+                may_try: !busy && trial.is_some_and(|trial| trial <= self.now),
+            });
+        }
+        if busy {
+            return Some(ScanOne::Counts(|reasons| &mut reasons.busy));
+        }
+        let failed = query.failed.iter();
+        let failed = failed.filter(|prior| {
+            let live = self.pool.slots.live(prior.slot);
+            live.is_some_and(|live| live.credential.provider == credential.provider)
+        });
+        let second = failed.count() >= 2
+            || self.pool.slow.contains(&slot)
+            || (self.pool.sites).is_being_found(live.route, &served.model, query.endpoint);
+        let priority = credential.priority + served.priority;
+        Some(ScanOne::Available { second, priority })
     }
 
     fn in_flight(&self, provider: &ProviderName) -> u32 {
@@ -420,4 +445,21 @@ enum Scan {
     /// Any of these may be tried.
     Trial(Vec<String>),
     None(Reasons),
+}
+
+/// What a scan finds of one credential.
+enum ScanOne {
+    /// It is not available, and counts as this.
+    Counts(fn(&mut Reasons) -> &mut u32),
+    Cools {
+        class: CoolingClass,
+        probing: bool,
+        /// When it is available again, or may be tried.
+        at: Timestamp,
+        may_try: bool,
+    },
+    Available {
+        second: bool,
+        priority: i32,
+    },
 }

@@ -25,8 +25,9 @@ fn an_outage_is_tried_once_a_second_and_by_other_requests() {
 #[test]
 fn an_undecided_trial_holds_up_the_next_for_five_seconds() {
     let mut pool = failing(503);
-    for (request, now) in [(2, 2_100), (3, 6_100), (4, 14_100)] {
-        run_for(&mut pool, who(1, request), 503, now);
+    // Four clients have failed at the end: with fewer, trials wait only for those of the site.
+    for (client, now) in [(11, 2_100), (12, 6_100), (11, 14_100)] {
+        run_for(&mut pool, who(client, now), 503, now);
     }
     let hung = begin(&mut pool, who(3, 1), 14_200);
     for now in [14_201, 16_000, 19_199] {
@@ -40,10 +41,14 @@ fn an_undecided_trial_holds_up_the_next_for_five_seconds() {
 
 #[test]
 fn a_refused_credential_is_tried_each_half_minute() {
+    // Four clients have failed: with fewer, trials wait only for those of the site.
     let mut pool = failing(403);
-    let mut trials = vec![100];
-    for now in (200..120_000).step_by(100) {
-        let client = 4 + now / 100 % 50;
+    for (client, now) in [(51, 1_100), (52, 2_100)] {
+        run_for(&mut pool, who(client, 1), 403, now);
+    }
+    let mut trials = vec![2_100];
+    for now in (2_200..125_000).step_by(100) {
+        let client = 60 + now / 100 % 50;
         if let Ok(attempt) = try_begin(&mut pool, who(client, now), now) {
             if attempt.is_probe() {
                 trials.push(now);
@@ -54,6 +59,26 @@ fn a_refused_credential_is_tried_each_half_minute() {
     let mut gaps = trials.windows(2).map(|pair| pair[1] - pair[0]);
     assert!(gaps.all(|gap| gap >= 30_000), "{trials:?}");
     assert!(trials.len() >= 4, "{trials:?}");
+}
+
+#[test]
+fn while_few_clients_fail_a_trial_waits_only_for_those_of_the_site() {
+    // Trials of refused credentials are half a minute apart once four clients have failed.
+    let mut pool = failing(403);
+    for (client, now) in [(3, 1_100), (4, 2_100)] {
+        assert_eq!(retry_at(&mut pool, who(client, 1), now - 1), Some(now));
+        let trial = begin(&mut pool, who(client, 1), now);
+        assert!(trial.is_probe());
+        settle(&mut pool, trial, 403, now);
+    }
+    assert_eq!(trial_at(&mut pool, who(5, 1), 3_100), None);
+    assert_eq!(retry_at(&mut pool, who(5, 1), 3_100), Some(32_100));
+    // Nor do they wait for one that is undecided, but those of a client that failed do.
+    let mut pool = failing(403);
+    let hung = begin(&mut pool, who(3, 1), 1_100);
+    assert_eq!(retry_at(&mut pool, who(4, 1), 1_200), Some(2_100));
+    assert_eq!(trial_at(&mut pool, who(1, 2), 2_100), None);
+    settle(&mut pool, hung, 403, 1_300);
 }
 
 #[test]
