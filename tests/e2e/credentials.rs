@@ -105,7 +105,7 @@ async fn credential_is_added_used_persisted_and_removed() {
     let upstream = Upstream::start(&["key-new"]).await;
     let jackfield = Jackfield::start(&upstream, &["key-wrong"], "").await;
     let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
-    assert_eq!(status, 401);
+    assert_eq!(status, 503);
     let add = [
         "add",
         "new",

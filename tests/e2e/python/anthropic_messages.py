@@ -200,8 +200,9 @@ def count_tokens():
 def errors():
     for status, error in [
         (400, anthropic.BadRequestError),
-        (401, anthropic.AuthenticationError),
-        (403, anthropic.PermissionDeniedError),
+        # These concern the operator's credential. To the client, they would mean its own key.
+        (401, anthropic.ServiceUnavailableError),
+        (403, anthropic.ServiceUnavailableError),
         (404, anthropic.NotFoundError),
         (429, anthropic.RateLimitError),
         (500, anthropic.InternalServerError),

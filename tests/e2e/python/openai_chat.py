@@ -195,8 +195,9 @@ def chat_reasoning():
 def chat_errors():
     for status, error in [
         (400, openai.BadRequestError),
-        (401, openai.AuthenticationError),
-        (403, openai.PermissionDeniedError),
+        # These concern the operator's credential. To the client, they would mean its own key.
+        (401, openai.InternalServerError),
+        (403, openai.InternalServerError),
         (404, openai.NotFoundError),
         (429, openai.RateLimitError),
         (500, openai.InternalServerError),
