@@ -73,11 +73,7 @@ impl Dispatcher {
 /// Whether the client may get the provider's response to the last attempt. It may not if the response is
 /// about the operator's credentials, or untrue for the others that serve the model: another one may be
 /// available before the rate limit ends, or serve the model that this one does not.
-fn is_true_for_all(
-    failure: &UpstreamFailure,
-    state: Option<&Unavailable>,
-    now: Timestamp,
-) -> bool {
+fn is_true_for_all(failure: &UpstreamFailure, state: Option<&Unavailable>, now: Timestamp) -> bool {
     let failure = &failure.failure;
     if failure.scope == Scope::Request {
         return true;
