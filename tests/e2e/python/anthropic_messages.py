@@ -200,9 +200,8 @@ def count_tokens():
 def errors():
     for status, error in [
         (400, anthropic.BadRequestError),
-        # These concern the operator's credential. To the client, they would mean its own key.
-        (401, anthropic.ServiceUnavailableError),
-        (403, anthropic.ServiceUnavailableError),
+        (401, refused(anthropic.AuthenticationError, anthropic.ServiceUnavailableError)),
+        (403, refused(anthropic.PermissionDeniedError, anthropic.ServiceUnavailableError)),
         (404, anthropic.NotFoundError),
         (429, anthropic.RateLimitError),
         (500, anthropic.InternalServerError),

@@ -195,9 +195,8 @@ def chat_reasoning():
 def chat_errors():
     for status, error in [
         (400, openai.BadRequestError),
-        # These concern the operator's credential. To the client, they would mean its own key.
-        (401, openai.InternalServerError),
-        (403, openai.InternalServerError),
+        (401, refused(openai.AuthenticationError, openai.InternalServerError)),
+        (403, refused(openai.PermissionDeniedError, openai.InternalServerError)),
         (404, openai.NotFoundError),
         (429, openai.RateLimitError),
         (500, openai.InternalServerError),

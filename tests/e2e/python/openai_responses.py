@@ -179,8 +179,7 @@ def responses_reasoning_returned():
 def responses_errors():
     for status, error in [
         (400, openai.BadRequestError),
-        # This concerns the operator's credential. To the client, it would mean its own key.
-        (401, openai.InternalServerError),
+        (401, refused(openai.AuthenticationError, openai.InternalServerError)),
         (429, openai.RateLimitError),
         (500, openai.InternalServerError),
     ]:
