@@ -29,12 +29,14 @@ const UPTIME_MS_MAX: u64 = 2_000;
 const COOLDOWNS_PER_RUN: u64 = 3;
 const COOLDOWN_WITHIN_MS: u64 = 400;
 
-/// The number of concurrent callers of the account.
+/// The number of concurrent callers of the accounts.
 const CALLERS: usize = 4;
 
-/// An access token expires after this number of calls, so that it rotates several times a second. It must
-/// be far above the number of callers: all that waited for a token use the same one.
-const TOKEN_CALLS_MAX: u64 = 120;
+/// The number of accounts. The tokens of each are refreshed at most once a second.
+const ACCOUNTS: usize = 8;
+
+/// The life of an access token. It is refreshed after half of it, so tokens rotate several times a second.
+const TOKEN_LIFE: Duration = Duration::from_secs(2);
 
 /// The delay of the token endpoint, so that many kills happen during a rotation.
 const TOKEN_PAUSE: Duration = Duration::from_millis(30);
@@ -95,20 +97,23 @@ impl Setup {
     async fn new() -> Self {
         let options = MockOAuthOptions {
             rotation: Rotation::UntilFirstUse,
-            calls_max: Some(TOKEN_CALLS_MAX),
+            lifetime: TOKEN_LIFE,
             pause: TOKEN_PAUSE,
             client: Some(("me".to_owned(), CLIENT_SECRET.to_owned())),
             ..MockOAuthOptions::default()
         };
         let provider = Upstream::with_oauth(options).await;
-        let alice = provider.oauth().open("alice");
-        let alice = account("alice", &alice, Duration::from_hours(24));
+        let opened = (0..ACCOUNTS).map(|number| {
+            let id = format!("account-{number}");
+            account(&id, &provider.oauth().open(&id), TOKEN_LIFE)
+        });
+        let opened: String = opened.collect();
         let (limited, credentials) = limited().await;
         let config = format!(
             "providers:\n{}  - name: limited\n    executor: openai-compatible\n    \
              base-url: http://{}/v1\n    credentials:\n{credentials}    \
              models: [ {{ name: gpt-limited }} ]\n",
-            accounts(&provider, "1s", &alice),
+            accounts(&provider, "1s", &opened),
             limited.address,
         );
         Self {
@@ -118,7 +123,7 @@ impl Setup {
         }
     }
 
-    /// Checks the state after a start: the account serves, and the credentials that cooled long enough before
+    /// Checks the state after a start: the accounts serve, and the credentials that cooled long enough before
     /// the kill still cool. Removes the others that were lost from the list.
     async fn check_state(
         &self,
@@ -143,7 +148,7 @@ impl Setup {
         let (status, response) = jackfield.call(&hello).await;
         assert_eq!(
             status, 200,
-            "the account fails after kill {kill}: {response}"
+            "the accounts fail after kill {kill}: {response}"
         );
     }
 

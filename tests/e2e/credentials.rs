@@ -105,7 +105,7 @@ async fn credential_is_added_used_persisted_and_removed() {
     let upstream = Upstream::start(&["key-new"]).await;
     let jackfield = Jackfield::start(&upstream, &["key-wrong"], "").await;
     let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
-    assert_eq!(status, 401);
+    assert_eq!(status, 503);
     let add = [
         "add",
         "new",
@@ -154,8 +154,12 @@ async fn credential_is_added_used_persisted_and_removed() {
     let listed = stdout_of(&jackfield, &["list"]).await;
     assert!(!listed.contains("new"), "{listed}");
     stdout_of(&jackfield, &["enable", "mock-key-wrong"]).await;
-    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
-    assert_eq!(status, 429, "both restarts must keep the cooldown");
+    let (status, error) = jackfield.call(&chat("mock", false, &json!({}))).await;
+    assert_eq!(
+        (status, &error["error"]["code"]),
+        (503, &json!("auth_unavailable")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -163,16 +167,20 @@ async fn a_reset_credential_may_be_used_at_once() {
     let upstream = Upstream::start(&["key-other"]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
     let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
-    assert_eq!(status, 401);
-    let (status, error) = jackfield.call(&chat("mock", false, &json!({}))).await;
-    assert_eq!(status, 429, "{error}");
+    assert_eq!(status, 503);
+    let health = jackfield.credential("mock-key-a").await["health"].clone();
+    assert_eq!(health["state"], "cooling", "{health}");
     let output = stdout_of(&jackfield, &["reset", "mock-key-a"]).await;
     assert!(
         output.contains("mock-key-a is reset; it is ready now"),
         "{output}"
     );
-    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
-    assert_eq!(status, 401, "it was tried again");
+    let health = jackfield.credential("mock-key-a").await["health"].clone();
+    assert_eq!(health["state"], "ready", "{health}");
+    let (status, error) = jackfield.call(&chat("mock", false, &json!({}))).await;
+    assert_eq!(status, 503, "{error}");
+    let health = jackfield.credential("mock-key-a").await["health"].clone();
+    assert_eq!(health["state"], "cooling", "it was tried again: {health}");
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ async fn streams_credential_events() {
     let mut rest = String::new();
 
     let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
-    assert_eq!(status, 401);
+    assert_eq!(status, 503);
     let mut seen = [
         next_event(&mut stream, &mut rest).await,
         next_event(&mut stream, &mut rest).await,

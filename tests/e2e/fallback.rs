@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{Jackfield, Upstream, chat};
 
 /// Starts a server with the providers `small` and `large` at one mock provider. `gpt-small` falls back
-/// to `gpt-large` while its credential cools down.
+/// to `gpt-large` while its credential cools down. A call has one round: an outage is soon tried again.
 async fn start(upstream: &Upstream) -> Jackfield {
     let provider = |name: &str| {
         format!(
@@ -18,7 +18,7 @@ async fn start(upstream: &Upstream) -> Jackfield {
         )
     };
     let config = format!(
-        "providers:\n{}{}models:\n  - name: gpt-small\n    \
+        "retry: {{ rounds: 1 }}\nproviders:\n{}{}models:\n  - name: gpt-small\n    \
          fallback: [ {{ model: gpt-large, on: [cooling] }} ]\n",
         provider("small"),
         provider("large")

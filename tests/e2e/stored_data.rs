@@ -224,32 +224,33 @@ async fn operator_edits_and_health_decide_which_credential_serves() {
         assert_eq!(scene.served(model).await, key);
     }
     let calls = scene.keys.provider.calls();
-    let unavailable = [
-        "cooled",
-        "denied",
-        "gone",
-        "off",
-        "overloaded",
-        "probed",
-        "unpaid",
-    ];
+    // Disabled, or the provider told the end of the window.
+    let unavailable = ["cooled", "off", "overloaded", "probed"];
     for model in unavailable {
         let (status, response) = scene.call(model).await;
         assert_ne!(status, 200, "{model}: {response}");
     }
     assert_eq!(scene.keys.provider.calls(), calls, "a credential was used");
     scene.act("off", "enable").await;
-    for id in [
-        "cooled",
-        "denied",
-        "missing",
-        "overloaded",
-        "probed",
-        "unpaid",
-    ] {
+    for id in ["cooled", "overloaded", "probed"] {
         scene.act(id, "reset").await;
     }
     for model in unavailable {
+        scene.served(model).await;
+    }
+    // The other windows are guesses: they still cool, but a call without another credential may try them.
+    for (id, place, class) in [
+        ("denied", "/health", "refused"),
+        ("missing", "/models/0/health", "missing"),
+        ("unpaid", "/health", "billing"),
+    ] {
+        let shown = scene.jackfield.credential(id).await;
+        let health = shown.pointer(place).unwrap();
+        assert_eq!(health["state"], "cooling", "{shown}");
+        assert_eq!(health["class"], class, "{shown}");
+        assert_eq!(health["hint"], false, "{shown}");
+    }
+    for model in ["denied", "gone", "unpaid"] {
         scene.served(model).await;
     }
     // The cooldown has ended long ago, but the strikes are stored: the next one is the seventh.

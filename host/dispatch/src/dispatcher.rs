@@ -21,7 +21,7 @@ use crate::call_log::{CallLog, CallOutcome, Step, UnavailableCounts, WaitReason,
 use crate::clock::Clock;
 use crate::context::CallContext;
 use crate::error::CallError;
-use crate::expired_token::wait_for_token;
+use crate::expired_token::{until_refresh, wait_for_token};
 use crate::fallback::{Fallback, reason_label};
 use crate::head_times::HeadTimes;
 use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX};
@@ -403,11 +403,12 @@ impl Dispatcher {
     }
 
     /// Refreshes a credential's tokens and tries it once more, because an expired token says nothing
-    /// about the account. If the refresh fails, the attempt's failure counts.
+    /// about the account. If the refresh fails, the attempt's failure counts;
+    /// if it is only too early for one, the credential is unavailable until then.
     async fn retry_after_refresh(
         &self,
         context: &Arc<CallContext>,
-        stale: StaleAttempt,
+        mut stale: StaleAttempt,
         progress: &mut Progress,
     ) -> Result<ClientResponse, AttemptError> {
         let slot = stale.lease.slot();
@@ -420,6 +421,12 @@ impl Dispatcher {
         });
         if let Err(error) = refreshed {
             tracing::debug!(call = %context.call.id, credential = %id, %error, "refresh failed");
+            let now = self.clock.now();
+            if !stale.lease.is_probe()
+                && let Some(failure) = until_refresh(&stale.failure.failure, &error, now)
+            {
+                stale.failure = failure;
+            }
             return Err(AttemptError::Upstream(stale.fail(context)));
         }
         progress.refreshed.push(slot);

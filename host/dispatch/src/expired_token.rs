@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{AuthManager, Lease, RefreshError};
-use jackfield_credential::{CandidateQuery, Failure, LeaseError, Outcome, Scope, kind};
+use jackfield_credential::{CandidateQuery, Failure, LeaseError, Outcome, Scope, Timestamp, kind};
 
 use crate::attempt::{AttemptError, StaleAttempt};
 use crate::call_log::Step;
@@ -78,6 +78,26 @@ fn without_token(error: &RefreshError, retry_after: Option<Duration>) -> Upstrea
     }
 }
 
+/// Returns the failure of a credential whose rejected token may be refreshed soon, but not yet: it is
+/// unavailable until then, and the call may wait for it. `None` if the refresh is too far away: then the
+/// provider's own failure counts.
+pub(crate) fn until_refresh(
+    rejected: &Failure,
+    error: &RefreshError,
+    now: Timestamp,
+) -> Option<UpstreamFailure> {
+    let RefreshError::Postponed { until, .. } = error else {
+        return None;
+    };
+    let wait = until.saturating_since(now);
+    if wait > REFRESH_WAIT_MAX {
+        return None;
+    }
+    let mut failure = without_token(error, Some(wait));
+    failure.failure.message = format!("{}; {error}", rejected.message);
+    Some(failure)
+}
+
 /// The failure of a credential that became unavailable during the wait. Nothing was sent, so another
 /// attempt may follow.
 fn unavailable(error: &LeaseError) -> UpstreamFailure {
@@ -94,6 +114,10 @@ fn unavailable(error: &LeaseError) -> UpstreamFailure {
         response: None,
     }
 }
+
+/// The longest time to the next refresh for which a rejected token is only unavailable: the interval of
+/// refreshes that rejected tokens cause, and the first backoff after a failure.
+const REFRESH_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// See [`CooldownPolicy`](jackfield_credential::CooldownPolicy).
 const SERVICE_UNAVAILABLE: u16 = 503;

@@ -200,8 +200,8 @@ def count_tokens():
 def errors():
     for status, error in [
         (400, anthropic.BadRequestError),
-        (401, anthropic.AuthenticationError),
-        (403, anthropic.PermissionDeniedError),
+        (401, refused(anthropic.AuthenticationError, anthropic.ServiceUnavailableError)),
+        (403, refused(anthropic.PermissionDeniedError, anthropic.ServiceUnavailableError)),
         (404, anthropic.NotFoundError),
         (429, anthropic.RateLimitError),
         (500, anthropic.InternalServerError),

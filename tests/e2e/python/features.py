@@ -23,6 +23,8 @@ ARGUMENTS = parser.parse_args()
 
 BASE_URL, KEY, MODEL = ARGUMENTS.base_url, ARGUMENTS.key, ARGUMENTS.model
 UPSTREAM_KEY = ARGUMENTS.upstream_key or KEY
+# True if the keys differ: then Jackfield is between the client and the provider.
+IS_PROXIED = UPSTREAM_KEY != KEY
 RESPONSE_TEXT = f"{UPSTREAM_KEY} says: word-1 word-2 word-3 word-4"
 
 # The smallest possible PNG: one pixel.
@@ -78,6 +80,12 @@ def raises(error: type[Exception], call) -> Exception:
         assert type(raised) is error, message
         return raised
     raise AssertionError(f"expected {error.__name__}, but nothing was raised")
+
+
+def refused(own: type[Exception], proxied: type[Exception]) -> type[Exception]:
+    """Returns the error after a provider's 401 or 403. Through Jackfield, these concern the operator's
+    credential: to the client, they would mean its own key, so it gets a 503."""
+    return proxied if IS_PROXIED else own
 
 
 def run() -> None:

@@ -195,8 +195,8 @@ def chat_reasoning():
 def chat_errors():
     for status, error in [
         (400, openai.BadRequestError),
-        (401, openai.AuthenticationError),
-        (403, openai.PermissionDeniedError),
+        (401, refused(openai.AuthenticationError, openai.InternalServerError)),
+        (403, refused(openai.PermissionDeniedError, openai.InternalServerError)),
         (404, openai.NotFoundError),
         (429, openai.RateLimitError),
         (500, openai.InternalServerError),

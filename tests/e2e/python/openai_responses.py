@@ -179,7 +179,7 @@ def responses_reasoning_returned():
 def responses_errors():
     for status, error in [
         (400, openai.BadRequestError),
-        (401, openai.AuthenticationError),
+        (401, refused(openai.AuthenticationError, openai.InternalServerError)),
         (429, openai.RateLimitError),
         (500, openai.InternalServerError),
     ]:

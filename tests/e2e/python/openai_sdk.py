@@ -48,10 +48,11 @@ assert [model.id for model in client("key-of-team-a").models.list()] == [
     "busy", "gpt-busy", "gpt-locked", "gpt-mock", "locked", "mock",
 ]
 
-# The client key is invalid; then the provider rejects the credential.
+# The client key is invalid; then the provider rejects the credential, which says nothing about that key.
 raised = raises(openai.AuthenticationError, lambda: send("mock", key="wrong"))
 assert raised.response.headers["x-jackfield-error"] == "unauthorized"
-raised = raises(openai.AuthenticationError, lambda: send("locked"))
+raised = raises(openai.InternalServerError, lambda: send("locked"))
+assert (raised.status_code, raised.code) == (503, "auth_unavailable"), raised
 assert "locked-key" not in str(raised)
 
 # Every credential is rate limited: first the provider returns the error, then Jackfield does.

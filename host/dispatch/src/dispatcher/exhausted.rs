@@ -1,6 +1,8 @@
 //! The error of a call that no credential could serve.
 
-use jackfield_credential::{CandidateQuery, CoolingClass, Scope, Unavailable};
+use std::time::Duration;
+
+use jackfield_credential::{CandidateQuery, CoolingClass, Scope, Timestamp, Unavailable};
 
 use super::Dispatcher;
 use crate::context::CallContext;
@@ -17,7 +19,7 @@ impl Dispatcher {
     ) -> CallError {
         let state = self.unavailable_now(context, progress);
         if let Some(failure) = progress.last.take() {
-            return match is_true_for_all(&failure, state.as_ref()) {
+            return match is_true_for_all(&failure, state.as_ref(), self.clock().now()) {
                 true => CallError::Upstream(failure),
                 false => {
                     let state =
@@ -71,7 +73,7 @@ impl Dispatcher {
 /// Whether the client may get the provider's response to the last attempt. It may not if the response is
 /// about the operator's credentials, or untrue for the others that serve the model: another one may be
 /// available before the rate limit ends, or serve the model that this one does not.
-fn is_true_for_all(failure: &UpstreamFailure, state: Option<&Unavailable>) -> bool {
+fn is_true_for_all(failure: &UpstreamFailure, state: Option<&Unavailable>, now: Timestamp) -> bool {
     let failure = &failure.failure;
     if failure.scope == Scope::Request {
         return true;
@@ -80,8 +82,19 @@ fn is_true_for_all(failure: &UpstreamFailure, state: Option<&Unavailable>) -> bo
     let first = reasons.first.as_ref().map(|first| first.class);
     match class_of(failure) {
         CoolingClass::Billing | CoolingClass::Refused => false,
-        CoolingClass::Limit => first.is_none_or(|first| first == CoolingClass::Limit),
+        CoolingClass::Limit => {
+            let retry_at = state.and_then(Unavailable::retry_at);
+            let is_first = match (failure.retry_after, retry_at) {
+                (Some(wait), Some(first)) => now + wait <= first + WAIT_TOLERANCE,
+                (None, _) | (_, None) => true,
+            };
+            is_first && first.is_none_or(|first| first == CoolingClass::Limit)
+        }
         CoolingClass::Missing => reasons.classes.missing == reasons.cooling,
         CoolingClass::Outage | CoolingClass::Overload => true,
     }
 }
+
+/// How much later than the first window of the pool a provider's wait may end and still be that one. The
+/// provider told it before this moment, and in whole seconds.
+const WAIT_TOLERANCE: Duration = Duration::from_secs(1);

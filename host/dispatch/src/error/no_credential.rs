@@ -99,11 +99,11 @@ impl NoCredential {
 impl fmt::Display for NoCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reasons = self.unavailable.reasons().unwrap_or_default();
-        write!(
-            f,
-            "no credential available for model `{}` ({reasons})",
-            self.model
-        )?;
+        write!(f, "no credential available for model `{}`", self.model)?;
+        // Others are available, but the call may not try more.
+        if reasons != Reasons::default() {
+            write!(f, " ({reasons})")?;
+        }
         match self.reason() {
             NoCredentialReason::Failing => f.write_str(": the provider fails")?,
             NoCredentialReason::Overloaded => f.write_str(": the provider is overloaded")?,
