@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jackfield_auth::Registration;
 use jackfield_credential::Served;
 
@@ -34,7 +33,7 @@ async fn goes_on_to_the_other_model_of_the_same_credential() {
     let models: Vec<String> = (0..3)
         .map(|request| {
             let body: serde_json::Value =
-                serde_json::from_slice(&Bytes::from(stage.upstream.body_of(request))).unwrap();
+                serde_json::from_slice(&stage.upstream.body_of(request)).unwrap();
             body["model"].as_str().unwrap().to_owned()
         })
         .collect();
