@@ -234,8 +234,13 @@ async fn refused_tokens_are_not_refreshed_without_end() {
         number += 1;
         sleep(Duration::from_millis(100)).await;
     }
-    let calls = token_calls(&provider);
-    assert!((1..=2).contains(&calls), "{calls} refreshes in 7 s");
+    // A call waits for the next refresh, so the last one may end later than that.
+    let (calls, seconds) = (token_calls(&provider), began.elapsed().as_secs());
+    let most = usize::try_from(seconds / 5).unwrap() + 1;
+    assert!(
+        (1..=most).contains(&calls),
+        "{calls} refreshes in {seconds} s"
+    );
 }
 
 /// Why a refresh failed is shown to the operator.

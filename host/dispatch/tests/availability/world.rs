@@ -37,6 +37,17 @@ const POISONERS_MAX: u32 = 2;
 /// Lines of the log that are printed with a failure.
 const TRACE_LINES_MAX: usize = 80;
 
+/// What happens to providers.
+const OUTAGES: [Fault; 7] = [
+    Fault::Status(500),
+    Fault::Status(503),
+    Fault::Status(529),
+    Fault::Reset,
+    Fault::Empty,
+    Fault::Hang,
+    Fault::Unreachable,
+];
+
 /// One simulated world.
 pub(super) struct World {
     start: Instant,
@@ -109,21 +120,12 @@ pub(super) async fn run_short_tokens(seed: u64, life_ms: u64) -> u64 {
 
 impl World {
     fn draw(state: SmallRng, rng: &mut SmallRng) -> Arc<Self> {
-        let outages = [
-            Fault::Status(500),
-            Fault::Status(503),
-            Fault::Status(529),
-            Fault::Reset,
-            Fault::Empty,
-            Fault::Hang,
-            Fault::Unreachable,
-        ];
         let providers = (0..rng.random_range(1..=2)).map(|_| {
             let length = match rng.random_ratio(1, 2) {
                 true => 200..2_000,
                 false => 2_000..60_000,
             };
-            Timeline::draw(rng, DURATION_MS, &outages, length, 20_000..200_000)
+            Timeline::draw(rng, DURATION_MS, &OUTAGES, length, 20_000..200_000)
         });
         let providers: Vec<Timeline> = providers.collect();
         let dead = [Fault::Unreachable];
