@@ -14,7 +14,7 @@ mod world;
 
 use crate::stage::run_paused;
 
-/// One call in so many may fail. A call that meets what is really down in all of its rounds, while two
+/// One call in so many may fail. A call that meets what is really down in all of its rounds, while up to three
 /// clients send poison, has had no turn at the credential that works; 150 seeds had 13 in 10,000.
 const UNSERVED_PART: u64 = 250;
 

@@ -30,9 +30,9 @@ pub(super) const DURATION_MS: u64 = 20 * 60 * 1_000;
 /// Deadline of a call.
 pub(super) const TOTAL: Duration = Duration::from_secs(180);
 
-/// Clients whose requests no provider accepts. With three of them, at ten requests a second, a call of
-/// another client may use up its rounds on trials of what is really down.
-const POISONERS_MAX: u32 = 2;
+/// Clients whose requests no provider accepts: more than the clients that a lane takes for a few, together
+/// with one whose requests really failed.
+const POISONERS_MAX: u32 = 3;
 
 /// Lines of the log that are printed with a failure.
 const TRACE_LINES_MAX: usize = 80;
@@ -154,7 +154,7 @@ impl World {
             }
         }
         let endpoint_down = [Fault::Status(503)];
-        let poisons = (0..rng.random_range(1..=3))
+        let poisons = (0..rng.random_range(1..=POISONERS_MAX))
             .map(|_| Poison::draw(rng))
             .collect();
         Arc::new(Self {
