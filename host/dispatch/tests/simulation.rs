@@ -17,7 +17,7 @@ mod world_setup;
 use crate::stage::run_paused;
 
 /// Seeds of every run, in addition to fresh ones: each one found a bug once, or is arbitrary.
-const SEEDS: [u64; 10] = [
+const SEEDS: [u64; 9] = [
     8_009_837_808_133_967_672,
     1,
     2,
@@ -27,7 +27,6 @@ const SEEDS: [u64; 10] = [
     5_136_987_953_048_589_924,
     13_610_038_774_143_831_441,
     12_349_440_564_874_025_228,
-    3_735_853_611_465_514_829,
 ];
 
 /// More seeds of every run: arbitrary, and the same each time. About one other seed in fifty, such
