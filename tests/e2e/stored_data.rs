@@ -224,7 +224,7 @@ async fn operator_edits_and_health_decide_which_credential_serves() {
         assert_eq!(scene.served(model).await, key);
     }
     let calls = scene.keys.provider.calls();
-    // Disabled, or the provider told the end of the window.
+    // Disabled, or the provider named the end of the window.
     let unavailable = ["cooled", "off", "overloaded", "probed"];
     for model in unavailable {
         let (status, response) = scene.call(model).await;

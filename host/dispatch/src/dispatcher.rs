@@ -372,7 +372,10 @@ impl Dispatcher {
         progress: &mut Progress,
     ) -> Result<ClientResponse, AttemptError> {
         let may_refresh = !progress.refreshed.contains(&lease.slot());
-        let query = CandidateQuery::first_round(&context.model);
+        let query = CandidateQuery {
+            failed: &progress.unattributed,
+            ..context.query()
+        };
         let lease = wait_for_token(self.auth(), context, &query, lease).await?;
         let context = &self.with_current_snapshot(context, &lease);
         let number = progress.attempts;

@@ -96,5 +96,5 @@ fn is_true_for_all(failure: &UpstreamFailure, state: Option<&Unavailable>, now: 
 }
 
 /// How much later than the first window of the pool a provider's wait may end and still be that one. The
-/// provider told it before this moment, and in whole seconds.
+/// provider sent it before this moment, and in whole seconds.
 const WAIT_TOLERANCE: Duration = Duration::from_secs(1);
