@@ -1,6 +1,6 @@
 //! Builds a whole response from the events of a stream, for providers that stream unasked.
 
-use crate::ir::{Delta, Event, EventDecoder, Part, PartStart, ReasoningPart, Response, ToolCall};
+use crate::ir::{Event, EventDecoder, Part, Response};
 use crate::{Dialect, EventClass};
 
 /// Collects the events of one stream.
@@ -48,8 +48,8 @@ impl Collector {
                     self.response.id = id;
                     self.response.model = model;
                 }
-                Event::PartStart(start) => self.open = Some(empty_part(start)),
-                Event::Delta(delta) => extend(self.open.as_mut(), delta),
+                Event::PartStart(start) => self.open = Some(start.into_part()),
+                Event::Delta(delta) => delta.append_to(self.open.as_mut()),
                 Event::PartEnd => self.response.parts.extend(self.open.take()),
                 Event::Usage(usage) => self.response.usage = Some(usage),
                 Event::Finish(finish) => self.response.finish = finish,
@@ -69,50 +69,10 @@ impl std::fmt::Debug for Collector {
     }
 }
 
-fn empty_part(start: PartStart) -> Part {
-    match start {
-        PartStart::Reasoning { redacted } => Part::Reasoning(ReasoningPart {
-            text: String::new(),
-            signature: None,
-            redacted,
-        }),
-        PartStart::Refusal => Part::Refusal(String::new()),
-        PartStart::Text => Part::text(""),
-        PartStart::ToolCall {
-            id,
-            name,
-            signature,
-        } => Part::ToolCall(ToolCall {
-            id,
-            name,
-            arguments: String::new(),
-            signature,
-        }),
-        PartStart::Complete(part) => part,
-    }
-}
-
-/// Adds a piece to the part that is open. Decoders send no piece of another kind.
-fn extend(open: Option<&mut Part>, delta: Delta) {
-    match (open, delta) {
-        (Some(Part::Text { text, .. }), Delta::Text(more))
-        | (Some(Part::Refusal(text)), Delta::Refusal(more)) => text.push_str(&more),
-        (Some(Part::Text { citations, .. }), Delta::Citation(citation)) => citations.push(citation),
-        (Some(Part::Reasoning(reasoning)), Delta::Reasoning(more)) => {
-            reasoning.text.push_str(&more)
-        }
-        (Some(Part::Reasoning(reasoning)), Delta::Signature(signature)) => {
-            reasoning.signature = Some(signature);
-        }
-        (Some(Part::ToolCall(call)), Delta::Arguments(more)) => call.arguments.push_str(&more),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::{Citation, FinishReason, Frame, ResponseContext};
+    use crate::ir::{Citation, FinishReason, Frame, ResponseContext, ToolCall};
     use crate::{Translator, Usage};
 
     fn response() -> Response {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::finish_reason::FinishReason;
-use super::part::{Citation, Part};
+use super::part::{Citation, Part, ReasoningPart, ToolCall};
 use super::signature::Signature;
 use crate::{EventClass, ProviderError, Usage};
 
@@ -98,7 +98,53 @@ pub enum Delta {
     Text(String),
 }
 
+impl PartStart {
+    /// Returns the part before its first delta.
+    #[must_use]
+    pub(crate) fn into_part(self) -> Part {
+        match self {
+            Self::Reasoning { redacted } => Part::Reasoning(ReasoningPart {
+                text: String::new(),
+                signature: None,
+                redacted,
+            }),
+            Self::Refusal => Part::Refusal(String::new()),
+            Self::Text => Part::text(""),
+            Self::ToolCall {
+                id,
+                name,
+                signature,
+            } => Part::ToolCall(ToolCall {
+                id,
+                name,
+                arguments: String::new(),
+                signature,
+            }),
+            Self::Complete(part) => part,
+        }
+    }
+}
+
 impl Delta {
+    /// Adds the delta to the part that is open. Decoders send none for a part of another kind.
+    pub(crate) fn append_to(self, part: Option<&mut Part>) {
+        match (part, self) {
+            (Some(Part::Text { text, .. }), Self::Text(more))
+            | (Some(Part::Refusal(text)), Self::Refusal(more)) => text.push_str(&more),
+            (Some(Part::Text { citations, .. }), Self::Citation(citation)) => {
+                citations.push(citation);
+            }
+            (Some(Part::Reasoning(reasoning)), Self::Reasoning(more)) => {
+                reasoning.text.push_str(&more);
+            }
+            (Some(Part::Reasoning(reasoning)), Self::Signature(signature)) => {
+                reasoning.signature = Some(signature);
+            }
+            (Some(Part::ToolCall(call)), Self::Arguments(more)) => call.arguments.push_str(&more),
+            _ => {}
+        }
+    }
+
     /// Whether it is an empty text.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -4,7 +4,7 @@ use super::chunk::ResponseChunk;
 use super::finish_reason;
 use crate::gemini::stream::reader::GeminiReader;
 use crate::gemini::usage;
-use crate::ir::{Delta, Event, Malformed, Part, PartStart, ReasoningPart, Response, ToolCall};
+use crate::ir::{Event, Malformed, Response};
 use crate::json::lenient_text;
 use crate::stream::Events;
 use crate::{BodyCheck, ProviderError};
@@ -62,8 +62,8 @@ pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
     let mut response = Response::default();
     for event in sink.into_events() {
         match event {
-            Event::PartStart(part_start) => response.parts.push(part_from_start(part_start)),
-            Event::Delta(delta) => append_delta(response.parts.last_mut(), delta),
+            Event::PartStart(part_start) => response.parts.push(part_start.into_part()),
+            Event::Delta(delta) => delta.append_to(response.parts.last_mut()),
             Event::Finish(reason) => response.finish = reason,
             Event::Start { id, model } => (response.id, response.model) = (id, model),
             Event::Usage(usage) => response.usage = Some(usage),
@@ -72,44 +72,4 @@ pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
         }
     }
     Ok(response)
-}
-
-fn part_from_start(part_start: PartStart) -> Part {
-    match part_start {
-        PartStart::Reasoning { redacted } => Part::Reasoning(ReasoningPart {
-            text: String::new(),
-            signature: None,
-            redacted,
-        }),
-        PartStart::Refusal => Part::Refusal(String::new()),
-        PartStart::Text => Part::text(""),
-        PartStart::ToolCall {
-            id,
-            name,
-            signature,
-        } => Part::ToolCall(ToolCall {
-            id,
-            name,
-            arguments: String::new(),
-            signature,
-        }),
-        PartStart::Complete(part) => part,
-    }
-}
-
-fn append_delta(part: Option<&mut Part>, delta: Delta) {
-    match (part, delta) {
-        (Some(Part::Reasoning(reasoning)), Delta::Reasoning(text)) => {
-            reasoning.text.push_str(&text);
-        }
-        (Some(Part::Reasoning(reasoning)), Delta::Signature(signature)) => {
-            reasoning.signature = Some(signature);
-        }
-        (Some(Part::Refusal(all)), Delta::Refusal(text))
-        | (Some(Part::Text { text: all, .. }), Delta::Text(text)) => all.push_str(&text),
-        (Some(Part::Text { citations, .. }), Delta::Citation(citation)) => citations.push(citation),
-        (Some(Part::ToolCall(call)), Delta::Arguments(text)) => call.arguments.push_str(&text),
-        // The reader makes no other pairs.
-        _ => {}
-    }
 }
