@@ -6,20 +6,19 @@ mod built_in;
 mod credential;
 #[cfg(feature = "demo")]
 mod demo;
+mod log;
 mod plugins;
 mod reload;
 mod serve;
 mod terminal;
 mod wire;
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use jackfield_config::{Config, ProcessEnvironment, json_schema};
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::prelude::*;
 
 use crate::admin_target::AdminTarget;
 use crate::credential::CredentialArguments;
@@ -195,12 +194,7 @@ fn start_log(arguments: &Arguments) {
         .log
         .clone()
         .unwrap_or_else(|| Targets::new().with_default(default));
-    let format = tracing_subscriber::fmt::layer()
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    tracing_subscriber::registry()
-        .with(format.with_filter(levels))
-        .init();
+    log::start(levels);
 }
 
 /// The exit code for an invalid command line, as in BSD's sysexits.

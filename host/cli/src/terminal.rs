@@ -4,6 +4,8 @@ use std::io::Write;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
+use crate::log::escape_controls;
+
 /// Prints a line on standard output. A closed output is not an error: `jackfield .. | head` must not
 /// fail.
 pub(crate) fn print(line: &str) {
@@ -23,7 +25,7 @@ pub(crate) fn print_table<const N: usize>(heads: [&str; N], rows: &[[String; N]]
         // Programs split the lines by columns, so that lines must not wrap at the terminal's width.
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(heads)
-        .add_rows(rows);
+        .add_rows(rows.iter().map(|row| row.each_ref().map(|cell| escape_controls(cell))));
     for line in table.lines() {
         print(&format!(" {}", line.trim_end()));
     }
