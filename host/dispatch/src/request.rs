@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Method};
 use jackfield_credential::Credential;
 use jackfield_dialect::json;
 use secrecy::ExposeSecret;
@@ -64,6 +64,7 @@ pub(crate) fn build_request(plan: Plan, bounds: &Bounds<'_>) -> Result<UpstreamR
     }
     let planned = plan.request;
     check_origin(&planned.url, bounds)?;
+    check_method(&planned.method)?;
     check_headers(&planned.headers)?;
     let own_body = matches!(planned.body, PlannedBody::Bytes(_));
     let mut url = planned.url;
@@ -133,14 +134,26 @@ fn declares(hosts: &[String], url: &Url) -> bool {
     })
 }
 
+/// Refuses the methods that act on the connection, and `TRACE`, whose response repeats the secrets (RFC 9110,
+/// sections 9.3.6 and 9.3.8).
+fn check_method(method: &Method) -> Result<(), PlanError> {
+    if matches!(*method, Method::CONNECT | Method::TRACE) {
+        return Err(PlanError::Method(method.clone()));
+    }
+    Ok(())
+}
+
 /// Refuses headers of the connection. An executor that could set these could smuggle a second request
 /// into the connection.
 pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), PlanError> {
-    let of_connection = |name: &&HeaderName| CONNECTION_HEADERS.contains(&name.as_str());
-    match headers.keys().find(of_connection) {
-        Some(name) => Err(PlanError::ConnectionHeader(name.clone())),
-        None => Ok(()),
+    headers.keys().try_for_each(check_header)
+}
+
+fn check_header(name: &HeaderName) -> Result<(), PlanError> {
+    if CONNECTION_HEADERS.contains(&name.as_str()) {
+        return Err(PlanError::ConnectionHeader(name.clone()));
     }
+    Ok(())
 }
 
 /// Headers of the connection rather than of the message (RFC 9110, section 7.6.1), and headers that

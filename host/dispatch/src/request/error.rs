@@ -1,6 +1,6 @@
 //! What can be wrong with a plan.
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 use jackfield_dialect::json::PatchError;
 
 /// What is wrong with a plan. The subject of each message is the plan. No message contains a secret.
@@ -36,6 +36,9 @@ pub(crate) enum PlanError {
         /// The provider's own origin.
         bound: String,
     },
+    /// A method that is not a request to the provider.
+    #[error("its method `{0}` is not allowed")]
+    Method(Method),
     /// A patch of the client's body that cannot be applied.
     #[error("its patch: {0}")]
     Patch(PatchError),

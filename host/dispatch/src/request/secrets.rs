@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use jackfield_dialect::json::{self, Patch};
 
+use super::check_header;
 use super::error::PlanError;
 use crate::plan::{SecretPlace, UpstreamRequest};
 
@@ -67,6 +68,7 @@ impl SecretPlacer {
     }
 
     fn header(&mut self, name: HeaderName, value: &str) -> Result<(), PlanError> {
+        check_header(&name)?;
         let mut value =
             HeaderValue::from_str(value).map_err(|_| PlanError::HeaderValue(name.clone()))?;
         // Hides the value in debug output, and excludes it from the compression table of HTTP/2.
