@@ -34,7 +34,9 @@ async fn respond(State(received): State<Received>, body: Bytes) -> axum::respons
     };
     axum::response::Response::builder()
         .header("content-type", kind)
-        .header("x-from-provider", "kept")
+        .header("x-request-id", "kept")
+        .header("x-from-provider", "withheld")
+        .header("location", "http://127.0.0.1:1/")
         .body(Body::from(text))
         .unwrap()
 }
@@ -74,7 +76,9 @@ async fn passes_unknown_bytes_through() {
         let url = jackfield.url("/v1/chat/completions");
         let response = jackfield.client.post(url).body(sent).send().await.unwrap();
         assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()["x-from-provider"], "kept");
+        assert_eq!(response.headers()["x-request-id"], "kept");
+        assert!(!response.headers().contains_key("x-from-provider"));
+        assert!(!response.headers().contains_key("location"));
         assert!(response.headers().contains_key("x-jackfield-request-id"));
         assert_eq!(response.text().await.unwrap(), expected_response);
         assert_eq!(received.lock().pop().unwrap(), expected_request.as_bytes());

@@ -31,6 +31,7 @@ mod refresher;
 mod reply;
 mod request;
 mod requester;
+mod response_headers;
 mod scrub;
 pub mod snapshot;
 mod token_estimate;

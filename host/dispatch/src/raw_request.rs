@@ -17,9 +17,9 @@ use crate::error::{CallError, UpstreamFailure};
 use crate::plan::{Connection, Context, Plan, UpstreamRequest};
 use crate::plugin_fault::report_invalid_output;
 use crate::port::Rejection;
-use crate::reply::headers::client_headers;
 use crate::reply::source::{ReadError, Source};
 use crate::request::{self, Bounds, Planner, Recipient};
+use crate::response_headers::operator_headers;
 
 /// A request to send with a credential.
 #[derive(Debug, Clone, Default)]
@@ -112,7 +112,7 @@ impl Dispatcher {
         let source = Source::new(response.body, sent, deadline, timeouts);
         Ok(ClientResponse {
             status: response.head.status,
-            headers: client_headers(response.head.headers),
+            headers: operator_headers(response.head.headers),
             body: ResponseBody::Stream(body_stream(source)),
             warnings: Vec::new(),
             estimated: false,

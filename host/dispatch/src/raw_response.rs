@@ -14,13 +14,14 @@ use crate::dispatcher::Dispatcher;
 use crate::error::{CallError, UpstreamFailure};
 use crate::limits::RAW_RESPONSE_BYTES_MAX;
 use crate::raw_request::RawRequest;
+use crate::scrub::remove_headers_with;
 
 /// A complete response of a provider.
 #[derive(Debug, Clone)]
 pub struct RawResponse {
     /// The status, whatever it is.
     pub status: StatusCode,
-    /// The headers that may reach a client.
+    /// The headers, without those of the connection.
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
@@ -45,12 +46,7 @@ impl Dispatcher {
         if let Some(access) = &access {
             for secret in secrets(access) {
                 body = without(&body, secret);
-                let shows = |value: &[u8]| memmem::find(value, secret).is_some();
-                let shown = headers.iter().filter(|(_, value)| shows(value.as_bytes()));
-                let shown: Vec<_> = shown.map(|(name, _)| name.clone()).collect();
-                for name in shown {
-                    headers.remove(name);
-                }
+                remove_headers_with(&mut headers, secret);
             }
         }
         Ok(RawResponse {

@@ -37,7 +37,7 @@ async fn plugin_transforms_events() {
         });
         Ok(reply.with_head(|mut head| {
             head.headers
-                .insert("x-by", HeaderValue::from_static("guest"));
+                .insert("x-request-id", HeaderValue::from_static("guest"));
             Ok(head)
         }))
     });
@@ -48,7 +48,7 @@ async fn plugin_transforms_events() {
     ];
     let stage = stage(executor, vec![Script::events(events)]);
     let response = stage.stream().await.unwrap();
-    assert_eq!(response.headers["x-by"], "guest");
+    assert_eq!(response.headers["x-request-id"], "guest");
     let expected = [&content("one"), &content("two"), DONE].concat();
     assert_eq!(text(Ok(response)).await, expected);
     assert_eq!(stage.counts().success, 1);

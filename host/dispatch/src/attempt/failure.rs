@@ -13,13 +13,14 @@ use crate::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT, SLOW_AFTER};
 use crate::plugin_fault::report_invalid_output;
 use crate::port::{Rejection, ResponseHead};
 use crate::reply::StreamError;
-use crate::reply::headers::client_headers;
 use crate::reply::source::Source;
-use crate::scrub::{scrub, shows_secret};
+use crate::response_headers::client_headers;
+use crate::scrub::{remove_headers_with_secrets, scrub, shows_secret};
 
 impl Attempt<'_> {
     /// Ends with an error response, classified by the executor if it does that. The response is kept for
-    /// the client.
+    /// the client, unless it is encoded: nothing could find a secret in it. The upstream has decoded the common
+    /// encodings.
     pub(super) async fn end_with_error_response(
         &self,
         lease: Lease,
@@ -28,6 +29,7 @@ impl Attempt<'_> {
     ) -> AttemptError {
         source.end_within(ERROR_BODY_TIMEOUT);
         let body = read_up_to(&mut source, ERROR_BODY_BYTES_MAX).await;
+        let is_readable = is_error(head.status) && !head.headers.contains_key(CONTENT_ENCODING);
         let mut response = ErrorResponse {
             dialect: self.negotiated.upstream_dialect(),
             status: head.status,
@@ -37,19 +39,23 @@ impl Attempt<'_> {
         if !self.executor.descriptor().judges_errors {
             let now = self.context.clock.now();
             let failure = classify::response(head.status, &head.headers, &body, now);
-            return self.end_with_failure(lease, failure, Some(response));
+            let response = Some(response).filter(|_| is_readable);
+            return self.end_with_failure(lease, failure, response);
         }
         let judged = self
             .executor
             .judge(&self.plan_context, self.body(), &head, &body);
         match judged.await {
             Ok(refusal) => {
+                let mut is_readable = is_readable;
                 if let Some(body) = refusal.response {
                     // The encoding was that of the provider's body, which this one replaces.
                     response.headers.remove(CONTENT_ENCODING);
                     response.body = body;
+                    is_readable = is_error(head.status);
                 }
-                self.end_with_failure(lease, refusal.failure, Some(response))
+                let response = Some(response).filter(|_| is_readable);
+                self.end_with_failure(lease, refusal.failure, response)
             }
             Err(fault) => self.end_with_rejection(lease, Rejection::Fault(fault)),
         }
@@ -100,7 +106,12 @@ impl Attempt<'_> {
     ) -> AttemptError {
         scrub(&lease, &mut failure);
         // Dropped as a whole: an edit could break the body's format. The host writes the error then.
-        let response = response.filter(|response| !shows_secret(&lease, &response.body));
+        let response = response
+            .filter(|response| !shows_secret(&lease, &response.body))
+            .map(|mut response| {
+                remove_headers_with_secrets(&lease, &mut response.headers);
+                response
+            });
         tracing::debug!(
             call = %self.context.call.id,
             credential = %self.plan_context.credential.id,
@@ -125,7 +136,8 @@ impl Attempt<'_> {
                 let status = refusal
                     .failure
                     .status
-                    .and_then(|code| StatusCode::from_u16(code).ok());
+                    .and_then(|code| StatusCode::from_u16(code).ok())
+                    .filter(|status| is_error(*status));
                 let response = refusal.response.map(|body| ErrorResponse {
                     dialect: self.negotiated.upstream_dialect(),
                     status: status.unwrap_or(fallback_status(refusal.failure.scope)),
@@ -146,6 +158,12 @@ impl Attempt<'_> {
         let fault = report_invalid_output(&**self.executor, detail);
         self.end_with_rejection(lease, Rejection::Fault(fault))
     }
+}
+
+/// Whether a client may get a provider's response of this status. A redirect is not for clients: SDKs would send
+/// the prompt to a host that is not configured. Neither is `101 Switching Protocols`.
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
 }
 
 fn fallback_status(scope: Scope) -> StatusCode {

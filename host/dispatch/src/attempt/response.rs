@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use jackfield_auth::Lease;
 use jackfield_dialect::sse::begins_like_stream;
 
@@ -15,12 +15,14 @@ use crate::limits::STREAM_SNIFF_BYTES_MAX;
 use crate::plan::ResponseMode;
 use crate::port::{PluginReply, Rejection, ResponseHead};
 use crate::reply::buffered::BufferedStream;
-use crate::reply::headers::{client_headers, is_event_stream, stream_content_type};
+use crate::reply::headers::{is_event_stream, stream_content_type};
 use crate::reply::plugin::{FirstStep, PluginStream};
 use crate::reply::relay::Relay;
 use crate::reply::source::{ReadError, Source};
 use crate::reply::transcode::TranscodedStream;
 use crate::reply::{AnyStream, FailedReply, Open, Reply, StreamWriter};
+use crate::response_headers::client_headers;
+use crate::scrub::remove_headers_with_secrets;
 
 /// The second step: a response of good status, whose body is still to come.
 pub(super) struct Responded<'a> {
@@ -38,7 +40,9 @@ pub(super) struct Responded<'a> {
 /// The third step: a reply of which nothing was sent.
 pub(super) struct OpenReply<'a> {
     attempt: Attempt<'a>,
-    head: ResponseHead,
+    status: StatusCode,
+    /// The headers that may reach the client.
+    headers: HeaderMap,
     reply: Reply<Open>,
 }
 
@@ -81,6 +85,10 @@ impl<'a> Responded<'a> {
                 Ok(head) => head,
                 Err(rejection) => return Err(attempt.end_with_rejection(lease, rejection)),
             };
+            if !head.status.is_success() {
+                let detail = format!("the response's head has the status {}", head.status);
+                return Err(attempt.end_with_invalid_output(lease, detail));
+            }
             let executor = Arc::clone(attempt.executor);
             let stream = PluginStream::new(source, executor, reply, mode, &attempt.negotiated);
             match stream.begin().await {
@@ -143,10 +151,13 @@ impl<'a> Responded<'a> {
 
 impl<'a> Attempt<'a> {
     fn open(self, lease: Lease, head: ResponseHead, stream: AnyStream) -> OpenReply<'a> {
+        let mut headers = client_headers(head.headers);
+        remove_headers_with_secrets(&lease, &mut headers);
         OpenReply {
             reply: Reply::new(stream, lease, Arc::clone(self.context)),
             attempt: self,
-            head,
+            status: head.status,
+            headers,
         }
     }
 }
@@ -159,7 +170,8 @@ impl OpenReply<'_> {
     pub(super) async fn commit(self) -> Result<ClientResponse, AttemptError> {
         let Self {
             attempt,
-            head,
+            status,
+            mut headers,
             reply,
         } = self;
         let body = match reply.commit().await {
@@ -169,7 +181,6 @@ impl OpenReply<'_> {
             }
         };
         let negotiated = &attempt.negotiated;
-        let mut headers = client_headers(head.headers);
         let is_translated = negotiated.translation().is_some();
         let has_events_type = is_event_stream(&headers);
         // The provider's own content type stays where it can be true of the client's body.
@@ -183,7 +194,7 @@ impl OpenReply<'_> {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         Ok(ClientResponse {
-            status: head.status,
+            status,
             headers,
             body,
             warnings: negotiated.warnings().to_vec(),
