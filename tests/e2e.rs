@@ -14,6 +14,8 @@
 mod admin;
 #[path = "e2e/any_to_any.rs"]
 mod any_to_any;
+#[path = "e2e/attacks.rs"]
+mod attacks;
 #[path = "e2e/coding_tools.rs"]
 mod coding_tools;
 #[path = "e2e/command_line.rs"]

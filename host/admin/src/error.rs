@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use jackfield_auth::{ChangeError, RefreshError};
 use jackfield_credential::{CredentialId, Scope};
 use jackfield_dispatch::CallError;
+use jackfield_http::BrowserRejection;
 
 use crate::limits::{BODY_BYTES_MAX, EVENT_READERS_MAX};
 use crate::types::{ErrorDetails, ErrorResponse};
@@ -25,6 +26,8 @@ pub(crate) enum ApiError {
     BodyNotJson { line: usize, column: usize },
     #[error("the request body is larger than {} KiB; send a smaller one", BODY_BYTES_MAX >> 10)]
     BodyTooLarge,
+    #[error(transparent)]
+    Browser(#[from] BrowserRejection),
     #[error(transparent)]
     Change(#[from] ChangeError),
     #[error(transparent)]
@@ -60,6 +63,7 @@ impl ApiError {
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
+            Self::Browser(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::BodyIncomplete(_)
             | Self::BodyNotJson { .. }
             | Self::Change(ChangeError::Invalid(_))

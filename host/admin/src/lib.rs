@@ -23,6 +23,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use jackfield_dispatch::Dispatcher;
 pub use jackfield_http::AdminToken;
+use jackfield_http::BrowserGuard;
 use tokio::sync::{Semaphore, watch};
 
 pub use self::client::{AdminClient, AdminClientError, AdminRequest};
@@ -50,6 +51,8 @@ pub struct AdminParts {
     pub credentials: Box<dyn CredentialAdmin>,
     /// Reloads the configuration.
     pub config: Arc<dyn ConfigAdmin>,
+    /// Refuses requests of web pages elsewhere.
+    pub guard: Arc<BrowserGuard>,
     /// The token that requests must carry.
     pub token: Arc<AdminToken>,
 }

@@ -1,4 +1,4 @@
-//! Checks the token of requests to the admin API.
+//! Checks the token of requests to the admin API, and that no web page elsewhere sends them.
 
 use std::sync::Arc;
 
@@ -17,6 +17,13 @@ pub(crate) async fn check(
     request: Request,
     next: Next,
 ) -> Response {
+    if let Err(rejection) = admin
+        .parts
+        .guard
+        .check_admin(request.uri(), request.headers())
+    {
+        return ApiError::Browser(rejection).into_response();
+    }
     let presented = request
         .headers()
         .get(AUTHORIZATION)

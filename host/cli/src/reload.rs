@@ -16,7 +16,7 @@ use jackfield_config::{
 };
 use jackfield_dispatch::error_chain;
 use jackfield_dispatch::snapshot::Snapshot;
-use jackfield_http::{Api, ApiOptions, ClientKeys, Cors};
+use jackfield_http::{Api, ApiOptions, BrowserGuard, ClientKeys, Cors, GuardNames};
 
 use crate::admin_credentials;
 use crate::admin_target::AdminTarget;
@@ -33,6 +33,7 @@ pub(crate) struct Reload {
     pub(crate) auth: AuthManager,
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) api: Arc<Api>,
+    pub(crate) guard: Arc<BrowserGuard>,
     pub(crate) token: Option<Arc<AdminToken>>,
 }
 
@@ -203,6 +204,7 @@ impl Reload {
         self.catalog.store(Arc::new(catalog));
         self.api.set_keys(client_keys(&config));
         self.api.set_options(api_options(&config));
+        self.guard.replace(guard_names(&config));
         if let (Some(token), Some(admin)) = (&self.token, &config.admin) {
             token.set(admin.token.clone());
         }
@@ -271,6 +273,14 @@ pub(crate) fn api_options(config: &Config) -> ApiOptions {
     ApiOptions {
         request_body_bytes_max: config.limits.request_body_bytes_max,
         cors: Cors::new(config.cors_origins.iter().map(String::as_str)),
+    }
+}
+
+/// Returns the names that the guard against web pages lets pass.
+pub(crate) fn guard_names(config: &Config) -> GuardNames {
+    GuardNames {
+        hosts: config.allowed_hosts.clone(),
+        origins: config.cors_origins.clone(),
     }
 }
 

@@ -10,14 +10,14 @@ use jackfield_auth::{AuthManager, AuthParts, Registration, Store, StoredCredenti
 use jackfield_config::{Catalog, Config, CredentialFiles, StoreKind, snapshot};
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher, error_chain};
-use jackfield_http::{Api, HttpUpstream};
+use jackfield_http::{Api, BrowserGuard, HttpUpstream};
 use jackfield_runtime::{Engine, PluginDir, Registry};
 use jackfield_store::{Key, SqliteStore};
 
 use crate::admin_credentials::{self, CredentialFactory};
 use crate::built_in::BUILT_IN;
 use crate::plugins::RegistryAdmin;
-use crate::reload::{Reload, api_options, client_keys};
+use crate::reload::{Reload, api_options, client_keys, guard_names};
 
 /// The services, ready to serve.
 pub(crate) struct Host {
@@ -67,10 +67,12 @@ impl Host {
         }));
         let token = config.admin.as_ref();
         let token = token.map(|admin| Arc::new(AdminToken::new(admin.token.clone())));
+        let guard = Arc::new(BrowserGuard::new(guard_names(&config)));
         let api = Api::new(
             Arc::clone(&dispatcher),
             client_keys(&config),
             api_options(&config),
+            Arc::clone(&guard),
         );
         let api = Arc::new(api.with_admin_token(token.clone()));
         let reload = Arc::new(Reload {
@@ -81,6 +83,7 @@ impl Host {
             auth,
             snapshot,
             api: Arc::clone(&api),
+            guard: Arc::clone(&guard),
             token: token.clone(),
         });
         let parts = token.map(|token| AdminParts {
@@ -88,6 +91,7 @@ impl Host {
             plugins: Box::new(RegistryAdmin(Arc::clone(&registry))),
             credentials: Box::new(CredentialFactory(catalog)),
             config: Arc::<Reload>::clone(&reload),
+            guard,
             token,
         });
         Ok(Self {

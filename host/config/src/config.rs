@@ -22,6 +22,8 @@ pub struct Config {
     pub client_keys: Vec<ClientKey>,
     /// The origins of pages that may call from a browser; `*` for all. Empty for none.
     pub cors_origins: Vec<String>,
+    /// Names of this server, besides those of loopback, in lower case.
+    pub allowed_hosts: Vec<String>,
     /// Limits of requests.
     pub limits: Limits,
     /// The folder of plugins, absolute. It need not exist.

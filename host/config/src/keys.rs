@@ -16,7 +16,9 @@ use crate::config::StoreKind;
 use crate::key::{
     DefaultKey, OptionalKey, RequiredKey, Section, default, optional, required, section,
 };
-use crate::kinds::{Address, Choice, Flag, Line, ListOf, MapOf, Nested, Path, Secret};
+use crate::kinds::{
+    Address, Choice, Flag, HostName, Line, List, ListOf, MapOf, Nested, Path, Secret,
+};
 
 section! {
     /// The whole file.
@@ -36,6 +38,12 @@ section! {
         CORS: OptionalKey<Nested> = optional(
             "cors", Nested(&edge::cors::SECTION), "no browser clients",
             "Pages in a browser may call the endpoints for clients. The admin API never allows it.",
+        );
+        ALLOWED_HOSTS: DefaultKey<List<HostName>> = default(
+            "allowed-hosts", List(HostName), |_| Vec::new(),
+            "Names of this server, besides those of loopback, that clients may have in the header `host`. Without \
+             `client-keys` other names are refused: a web page could reach the server by one (DNS rebinding). The \
+             admin listener also accepts every IP address.",
         );
         LIMITS: OptionalKey<Nested> = optional(
             "limits", Nested(&edge::limits::SECTION), "the defaults below",

@@ -25,7 +25,7 @@ use crate::call::{BodyError, ResponseBody};
 use crate::call_log::{CallOutcome, Trace};
 use crate::context::CallContext;
 use crate::limits::PREAMBLE_BYTES_MAX;
-use crate::scrub::scrub;
+use crate::scrub::{scrub, shows_secret};
 pub(crate) use any_stream::AnyStream;
 pub(crate) use stream::StreamError;
 use stream::{Polled, ReplyStream};
@@ -179,17 +179,18 @@ impl Reply<Committed> {
     /// Where the client's format has no such event.
     fn end_with_error(&mut self, mut error: StreamError) -> Result<(), BodyError> {
         self.state.ended = true;
-        if let (Some(lease), Some(failure)) = (&self.state.lease, error.failure_mut()) {
-            scrub(lease, failure);
+        let mut event = error.take_event();
+        if let Some(lease) = &self.state.lease {
+            if let Some(failure) = error.failure_mut() {
+                scrub(lease, failure);
+            }
+            event = event.filter(|event| !shows_secret(lease, event));
         }
         let message = error.message();
         let call = &self.context.call;
         tracing::warn!(call = %call.id, model = %call.model, message, "response failed after its commit");
         self.finish(error.outcome());
-        if matches!(error, StreamError::AlreadySent(_)) {
-            return Ok(());
-        }
-        match self.metered.stream.fail(&message) {
+        match event.or_else(|| self.metered.stream.fail(&message)) {
             Some(event) => self.queue.push_back(event),
             None => return Err(BodyError::Interrupted(message)),
         }

@@ -53,7 +53,8 @@ async fn redacts_key_after_commit() {
     assert!(given.contains("wrong key [secret]") && !given.contains("sk-of-a"));
     assert!(!status(&via_plugin).contains("sk-of-a"));
     let relayed = stage(FakeExecutor::relaying(), script());
-    text(relayed.stream().await).await;
+    let given = text(relayed.stream().await).await;
+    assert!(given.contains("wrong key [secret]") && !given.contains("sk-of-a"));
     assert!(!status(&relayed).contains("sk-of-a"));
 }
 

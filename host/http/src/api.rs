@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Request, Response, StatusCode};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get, post};
@@ -23,9 +23,10 @@ use jackfield_dispatch::{Dispatcher, Embed, Operation};
 use uuid::Uuid;
 
 use crate::admin_token::AdminToken;
+use crate::browser_guard::BrowserGuard;
 use crate::client_keys::ClientKeys;
 use crate::cors::{Cors, remove_cors_headers};
-use crate::errors::ErrorClass;
+use crate::errors::{ErrorClass, IngressError};
 use crate::render::{self, GatewayError};
 use admit::{Endpoint, admit, discard_unread};
 
@@ -43,6 +44,8 @@ pub struct Api {
     dispatcher: Arc<Dispatcher>,
     keys: ClientKeys,
     options: ArcSwap<ApiOptions>,
+    /// Checks requests while there are no client keys.
+    guard: Arc<BrowserGuard>,
     /// The token by which a client may pin a call to a credential; `None` without an admin API.
     admin_token: Option<Arc<AdminToken>>,
     draining: AtomicBool,
@@ -53,7 +56,12 @@ pub struct Api {
 
 impl Api {
     /// Creates a server that passes the calls of clients with these keys to the dispatcher.
-    pub fn new(dispatcher: Arc<Dispatcher>, keys: ClientKeys, options: ApiOptions) -> Self {
+    pub fn new(
+        dispatcher: Arc<Dispatcher>,
+        keys: ClientKeys,
+        options: ApiOptions,
+        guard: Arc<BrowserGuard>,
+    ) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "shown to clients, and never compared"
@@ -64,6 +72,7 @@ impl Api {
             dispatcher,
             keys,
             options: ArcSwap::from_pointee(options),
+            guard,
             admin_token: None,
             draining: AtomicBool::new(false),
             started,
@@ -85,6 +94,21 @@ impl Api {
     /// Replaces the options. Calls in progress are not affected.
     pub fn set_options(&self, options: ApiOptions) {
         self.options.store(Arc::new(options));
+    }
+
+    /// Checks whether a client may call, and returns its name.
+    fn authorize(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<Arc<str>, IngressError> {
+        let principal = self.keys.principal(headers, uri.query())?;
+        // With client keys a page would need one, and no browser sends it by itself.
+        if self.keys.is_empty() {
+            self.guard.check(method, uri, headers)?;
+        }
+        Ok(principal)
     }
 
     /// Returns the largest request body, in bytes.

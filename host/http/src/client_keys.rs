@@ -46,6 +46,11 @@ impl ClientKeys {
         self.names.store(other.names.into_inner());
     }
 
+    /// Whether every client has access.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.load().is_empty()
+    }
+
     /// Returns the name of the client that sends these headers and this query.
     pub(crate) fn principal(
         &self,

@@ -7,6 +7,7 @@ use jackfield_dialect::{Dialect, RequestError};
 use jackfield_dispatch::{CallError, NoCredentialReason, UpstreamFailure};
 
 use crate::admin_token::PinError;
+use crate::browser_guard::BrowserRejection;
 use crate::client_keys::ClientKeyError;
 use crate::limits::REQUEST_BODY_TIMEOUT;
 
@@ -53,7 +54,9 @@ impl ErrorClass {
     pub(crate) const fn of_request(error: &IngressError) -> Self {
         let (status, label) = match error {
             IngressError::Key(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            IngressError::Pin(PinError::NotAllowed) => (StatusCode::FORBIDDEN, "forbidden"),
+            IngressError::Browser(_) | IngressError::Pin(PinError::NotAllowed) => {
+                (StatusCode::FORBIDDEN, "forbidden")
+            }
             IngressError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large"),
             IngressError::Encoding(_) => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-encoding")
@@ -157,6 +160,8 @@ pub(crate) fn upstream_status(failure: &UpstreamFailure, dialect: Dialect) -> St
 /// Why a request did not become a call.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IngressError {
+    #[error(transparent)]
+    Browser(#[from] BrowserRejection),
     #[error(transparent)]
     Key(#[from] ClientKeyError),
     #[error(transparent)]

@@ -2,6 +2,7 @@
 
 mod admin_token;
 mod api;
+mod browser_guard;
 mod client_keys;
 mod cors;
 mod errors;
@@ -12,6 +13,7 @@ mod upstream;
 
 pub use admin_token::AdminToken;
 pub use api::{Api, ApiOptions, api_router};
+pub use browser_guard::{BrowserGuard, BrowserRejection, GuardNames};
 pub use client_keys::{ClientKeys, bearer};
 pub use cors::Cors;
 pub use server::{Drain, serve};

@@ -1,7 +1,9 @@
 //! Values about the edge for clients: sizes, and origins of web pages.
 
+use std::net::IpAddr;
+
 use serde_json::{Value as Json, json};
-use url::Url;
+use url::{Host, Url};
 
 use crate::key::{Describe, Kind};
 use crate::reader::{Located, Reader};
@@ -13,6 +15,9 @@ pub(crate) struct Size {
 
 /// The origin of a web page, as browsers write it in the header `origin`; `*` for all.
 pub(crate) struct WebOrigin;
+
+/// A name or address of this server, without a port.
+pub(crate) struct HostName;
 
 impl Describe for Size {
     fn rule(&self) -> String {
@@ -66,6 +71,43 @@ impl Kind for WebOrigin {
             None => {
                 let rule = "must be `*`, or a scheme and a host such as https://example.com, with a \
                             port if the page has one, and without a path";
+                reader.invalid_value(located, text, rule)
+            }
+        }
+    }
+
+    fn text(&self, value: &String) -> String {
+        value.clone()
+    }
+}
+
+impl Describe for HostName {
+    fn rule(&self) -> String {
+        "Host name such as `proxy.example.com`, or IP address.".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "string", "pattern": "^[^/?#@ *]+$" })
+    }
+}
+
+impl Kind for HostName {
+    type Value = String;
+
+    fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<String> {
+        let text = reader.text(located)?;
+        // An IPv6 address stands in brackets in a URL only.
+        let host = match text.parse::<IpAddr>() {
+            Ok(address) => Some(address.to_string()),
+            Err(_) => match Host::parse(text) {
+                Ok(Host::Domain(name)) if !name.contains('*') => Some(name),
+                Ok(_) | Err(_) => None,
+            },
+        };
+        match host {
+            Some(host) => Some(host),
+            None => {
+                let rule = "must be a host name such as proxy.example.com, or an IP address, without a port";
                 reader.invalid_value(located, text, rule)
             }
         }

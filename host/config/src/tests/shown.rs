@@ -24,6 +24,9 @@ pub(super) fn shown(config: &Config) -> String {
     for origin in &config.cors_origins {
         out.line(0, "cors-origin", origin);
     }
+    for host in &config.allowed_hosts {
+        out.line(0, "allowed-host", host);
+    }
     let found = config.limits.request_body_bytes_max;
     let default = Limits::default().request_body_bytes_max;
     out.changed(0, "limits.request-body", &found, &default);

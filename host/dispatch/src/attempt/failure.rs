@@ -64,7 +64,7 @@ impl Attempt<'_> {
     /// Ends with the error of a stream of which the client got nothing.
     pub(super) fn end_with_stream_error(&self, lease: Lease, error: StreamError) -> AttemptError {
         match error {
-            StreamError::Upstream(failure) | StreamError::AlreadySent(failure) => {
+            StreamError::Upstream(failure) | StreamError::WithEvent(failure, _) => {
                 self.end_with_failure(lease, failure, None)
             }
             // A second request for a whole response could take as long, and cost as much, as the first.

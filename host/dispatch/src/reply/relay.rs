@@ -60,8 +60,7 @@ impl Relay {
                     Ok(judged) => polled = polled.max(judged),
                     Err(error) if is_error && self.committed => {
                         // The provider's own error event ends the client's stream: one is enough.
-                        emit(event.raw);
-                        return Err(error.already_sent());
+                        return Err(error.with_event(event.raw));
                     }
                     Err(error) => return Err(error),
                 }

@@ -57,8 +57,8 @@ pub(crate) enum StreamError {
     Upstream(Failure),
     /// The provider sent nothing for too long.
     Timeout(Failure),
-    /// The provider failed, and its own error event is in the queue already.
-    AlreadySent(Failure),
+    /// The provider failed, and its own error event is for the client.
+    WithEvent(Failure, Bytes),
     /// The call's deadline passed.
     DeadlineExceeded,
     /// The plugin failed.
@@ -96,18 +96,26 @@ impl StreamError {
         Self::Upstream(classify::transport(ENDED_EARLY.to_owned()))
     }
 
-    /// The same error, where the provider's own error event goes to the client.
-    pub(super) fn already_sent(self) -> Self {
+    /// The same error, with the provider's own error event for the client.
+    pub(super) fn with_event(self, event: Bytes) -> Self {
         match self {
-            Self::Upstream(failure) => Self::AlreadySent(failure),
+            Self::Upstream(failure) => Self::WithEvent(failure, event),
             other => other,
+        }
+    }
+
+    /// Takes the provider's own error event.
+    pub(super) fn take_event(&mut self) -> Option<Bytes> {
+        match self {
+            Self::WithEvent(_, event) => Some(std::mem::take(event)),
+            _ => None,
         }
     }
 
     /// Returns the provider's failure, if it is one.
     pub(super) fn failure_mut(&mut self) -> Option<&mut Failure> {
         match self {
-            Self::Upstream(failure) | Self::Timeout(failure) | Self::AlreadySent(failure) => {
+            Self::Upstream(failure) | Self::Timeout(failure) | Self::WithEvent(failure, _) => {
                 Some(failure)
             }
             Self::DeadlineExceeded | Self::Plugin(_) => None,
@@ -117,7 +125,7 @@ impl StreamError {
     /// Returns the outcome with which the lease is settled.
     pub(super) fn outcome(&self) -> Outcome {
         match self {
-            Self::Upstream(failure) | Self::Timeout(failure) | Self::AlreadySent(failure) => {
+            Self::Upstream(failure) | Self::Timeout(failure) | Self::WithEvent(failure, _) => {
                 Outcome::Failed(failure.clone())
             }
             Self::DeadlineExceeded => Outcome::Cancelled,
@@ -128,7 +136,7 @@ impl StreamError {
     /// Returns the message for the client.
     pub(super) fn message(&self) -> String {
         match self {
-            Self::Upstream(failure) | Self::Timeout(failure) | Self::AlreadySent(failure) => {
+            Self::Upstream(failure) | Self::Timeout(failure) | Self::WithEvent(failure, _) => {
                 failure.message.clone()
             }
             Self::DeadlineExceeded => "the call exceeded its deadline".to_owned(),

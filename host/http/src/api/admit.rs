@@ -103,7 +103,7 @@ pub(super) async fn admit(
 }
 
 fn check(api: &Api, head: &Parts, body: &Body) -> Result<Admitted, IngressError> {
-    let principal = api.keys.principal(&head.headers, head.uri.query())?;
+    let principal = api.authorize(&head.method, &head.uri, &head.headers)?;
     let codings = codings(&head.headers).map_err(IngressError::Encoding)?;
     let bytes_max = api.request_body_bytes_max();
     if request_body::is_declared_larger(body, bytes_max) {
@@ -140,7 +140,8 @@ impl IngressError {
         let error = GatewayError {
             param: match self {
                 Self::Body(error) => error.param(),
-                Self::Encoding(_)
+                Self::Browser(_)
+                | Self::Encoding(_)
                 | Self::Incomplete(_)
                 | Self::Key(_)
                 | Self::Pin(_)

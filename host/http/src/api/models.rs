@@ -5,13 +5,12 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderValue, Response, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, Uri};
 use axum::response::IntoResponse;
 use jackfield_dialect::{Dialect, ModelEntry};
 use jackfield_dispatch::CallError;
 
 use super::{Api, new_id};
-use crate::errors::IngressError;
 use crate::render;
 
 /// `GET /v1/models`, for clients of all three APIs.
@@ -87,8 +86,8 @@ fn respond(
     requested: Option<&str>,
 ) -> Response<Body> {
     let id = new_id();
-    if let Err(error) = api.keys.principal(headers, uri.query()) {
-        return IngressError::Key(error).render(dialect, &id);
+    if let Err(error) = api.authorize(&Method::GET, uri, headers) {
+        return error.render(dialect, &id);
     }
     let names = api.dispatcher.auth().names();
     let owner = |name: &jackfield_credential::ServedName| {

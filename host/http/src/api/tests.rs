@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
 use super::*;
-use crate::HttpUpstream;
+use crate::{GuardNames, HttpUpstream};
 
 fn api(keys: ClientKeys, origins: &[&str]) -> Arc<Api> {
     let clock = Clock::system();
@@ -36,7 +36,11 @@ fn api(keys: ClientKeys, origins: &[&str]) -> Arc<Api> {
         request_body_bytes_max: LIMIT,
         cors: Cors::new(origins.iter().copied()),
     };
-    Arc::new(Api::new(Arc::new(dispatcher), keys, options))
+    let guard = BrowserGuard::new(GuardNames {
+        origins: origins.iter().map(ToString::to_string).collect(),
+        ..GuardNames::default()
+    });
+    Arc::new(Api::new(Arc::new(dispatcher), keys, options, guard.into()))
 }
 
 async fn response_to(api: Arc<Api>, request: Builder, body: impl Into<Body>) -> Response<Body> {
