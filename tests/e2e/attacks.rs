@@ -1,14 +1,19 @@
 //! Attacks on the real binary: web pages in the operator's browser, and providers that repeat secrets, redirect
 //! clients, or write to the log.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Response};
+use futures_util::StreamExt;
 use jackfield_http::serve as serve_http;
 use reqwest::header::{HOST, ORIGIN};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 
 use crate::harness::{Jackfield, TOKEN, Upstream, chat};
 
@@ -21,7 +26,7 @@ async fn web_pages_cannot_spend_credentials() {
     let config =
         "allowed-hosts: [ proxy.internal ]\ncors: { origins: [ \"https://chat.example.com\" ] }\n";
     let jackfield = Jackfield::start(&upstream, &["a"], config).await;
-    let body = chat("mock-large", false, &Value::Null).to_string();
+    let body = chat("mock", false, &Value::Null).to_string();
     let port = jackfield.address.port();
     let local = format!("127.0.0.1:{port}");
     let own = format!("http://{local}");
@@ -91,7 +96,7 @@ async fn web_pages_cannot_spend_credentials() {
     }
     let calls = upstream.provider.requests().len();
     assert_eq!(calls, 5, "refused requests reached the provider");
-    for path in ["/v1/models", "/v1beta/models", "/v1/models/mock-large"] {
+    for path in ["/v1/models", "/v1beta/models", "/v1/models/mock"] {
         let request = jackfield.client.get(jackfield.url(path));
         let response = request.header(HOST, "rebind.evil.example").send().await;
         let response = response.unwrap();
@@ -169,9 +174,14 @@ async fn answer(request: Request) -> Response<Body> {
         }
         "event" => {
             let content = json!({"choices": [{"index": 0, "delta": {"content": "Hello"}}]});
-            let events = format!("data: {content}\n\ndata: {}\n\n", error(KEY));
+            let events = [content, error(KEY)].map(|event| format!("data: {event}\n\n"));
             let reply = Response::builder().header("content-type", "text/event-stream");
-            reply.body(Body::from(events))
+            // The pause lets the client have the first event.
+            let events = futures_util::stream::iter(events).then(async |event| {
+                sleep(Duration::from_millis(300)).await;
+                Ok::<_, Infallible>(event)
+            });
+            reply.body(Body::from_stream(events))
         }
         "header-of-success" => {
             let message = json!({"role": "assistant", "content": "Hello"});
@@ -229,12 +239,7 @@ async fn providers_cannot_show_their_key_or_redirect_clients() {
     let address = listener.local_addr().unwrap();
     let router = Router::new().fallback(answer);
     let never = std::future::pending();
-    let server = tokio::spawn(serve_http(
-        listener,
-        router,
-        never,
-        std::time::Duration::ZERO,
-    ));
+    let server = tokio::spawn(serve_http(listener, router, never, Duration::ZERO));
     // A credential for each model, since some of the answers cool it.
     let mut providers = "retry: { rounds: 1, max-credentials: 1 }\nproviders:\n".to_owned();
     for model in MODELS {
@@ -250,7 +255,10 @@ async fn providers_cannot_show_their_key_or_redirect_clients() {
             let body = json!({
                 "model": model, "stream": model == "event", "max_tokens": 9, "messages": [message],
             });
-            let request = jackfield.client.post(jackfield.url(path)).json(&body);
+            let request = jackfield
+                .client
+                .post(jackfield.url(path))
+                .body(body.to_string());
             let response = request.send().await.unwrap();
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let text = response.text().await.unwrap();
@@ -270,10 +278,10 @@ async fn providers_cannot_show_their_key_or_redirect_clients() {
                 _ => assert!(status >= 400, "{model} {path}: {status}"),
             }
         }
-        let shown = jackfield.admin(&format!("/credentials/{model}")).await;
+        let shown = jackfield.credential(model).await;
         assert!(!shows_key(&shown.to_string()), "{model}: {shown}");
     }
-    let records = jackfield.admin("/requests").await.to_string();
+    let records = jackfield.admin("requests").await.to_string();
     assert!(!shows_key(&records), "{records}");
     assert!(!jackfield.has_logged("PROVKEY"), "the key is in the log");
     assert!(

@@ -17,6 +17,10 @@ pub const STREAM_SNIFF_BYTES_MAX: usize = 4 << 10;
 /// How much of an error response is read, in bytes. Clients and classification get no more.
 pub const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
 
+/// The shortest secret, in bytes, that is looked for in headers. Servers without keys take any, such as `none` or
+/// `ollama`, which would be found in harmless headers. Real keys have 20 and more.
+pub(crate) const HEADER_SECRET_BYTES_MIN: usize = 16;
+
 /// The shortest beginning of a secret, in bytes, that counts as the secret where the end of a text cuts it
 /// off. Many keys begin with the same few characters, such as `sk-ant-`.
 pub(crate) const SECRET_BEGINNING_BYTES_MIN: usize = 8;

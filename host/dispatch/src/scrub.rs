@@ -9,7 +9,7 @@ use jackfield_credential::Failure;
 use memchr::memmem;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::limits::SECRET_BEGINNING_BYTES_MIN;
+use crate::limits::{HEADER_SECRET_BYTES_MIN, SECRET_BEGINNING_BYTES_MIN};
 
 /// Replaces the secrets of this lease in a failure's message.
 pub(crate) fn scrub(lease: &Lease, failure: &mut Failure) {
@@ -48,10 +48,11 @@ pub(crate) fn shows_secret(lease: &Lease, text: &[u8]) -> bool {
         .any(|secret| shows(text, secret))
 }
 
-/// Removes headers whose values contain a secret of this lease.
+/// Removes headers whose values contain a secret of this lease that is long enough to be one.
 pub(crate) fn remove_headers_with_secrets(lease: &Lease, headers: &mut HeaderMap) {
-    for secret in secrets(lease) {
-        remove_headers_with(headers, secret.expose_secret().as_bytes());
+    let secrets = secrets(lease).map(|secret| secret.expose_secret().as_bytes());
+    for secret in secrets.filter(|secret| secret.len() >= HEADER_SECRET_BYTES_MIN) {
+        remove_headers_with(headers, secret);
     }
 }
 
