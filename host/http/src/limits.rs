@@ -12,11 +12,28 @@ pub const DISCARDED_BYTES_MAX: usize = 128 << 20;
 /// How long a refused request's body is read: as long as nginx does by default (`lingering_time`).
 pub const DISCARD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// From the begin of a connection to the end of its first request's headers. Without it, connections that
+/// send nothing could occupy all places. It is long enough for a handshake over a bad mobile network.
+pub const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long an unused connection may take to end after it was asked to. Clients answer in a round trip.
+pub const CLOSE_UNUSED_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a client may leave what waits for it unread. An SDK that still wants the response reads at once.
+pub const CLIENT_STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What a client has to read in [`CLIENT_STALL_TIMEOUT`] while more waits, in bytes: less than the slowest modem.
+pub const CLIENT_STALL_BYTES_MIN: usize = 1 << 10;
+
 /// How long a client may take to send a request's headers, and how long a connection may be idle.
 pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Connections of clients. Each needs a file descriptor and some KiB, and its upstream another.
-pub const CONNECTIONS_MAX: usize = 16_384;
+pub const CONNECTIONS_MAX: u32 = 16_384;
+
+/// Connections of one client address. An office behind one address needs hundreds; an eighth of all places leaves
+/// the others theirs.
+pub const CONNECTIONS_PER_ADDRESS_MAX: u32 = CONNECTIONS_MAX / 8;
 
 /// Concurrent streams of one HTTP/2 connection; RFC 9113 recommends at least 100.
 pub const HTTP2_STREAMS_MAX: u32 = 128;

@@ -1,20 +1,30 @@
 //! The server: accepts connections up to a limit, and drains them when it stops.
 
+mod activity;
+mod addresses;
+mod stall;
+
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
-use crate::limits::{ACCEPT_RETRY_DELAY, CONNECTIONS_MAX, HTTP2_STREAMS_MAX, REQUEST_HEAD_TIMEOUT};
+use self::activity::{Activity, counted};
+use self::addresses::Addresses;
+use self::stall::StallGuard;
+use crate::limits::{
+    ACCEPT_RETRY_DELAY, CLOSE_UNUSED_TIMEOUT, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX,
+    HTTP2_STREAMS_MAX, REQUEST_HEAD_TIMEOUT,
+};
 
 /// How a server stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,48 +47,78 @@ pub async fn serve(
 
 /// Serves at most `connections_max` connections at the same time.
 async fn serve_up_to(
-    connections_max: usize,
+    connections_max: u32,
     listener: TcpListener,
     router: Router,
     stop: impl Future<Output = ()>,
     drain_max: Duration,
 ) -> Drain {
-    let connections = GracefulShutdown::new();
-    let permits = Arc::new(Semaphore::new(connections_max));
-    let builder = builder();
+    let places = Arc::new(Semaphore::new(connections_max as usize));
+    let addresses = Arc::new(Addresses::new(CONNECTIONS_PER_ADDRESS_MAX));
+    let stopping = watch::Sender::new(false);
+    let builder = Arc::new(builder());
     let mut stop = std::pin::pin!(stop);
     loop {
-        // The permit comes first: at the limit, new connections wait in the system's queue, where they
+        // The place comes first: at the limit, new connections wait in the system's queue, where they
         // need no file descriptor of this process. Both waits end when the server stops.
         let next = async {
-            let permit = Arc::clone(&permits).acquire_owned().await;
-            (permit, accept(&listener).await)
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, accept(&listener).await)
         };
-        let (permit, stream) = tokio::select! {
+        let (place, (stream, peer)) = tokio::select! {
             biased;
             () = &mut stop => break,
             next = next => next,
         };
-        let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        let connection = connections.watch(connection.into_owned());
+        let Some(address_place) = addresses.admit(peer) else {
+            tracing::debug!(%peer, "connection refused: the address has too many");
+            continue;
+        };
+        let (builder, router) = (Arc::clone(&builder), router.clone());
+        let stopping = stopping.subscribe();
         #[expect(
             clippy::disallowed_methods,
-            reason = "bounded by `permits`, drained by `connections`"
+            reason = "bounded by `places`, drained by `stopping`"
         )]
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::trace!(error, "connection ended");
-            }
-            // This use moves the permit into the task, so that it lives as long as the connection.
-            drop(permit);
+            serve_connection(&builder, stream, router, stopping).await;
+            // This use moves the places into the task, so that they live as long as the connection.
+            drop((place, address_place));
         });
     }
     // New connections fail at once while the others drain.
     drop(listener);
-    match timeout(drain_max, connections.shutdown()).await {
-        Ok(()) => Drain::Complete,
+    stopping.send_replace(true);
+    match timeout(drain_max, places.acquire_many(connections_max)).await {
+        Ok(_) => Drain::Complete,
         Err(_) => Drain::CutOff,
+    }
+}
+
+/// Serves one connection until it ends, is not used for too long, or the server stops.
+async fn serve_connection(
+    builder: &Builder<TokioExecutor>,
+    stream: TcpStream,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let activity = Arc::new(Activity::default());
+    let service = counted(router, Arc::clone(&activity));
+    let stream = TokioIo::new(StallGuard::new(stream));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = activity.unused() => {
+            connection.as_mut().graceful_shutdown();
+            timeout(CLOSE_UNUSED_TIMEOUT, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::trace!(error, "connection ended");
     }
 }
 
@@ -96,15 +136,15 @@ fn builder() -> Builder<TokioExecutor> {
 }
 
 /// Returns the next connection. An error of one connection must not stop the server.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Nagle's algorithm would delay a small event until the next one.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "connection without TCP_NODELAY");
                 }
-                return stream;
+                return (stream, peer.ip());
             }
             // Only this connection failed. The next one may wait already, so there is no delay.
             Err(error) if is_connection_error(&error) => {}

@@ -1,0 +1,153 @@
+//! Whether a connection is used. A connection that is not is closed, whatever its protocol: one that sent
+//! nothing, half a preface, only pings.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::http::{Request, Response};
+use bytes::Bytes;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::service::{Service, service_fn};
+use tokio::time::sleep;
+use tower::ServiceExt;
+
+use crate::limits::{FIRST_HEAD_TIMEOUT, REQUEST_HEAD_TIMEOUT};
+
+/// The requests of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    /// Requests whose heads arrived.
+    begun: AtomicU64,
+    /// Requests whose responses are not sent yet.
+    open: AtomicUsize,
+}
+
+/// A request whose response is not sent yet.
+struct OpenRequest(Arc<Activity>);
+
+impl Activity {
+    /// Waits until the connection was not used for too long.
+    pub(super) async fn unused(&self) {
+        sleep(FIRST_HEAD_TIMEOUT).await;
+        while self.begun.load(Ordering::Relaxed) > 0 {
+            let before = self.begun.load(Ordering::Relaxed);
+            sleep(REQUEST_HEAD_TIMEOUT).await;
+            let is_open = self.open.load(Ordering::Relaxed) > 0;
+            if !is_open && self.begun.load(Ordering::Relaxed) == before {
+                return;
+            }
+        }
+    }
+
+    fn begin(self: &Arc<Self>) -> OpenRequest {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        OpenRequest(Arc::clone(self))
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Returns the service of one connection, which notes its requests in `activity`.
+pub(super) fn counted(
+    router: Router,
+    activity: Arc<Activity>,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<OpenBody>,
+    Error = Infallible,
+    Future: Send + 'static,
+> + Send
++ 'static {
+    service_fn(move |request| {
+        let open = activity.begin();
+        let router = router.clone();
+        async move {
+            let response = router.oneshot(request).await?;
+            Ok(response.map(|body| OpenBody { body, _open: open }))
+        }
+    })
+}
+
+/// The body of a response. Its request is open until the body is dropped.
+pub(super) struct OpenBody {
+    body: Body,
+    _open: OpenRequest,
+}
+
+impl HttpBody for OpenBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    /// How long a connection may be unused whose requests begin and end at these times, in seconds.
+    async fn closed_after(requests: &[(u64, u64)]) -> Duration {
+        let activity = Arc::new(Activity::default());
+        let began = Instant::now();
+        for (begin, end) in requests.iter().copied() {
+            let activity = Arc::clone(&activity);
+            tokio::spawn(async move {
+                tokio::time::sleep_until(began + Duration::from_secs(begin)).await;
+                let open = activity.begin();
+                tokio::time::sleep_until(began + Duration::from_secs(end)).await;
+                drop(open);
+            });
+        }
+        let unused = timeout(Duration::from_secs(10_000), activity.unused());
+        unused.await.expect("the connection is never closed");
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn closes_what_is_not_used() {
+        let seconds = Duration::from_secs;
+        assert_eq!(closed_after(&[]).await, FIRST_HEAD_TIMEOUT);
+        let (first, idle) = (FIRST_HEAD_TIMEOUT, REQUEST_HEAD_TIMEOUT);
+        assert_eq!(closed_after(&[(1, 2)]).await, first + idle);
+        // A long response keeps it open.
+        let closed = closed_after(&[(1, 1_000)]).await;
+        assert!(
+            closed > seconds(1_000) && closed <= seconds(1_000) + idle * 2,
+            "{closed:?}"
+        );
+        // A request now and then, too.
+        let often: Vec<_> = (0..20).map(|at| (1 + at * 60, 2 + at * 60)).collect();
+        let closed = closed_after(&often).await;
+        assert!(
+            closed > seconds(1_142) && closed <= seconds(1_142) + idle * 2,
+            "{closed:?}"
+        );
+    }
+}
