@@ -23,7 +23,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use jackfield_dispatch::Dispatcher;
 pub use jackfield_http::AdminToken;
-use jackfield_http::BrowserGuard;
+use jackfield_http::{BrowserGuard, WrongKeys};
 use tokio::sync::{Semaphore, watch};
 
 pub use self::client::{AdminClient, AdminClientError, AdminRequest};
@@ -37,6 +37,7 @@ use crate::limits::EVENT_READERS_MAX;
 pub struct Admin {
     parts: AdminParts,
     event_readers: Arc<Semaphore>,
+    wrong_tokens: WrongKeys,
     /// Becomes true when the server stops.
     stopping: watch::Sender<bool>,
 }
@@ -62,6 +63,7 @@ impl Admin {
     pub fn new(parts: AdminParts) -> Self {
         Self {
             parts,
+            wrong_tokens: WrongKeys::new("admin token"),
             event_readers: Arc::new(Semaphore::new(EVENT_READERS_MAX)),
             stopping: watch::Sender::new(false),
         }

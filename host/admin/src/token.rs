@@ -31,6 +31,10 @@ pub(crate) async fn check(
     if presented.is_some_and(|token| admin.parts.token.matches(token)) {
         next.run(request).await
     } else {
+        if presented.is_some() {
+            let address = request.extensions().get().copied();
+            admin.wrong_tokens.delay(address).await;
+        }
         ApiError::InvalidToken.into_response()
     }
 }

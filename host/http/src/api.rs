@@ -14,7 +14,8 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use axum::http::request::Parts;
+use axum::http::{Request, Response, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get, post};
@@ -24,10 +25,11 @@ use uuid::Uuid;
 
 use crate::admin_token::AdminToken;
 use crate::browser_guard::BrowserGuard;
-use crate::client_keys::ClientKeys;
+use crate::client_keys::{ClientKeyError, ClientKeys};
 use crate::cors::{Cors, remove_cors_headers};
 use crate::errors::{ErrorClass, IngressError};
 use crate::render::{self, GatewayError};
+use crate::wrong_keys::WrongKeys;
 use admit::{Endpoint, admit, discard_unread};
 
 /// The options of the server for clients. A reload can replace them.
@@ -46,6 +48,7 @@ pub struct Api {
     options: ArcSwap<ApiOptions>,
     /// Checks requests while there are no client keys.
     guard: Arc<BrowserGuard>,
+    wrong_keys: WrongKeys,
     /// The token by which a client may pin a call to a credential; `None` without an admin API.
     admin_token: Option<Arc<AdminToken>>,
     draining: AtomicBool,
@@ -73,6 +76,7 @@ impl Api {
             keys,
             options: ArcSwap::from_pointee(options),
             guard,
+            wrong_keys: WrongKeys::new("client key"),
             admin_token: None,
             draining: AtomicBool::new(false),
             started,
@@ -96,14 +100,23 @@ impl Api {
         self.options.store(Arc::new(options));
     }
 
-    /// Checks whether a client may call, and returns its name.
-    fn authorize(
-        &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-    ) -> Result<Arc<str>, IngressError> {
-        let principal = self.keys.principal(headers, uri.query())?;
+    /// Checks whether a client may call, and returns its name. Takes longer for wrong keys.
+    async fn authorize(&self, head: &Parts) -> Result<Arc<str>, IngressError> {
+        let Parts {
+            method,
+            uri,
+            headers,
+            ..
+        } = head;
+        let principal = match self.keys.principal(headers, uri.query()) {
+            Ok(principal) => principal,
+            Err(error) => {
+                if error == ClientKeyError::Unknown {
+                    self.wrong_keys.delay(head.extensions.get().copied()).await;
+                }
+                return Err(error.into());
+            }
+        };
         // With client keys a page would need one, and no browser sends it by itself.
         if self.keys.is_empty() {
             self.guard.check(method, uri, headers)?;

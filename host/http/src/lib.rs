@@ -10,6 +10,7 @@ pub mod limits;
 mod render;
 mod server;
 mod upstream;
+mod wrong_keys;
 
 pub use admin_token::AdminToken;
 pub use api::{Api, ApiOptions, api_router};
@@ -18,3 +19,4 @@ pub use client_keys::{ClientKeys, bearer};
 pub use cors::Cors;
 pub use server::{Drain, serve};
 pub use upstream::{HttpUpstream, install_crypto_provider};
+pub use wrong_keys::{PeerAddress, WrongKeys};

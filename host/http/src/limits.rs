@@ -35,6 +35,24 @@ pub const CONNECTIONS_MAX: u32 = 16_384;
 /// the others theirs.
 pub const CONNECTIONS_PER_ADDRESS_MAX: u32 = CONNECTIONS_MAX / 8;
 
+/// Wrong keys of one address that are not delayed: a user who mistypes.
+pub const WRONG_KEYS_FREE: u32 = 3;
+
+/// The delay of the first wrong key after [`WRONG_KEYS_FREE`]. Each further one doubles it.
+pub const WRONG_KEY_DELAY_FIRST: Duration = Duration::from_millis(100);
+
+/// The longest delay of an answer to a wrong key.
+pub const WRONG_KEY_DELAY_MAX: Duration = Duration::from_secs(5);
+
+/// How long an address without further wrong keys is remembered.
+pub const WRONG_KEY_MEMORY: Duration = Duration::from_secs(600);
+
+/// Addresses whose wrong keys are counted, about 50 bytes each. Further ones count as one.
+pub const WRONG_KEY_ADDRESSES_MAX: usize = 4_096;
+
+/// Answers to wrong keys that are delayed at a time. Each holds a connection.
+pub const WRONG_KEY_DELAYED_MAX: usize = 1_024;
+
 /// Concurrent streams of one HTTP/2 connection; RFC 9113 recommends at least 100.
 pub const HTTP2_STREAMS_MAX: u32 = 128;
 

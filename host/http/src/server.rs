@@ -25,6 +25,7 @@ use crate::limits::{
     ACCEPT_RETRY_DELAY, CLOSE_UNUSED_TIMEOUT, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX,
     HTTP2_STREAMS_MAX, REQUEST_HEAD_TIMEOUT,
 };
+use crate::wrong_keys::PeerAddress;
 
 /// How a server stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +82,8 @@ async fn serve_up_to(
             reason = "bounded by `places`, drained by `stopping`"
         )]
         tokio::spawn(async move {
-            serve_connection(&builder, stream, router, stopping).await;
+            let peer = PeerAddress(peer);
+            serve_connection(&builder, stream, peer, router, stopping).await;
             // This use moves the places into the task, so that they live as long as the connection.
             drop((place, address_place));
         });
@@ -99,11 +101,12 @@ async fn serve_up_to(
 async fn serve_connection(
     builder: &Builder<TokioExecutor>,
     stream: TcpStream,
+    peer: PeerAddress,
     router: Router,
     mut stopping: watch::Receiver<bool>,
 ) {
     let activity = Arc::new(Activity::default());
-    let service = counted(router, Arc::clone(&activity));
+    let service = counted(router, peer, Arc::clone(&activity));
     let stream = TokioIo::new(StallGuard::new(stream));
     let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
     let ended = tokio::select! {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Api;
 use super::content_encoding::{BodyCoding, codings};
 use super::request_body::{self, discard};
-use crate::admin_token::pinned;
+use crate::admin_token::{PinError, pinned};
 use crate::errors::{ErrorClass, IngressError, SUPPORTED_ENCODINGS};
 use crate::render::{self, GatewayError};
 
@@ -57,7 +57,8 @@ pub(super) async fn admit(
 ) -> Result<Call, IngressError> {
     let (head, mut body) = request.into_parts();
     // The key comes first, so that a client without access cannot make the server hold a body.
-    let admitted = match check(api, &head, &body) {
+    let admitted = api.authorize(&head).await;
+    let admitted = match admitted.and_then(|principal| check(api, principal, &head, &body)) {
         Ok(admitted) => admitted,
         Err(error) => {
             discard_unread(&head, body).await;
@@ -74,7 +75,15 @@ pub(super) async fn admit(
             return Err(error);
         }
     };
-    let pinned = pinned(&head.headers, api.admin_token.as_deref())?;
+    let pinned = match pinned(&head.headers, api.admin_token.as_deref()) {
+        Ok(pinned) => pinned,
+        Err(error) => {
+            if error == PinError::NotAllowed {
+                api.wrong_keys.delay(head.extensions.get().copied()).await;
+            }
+            return Err(error.into());
+        }
+    };
     let (request_head, framing) = match &endpoint.path {
         Some((model, framing)) => (RequestHead::from_path(model, framing.is_some())?, *framing),
         None => {
@@ -102,8 +111,12 @@ pub(super) async fn admit(
     })
 }
 
-fn check(api: &Api, head: &Parts, body: &Body) -> Result<Admitted, IngressError> {
-    let principal = api.authorize(&head.method, &head.uri, &head.headers)?;
+fn check(
+    api: &Api,
+    principal: Arc<str>,
+    head: &Parts,
+    body: &Body,
+) -> Result<Admitted, IngressError> {
     let codings = codings(&head.headers).map_err(IngressError::Encoding)?;
     let bytes_max = api.request_body_bytes_max();
     if request_body::is_declared_larger(body, bytes_max) {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderValue, Method, Response, Uri};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Response, Uri};
 use axum::response::IntoResponse;
 use jackfield_dialect::{Dialect, ModelEntry};
 use jackfield_dispatch::CallError;
@@ -14,47 +15,32 @@ use super::{Api, new_id};
 use crate::render;
 
 /// `GET /v1/models`, for clients of all three APIs.
-pub(super) async fn list(
-    State(api): State<Arc<Api>>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response<Body> {
-    respond(&api, &uri, &headers, dialect_of(&uri, &headers), None)
+pub(super) async fn list(State(api): State<Arc<Api>>, head: Parts) -> Response<Body> {
+    respond(&api, &head, dialect_of(&head.uri, &head.headers), None).await
 }
 
 /// `GET /v1/models/{model}`.
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
     Path(model): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
+    head: Parts,
 ) -> Response<Body> {
-    respond(
-        &api,
-        &uri,
-        &headers,
-        dialect_of(&uri, &headers),
-        Some(&model),
-    )
+    let dialect = dialect_of(&head.uri, &head.headers);
+    respond(&api, &head, dialect, Some(&model)).await
 }
 
 /// `GET /v1beta/models`, for Gemini's clients.
-pub(super) async fn list_gemini(
-    State(api): State<Arc<Api>>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response<Body> {
-    respond(&api, &uri, &headers, Dialect::Gemini, None)
+pub(super) async fn list_gemini(State(api): State<Arc<Api>>, head: Parts) -> Response<Body> {
+    respond(&api, &head, Dialect::Gemini, None).await
 }
 
 /// `GET /v1beta/models/{model}`.
 pub(super) async fn show_gemini(
     State(api): State<Arc<Api>>,
     Path(model): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
+    head: Parts,
 ) -> Response<Body> {
-    respond(&api, &uri, &headers, Dialect::Gemini, Some(&model))
+    respond(&api, &head, Dialect::Gemini, Some(&model)).await
 }
 
 /// Returns whether the query contains a key; only Google's API has it there.
@@ -78,15 +64,14 @@ fn dialect_of(uri: &Uri, headers: &HeaderMap) -> Dialect {
     }
 }
 
-fn respond(
+async fn respond(
     api: &Api,
-    uri: &Uri,
-    headers: &HeaderMap,
+    head: &Parts,
     dialect: Dialect,
     requested: Option<&str>,
 ) -> Response<Body> {
     let id = new_id();
-    if let Err(error) = api.authorize(&Method::GET, uri, headers) {
+    if let Err(error) = api.authorize(head).await {
         return error.render(dialect, &id);
     }
     let names = api.dispatcher.auth().names();

@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use tower::ServiceExt;
 
 use crate::limits::{FIRST_HEAD_TIMEOUT, REQUEST_HEAD_TIMEOUT};
+use crate::wrong_keys::PeerAddress;
 
 /// The requests of one connection.
 #[derive(Debug, Default)]
@@ -57,9 +58,10 @@ impl Drop for OpenRequest {
     }
 }
 
-/// Returns the service of one connection, which notes its requests in `activity`.
+/// Returns the service of one connection, which notes its requests in `activity` and gives them its address.
 pub(super) fn counted(
     router: Router,
+    peer: PeerAddress,
     activity: Arc<Activity>,
 ) -> impl Service<
     Request<Incoming>,
@@ -68,7 +70,8 @@ pub(super) fn counted(
     Future: Send + 'static,
 > + Send
 + 'static {
-    service_fn(move |request| {
+    service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let open = activity.begin();
         let router = router.clone();
         async move {
