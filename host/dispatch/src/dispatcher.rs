@@ -30,6 +30,7 @@ use crate::pick::{PickError, PickQuery, Picker};
 use crate::port::Upstream;
 use crate::progress::{Progress, is_outage};
 use crate::provider_budgets::{BudgetedAttempt, Budgets};
+use crate::random::Random;
 use crate::requester::RequesterHash;
 use crate::snapshot::Snapshot;
 use crate::token_estimate;
@@ -41,6 +42,7 @@ pub struct Dispatcher {
     picker: Picker,
     pub(crate) upstream: Arc<dyn Upstream>,
     clock: Clock,
+    random: Arc<Random>,
     budgets: Budgets,
     call_log: CallLog,
     requester_hash: RequesterHash,
@@ -59,6 +61,9 @@ pub struct DispatcherParts {
     pub upstream: Arc<dyn Upstream>,
     /// The clock; the auth manager must have the same.
     pub clock: Clock,
+    /// The seed of the jitter of waits, and of the random number that selectors get. The same seed and events
+    /// give the same waits.
+    pub seed: u64,
 }
 
 impl Dispatcher {
@@ -69,10 +74,13 @@ impl Dispatcher {
             auth,
             upstream,
             clock,
+            seed,
         } = parts;
+        let random = Arc::new(Random::new(seed));
         Self {
             snapshot,
-            picker: Picker::new(auth),
+            picker: Picker::new(auth, Arc::clone(&random)),
+            random,
             upstream,
             budgets: Budgets::new(clock.clone()),
             clock,

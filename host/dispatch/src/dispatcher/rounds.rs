@@ -86,7 +86,7 @@ impl Dispatcher {
         let Some(retry_at) = tried.chain(untried).min() else {
             return NextRound::Never;
         };
-        let wait = with_jitter(retry_at.saturating_since(now), retry.max_wait);
+        let wait = self.with_jitter(retry_at.saturating_since(now), retry.max_wait);
         let waited = if is_idle {
             progress.waited
         } else {
@@ -98,6 +98,14 @@ impl Dispatcher {
             true => NextRound::After(wait),
             false => NextRound::Never,
         }
+    }
+
+    /// Adds up to a quarter to a wait, so that calls that failed at the same time do not retry at the same
+    /// time. The jitter does not extend the wait beyond `longest`.
+    fn with_jitter(&self, wait: Duration, longest: Duration) -> Duration {
+        let jitter_max = (wait / 4).min(ROUND_JITTER_MAX);
+        let jitter = jitter_max * self.random.u32(0..=1000) / 1000;
+        (wait + jitter).min(longest.max(wait))
     }
 
     /// Whether a credential cools since this failure, so that another round is of use. It is of none after
@@ -205,11 +213,3 @@ fn retry_at(unavailable: &Unavailable, now: Timestamp) -> Option<Timestamp> {
 /// The longest wait for a credential that is refused or lacks the model: the first guess of their
 /// cooldowns. A refusal that lasts longer is probably true, and waiting calls would only hide it.
 const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(5);
-
-/// Adds up to a quarter to a wait, so that calls that failed at the same time do not retry at the same
-/// time. The jitter does not extend the wait beyond `longest`.
-fn with_jitter(wait: Duration, longest: Duration) -> Duration {
-    let jitter_max = (wait / 4).min(ROUND_JITTER_MAX);
-    let jitter = jitter_max * fastrand::u32(..=1000) / 1000;
-    (wait + jitter).min(longest.max(wait))
-}
