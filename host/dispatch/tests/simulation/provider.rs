@@ -34,7 +34,6 @@ struct InFlightRequest {
     /// The number of the account, among those with this name.
     incarnation: u64,
     model: usize,
-    began: u64,
 }
 
 impl Upstream for Network {
@@ -52,7 +51,7 @@ impl Upstream for Network {
             let (incarnation, model) = (under_way.incarnation, under_way.model);
             let body = response.body.inspect(move |chunk| {
                 if chunk.as_ref().is_ok_and(|chunk| has_content(chunk)) {
-                    world.end_blocks(&id, incarnation, model);
+                    world.note_content(&id, incarnation, model);
                 }
             });
             let mut under_way = Some(under_way);
@@ -117,7 +116,6 @@ impl World {
         if let Some(account) = state.accounts.get_mut(id) {
             incarnation = account.incarnation;
             account.in_flight += 1;
-            account.began.entry(*model).or_default().push(now);
             let provider = account.provider;
             state.in_flight[provider] += 1;
         }
@@ -126,7 +124,6 @@ impl World {
             id: id.clone(),
             incarnation,
             model: *model,
-            began: now,
         }
     }
 
@@ -205,7 +202,7 @@ impl State {
         if account.provider == 0 && self.in_flight[0] >= self.provider_in_flight_max {
             problems.push("its provider is at its limit".to_owned());
         }
-        problems.extend(account.block_violation(*model, now));
+        problems.extend(account.window_violation(*model, now));
         problems
     }
 }
@@ -259,7 +256,6 @@ fn response(mode: Mode, streamed: bool, left_ms: u64, step: Duration) -> Script 
 
 impl Drop for InFlightRequest {
     fn drop(&mut self) {
-        let now = self.world.now();
         let mut state = self.world.lock();
         let account = state.accounts.get_mut(&self.id);
         let Some(account) = account.filter(|account| account.incarnation == self.incarnation)
@@ -267,14 +263,6 @@ impl Drop for InFlightRequest {
             return;
         };
         account.in_flight -= 1;
-        if let Some(began) = account.began.get_mut(&self.model)
-            && let Some(index) = began.iter().position(|&began| began == self.began)
-        {
-            began.swap_remove(index);
-        }
-        let ended = account.ended.entry(self.model).or_default();
-        ended.retain(|(ended, _)| *ended == now);
-        ended.push((now, self.began));
         let provider = account.provider;
         state.in_flight[provider] -= 1;
     }

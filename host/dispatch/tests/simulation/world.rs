@@ -12,7 +12,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
 
-use super::oracle::Block;
+use super::windows::Windows;
 use crate::stage::EPOCH;
 
 /// Duration of the simulation in milliseconds of virtual time: several long windows with their
@@ -84,15 +84,11 @@ pub(super) struct Account {
     pub(super) enabled: bool,
     /// When the operator last changed it.
     pub(super) changed_at: u64,
-    /// Until when results of an earlier account with this name may arrive; they have no effect on
-    /// this one.
-    pub(super) stale_results_until: u64,
-    /// By model; `None` is the account.
-    pub(super) blocks: BTreeMap<Option<usize>, Block>,
-    /// When the requests in progress began, by model.
-    pub(super) began: BTreeMap<usize, Vec<u64>>,
-    /// When requests of the last moment ended and began, by model.
-    pub(super) ended: BTreeMap<usize, Vec<(u64, u64)>>,
+    /// When it was added to the pool. Earlier attempts were of another account with this name, and have
+    /// no effect on this one.
+    pub(super) added_at: u64,
+    /// Its cooldowns by model; `None` is the account.
+    pub(super) windows: BTreeMap<Option<usize>, Windows>,
 }
 
 /// What the source of an account defines for its tokens.
@@ -227,7 +223,7 @@ impl World {
         let of = state.accounts.keys().find(|id| first.contains(*id));
         let ours = |line: &&String| of.is_none_or(|id| line.contains(id));
         let mut story: Vec<&String> = state.trace.iter().filter(ours).collect();
-        let end = story.iter().position(|line| line.contains("WRONG"));
+        let end = story.iter().position(|line| line.contains("VIOLATION"));
         story.truncate(end.map_or(story.len(), |end| end + 1));
         let story: Vec<&str> = story.iter().map(|line| line.as_str()).collect();
         let story = story[story.len().saturating_sub(TRACE_LINES_MAX)..].join("\n");
