@@ -31,7 +31,10 @@ impl Hook for World {
             }
             EventKind::Health(change) => {
                 let to = change.to.availability(event.at);
-                self.log(&format!("health of {id} {:?}: {to:?}", change.model));
+                self.log(&format!(
+                    "health of {id} {:?} {:?}: {to:?}",
+                    change.place, change.model
+                ));
             }
             EventKind::Registered | EventKind::Updated | EventKind::Removed => {
                 self.log(&format!("{} {id}", event.kind.label()));
@@ -102,10 +105,11 @@ impl Account {
         }
     }
 
-    /// Returns why a call comes within a cooldown, and too early for a probe.
-    pub(super) fn window_violation(&self, model: usize, now: u64) -> Option<String> {
+    /// Returns why a call comes within a cooldown, and too early for a probe. `trials` is true if nothing may
+    /// be available, so that it may be a trial.
+    pub(super) fn window_violation(&self, model: usize, now: u64, trials: bool) -> Option<String> {
         let mut windows = [None, Some(model)].into_iter();
-        windows.find_map(|of| self.windows.get(&of)?.violation(now))
+        windows.find_map(|of| self.windows.get(&of)?.violation(now, trials))
     }
 }
 

@@ -179,17 +179,17 @@ impl Windows {
         });
     }
 
-    /// Returns why an attempt must not begin now.
-    pub(super) fn violation(&self, now: u64) -> Option<String> {
+    /// Returns why an attempt must not begin now. `trials` is true if it may be a trial. All calls
+    /// are of one client, which opened the window, so that it has no trial before the interval is over.
+    pub(super) fn violation(&self, now: u64, trials: bool) -> Option<String> {
         let open = self.certain?;
-        let probe = open.from
-            + if open.hint {
-                HINT_PROBE_MS
-            } else {
-                GUESS_PROBE_MS
-            };
+        let after = match open.hint {
+            true => HINT_PROBE_MS,
+            false if trials => TRIAL_INTERVAL_MS,
+            false => GUESS_PROBE_MS,
+        };
         let is_open = open.from < now && now < open.until;
-        (is_open && now < probe).then(|| format!("it is blocked: {open:?}"))
+        (is_open && now < open.from + after).then(|| format!("it is blocked: {open:?}"))
     }
 }
 
@@ -217,6 +217,9 @@ const HALF_HOUR_MS: u64 = 30 * 60 * 1_000;
 
 /// The longest hint that is obeyed.
 const HINT_MAX_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// The time between two trials of a window of the classes that are checked here.
+const TRIAL_INTERVAL_MS: u64 = 30 * 1_000;
 
 /// The earliest probe of a guess: after five minutes, give or take a fifth.
 const GUESS_PROBE_MS: u64 = 4 * 60 * 1_000;

@@ -12,6 +12,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
 
+use super::sites::SiteOutage;
 use super::windows::Windows;
 use crate::stage::EPOCH;
 
@@ -47,6 +48,8 @@ pub(super) struct State {
     pub(super) incarnations: u64,
     pub(super) requests: BTreeMap<u64, Request>,
     pub(super) in_flight: [u32; PROVIDERS],
+    /// By provider and model.
+    pub(super) outages: BTreeMap<(usize, usize), SiteOutage>,
     /// Violations seen by the token endpoint: two concurrent refreshes of one account, or a token
     /// used twice.
     pub(super) refreshing: BTreeSet<(String, u64)>,
@@ -141,6 +144,8 @@ pub(super) struct Request {
     pub(super) sent: Vec<String>,
     /// How many of them got a 401 although their account can be refreshed.
     pub(super) stale: usize,
+    /// The credentials at which it failed without anything to blame.
+    pub(super) failed: BTreeSet<String>,
     /// True if the provider rejected it as invalid.
     pub(super) refused: bool,
     /// True if a stream ended with an error after content.
@@ -159,6 +164,7 @@ impl World {
                 incarnations: 0,
                 requests: BTreeMap::new(),
                 in_flight: [0; PROVIDERS],
+                outages: BTreeMap::new(),
                 refreshing: BTreeSet::new(),
                 provider_in_flight_max: PROVIDER_IN_FLIGHT_MAX,
                 cooling_disabled: false,

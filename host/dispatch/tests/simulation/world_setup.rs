@@ -20,6 +20,9 @@ use crate::fake_plugins::{FakeExecutor, FakeSelector, fault};
 /// The credential that always works. No actor changes it.
 pub(super) const STEADY: &str = "steady";
 
+/// Its provider, which other credentials have as well.
+pub(super) const STEADY_PROVIDER: usize = PROVIDERS - 1;
+
 /// Rounds of a call.
 pub(super) const ROUNDS: u32 = 3;
 
@@ -32,7 +35,7 @@ const FIRST_BYTE: Duration = Duration::from_secs(5);
 pub(super) fn steady_registration(world: &World) -> Registration {
     let account = Account {
         incarnation: 0,
-        provider: PROVIDERS - 1,
+        provider: STEADY_PROVIDER,
         models: (0..MODELS).collect(),
         oauth: false,
         phases: BTreeMap::new(),
