@@ -3,6 +3,7 @@
 mod admin_token;
 mod api;
 mod client_keys;
+mod content_coding;
 mod cors;
 mod errors;
 pub mod limits;
