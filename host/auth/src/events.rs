@@ -61,6 +61,8 @@ pub struct AttemptEvent {
     pub provider: ProviderName,
     /// The model.
     pub model: ModelKey,
+    /// When the attempt began. A cooldown that began later is not its doing.
+    pub began: Timestamp,
     /// The outcome.
     pub outcome: Outcome,
 }

@@ -136,6 +136,7 @@ impl Inner {
             .hooks
             .has_subscribers()
             .then(|| attempt.model().clone());
+        let began = attempt.began();
         let mut state = self.lock();
         state.leases.settle(outcome);
         let effects = state.pool.settle(attempt, outcome, first_byte, now);
@@ -145,6 +146,7 @@ impl Inner {
             let note = AttemptEvent {
                 provider: credential.provider.clone(),
                 model,
+                began,
                 outcome: outcome.clone(),
             };
             self.emit(&credential.id, now, EventKind::Attempt(note));

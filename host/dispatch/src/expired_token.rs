@@ -43,6 +43,12 @@ pub(crate) async fn wait_for_token(
             let again = auth.lease_again(slot, query, context.clock.now());
             return again.map_err(|error| AttemptError::Upstream(Box::new(unavailable(&error))));
         }
+        // The credential was removed meanwhile, so its token is not sent any more.
+        Err(RefreshError::NotFound) => {
+            lease.settle(Outcome::Inconclusive, context.clock.now(), None);
+            let failure = unavailable(&LeaseError::NotInPool);
+            return Err(AttemptError::Upstream(Box::new(failure)));
+        }
         // Nothing can refresh this token. Its end may be wrong, so the provider decides.
         Err(error) if !was_planned(&error) => return Ok(lease),
         Err(error) => error,

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::join_all;
 use jackfield_auth::{
-    BoxFuture, RefreshError, RefreshFailure, RefreshJob, Refresher, Registration, TokenPatch,
+    BoxFuture, Origin, RefreshError, RefreshFailure, RefreshJob, Refresher, Registration,
+    TokenPatch,
 };
-use jackfield_credential::{CredentialKind, ProviderName};
+use jackfield_credential::{CredentialId, CredentialKind, ProviderName};
 use jackfield_dispatch::CallError;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -64,15 +65,17 @@ fn stage_of_expired(
     refused: usize,
     errors: Vec<RefreshError>,
 ) -> (Stage, Arc<FakeRefresher>) {
-    stage_with(credentials, refused, errors, |registration| {
-        registration.credential.kind = CredentialKind::Oauth;
-        registration.expires_at = Some(EPOCH);
-        let old = format!("sk-of-old-{}", registration.credential.id);
-        let secrets = [("api-key", old), ("refresh-token", "rt".to_owned())];
-        registration.secrets = secrets
-            .map(|(name, secret)| (name.to_owned(), secret.into()))
-            .into();
-    })
+    stage_with(credentials, refused, errors, expire)
+}
+
+fn expire(registration: &mut Registration) {
+    registration.credential.kind = CredentialKind::Oauth;
+    registration.expires_at = Some(EPOCH);
+    let old = format!("sk-of-old-{}", registration.credential.id);
+    let secrets = [("api-key", old), ("refresh-token", "rt".to_owned())];
+    registration.secrets = secrets
+        .map(|(name, secret)| (name.to_owned(), secret.into()))
+        .into();
 }
 
 fn stage_with(
@@ -224,6 +227,28 @@ async fn expired_token_that_nothing_can_refresh_is_sent() {
     assert_eq!(stage.upstream.credentials(), ["old-a"; 2]);
     assert_eq!(fake_refresher.calls.load(Ordering::Relaxed), 1);
     assert!(stage.cooling().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_of_a_credential_that_was_removed_during_the_refresh_is_not_sent() {
+    let (stage, _) = stage_with(2, 0, vec![], |registration| {
+        expire(registration);
+        registration.origin = Origin::Admin;
+    });
+    let removed = async {
+        sleep(SECOND / 2).await;
+        stage
+            .dispatcher
+            .auth()
+            .remove(&CredentialId::new("a"))
+            .await
+    };
+    let (response, removed) = tokio::join!(stage.whole(), removed);
+    assert_eq!(removed, Ok(()));
+    assert_eq!(text(response).await, COMPLETION);
+    assert_eq!(stage.upstream.credentials(), ["b"]);
+    assert!(stage.cooling().is_empty());
+    stage.assert_closed();
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@ mod admin_token;
 mod api;
 mod browser_guard;
 mod client_keys;
+mod content_coding;
 mod cors;
 mod errors;
 pub mod limits;

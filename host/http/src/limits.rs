@@ -84,6 +84,3 @@ pub const UPSTREAM_SERVED_MAX: usize = 16_384;
 
 /// Largest chunk of a provider's decoded body, in bytes. A small body can expand to gigabytes.
 pub const DECODED_CHUNK_BYTES: usize = 16 << 10;
-
-/// The largest window of a provider's zstd body, as a power of two: 8 MiB, which RFC 9659 sets for HTTP.
-pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;

@@ -168,18 +168,18 @@ impl Simulation {
         self.world.change_account(id, |account| {
             account.enabled = enabled;
             // Enabled again, it gets one attempt at once.
-            account.blocks.clear();
+            account.allow_attempts();
         });
         self.world.log(&format!("{id} enabled: {enabled}"));
         // A bad disk affects durability only.
         let _ = self.auth.set_enabled(&CredentialId::new(id), enabled).await;
-        self.world.change_account(id, |_| {});
+        self.world.change_account(id, Account::allow_attempts);
     }
 
     fn reset(&self, id: &str) {
         self.world.log(&format!("{id} reset"));
         self.world
-            .change_account(id, |account| account.blocks.clear());
+            .change_account(id, |account| account.windows.clear());
         self.auth.reset(&CredentialId::new(id)).unwrap();
     }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use jackfield_credential::{CandidateQuery, Endpoint};
 use jackfield_dialect::Dialect;
 use jackfield_dispatch::{Call, CallError, Dispatcher, Operation, StreamFraming};
 use serde_json::json;
@@ -18,7 +17,7 @@ use crate::stage::read_body;
 
 /// One request of a client, and the check of its result.
 pub(super) async fn run_client(world: Arc<World>, dispatcher: Arc<Dispatcher>, number: u64) {
-    let model = world.random(0..MODELS as u64);
+    let model = usize::try_from(world.random(0..MODELS as u64)).unwrap();
     let (stream, invalid) = (world.chance(60), world.chance(4));
     let disconnects_after = world
         .chance(8)
@@ -41,7 +40,6 @@ pub(super) async fn run_client(world: Arc<World>, dispatcher: Arc<Dispatcher>, n
         pinned: None,
         deadline: dispatcher.deadline(),
     };
-    let endpoint = call.endpoint();
     world.log(&format!("request {number} begins"));
     let response_future = async {
         let response = dispatcher.call(call).await?;
@@ -68,8 +66,10 @@ pub(super) async fn run_client(world: Arc<World>, dispatcher: Arc<Dispatcher>, n
         }
         return;
     };
-    if result.is_err() && !invalid && everything_cools(&dispatcher, endpoint, model) {
-        world.log(&format!("request {number} failed, and everything cools"));
+    if result.is_err() && !invalid && world.may_all_cool(model) {
+        world.log(&format!(
+            "request {number} failed, and the site of all may cool"
+        ));
         return;
     }
     world.check_response(
@@ -77,18 +77,6 @@ pub(super) async fn run_client(world: Arc<World>, dispatcher: Arc<Dispatcher>, n
         invalid,
         result.map(|(status, bytes, body_error)| (status, bytes, body_error.is_some())),
     );
-}
-
-/// Whether no credential is available for a model. The steady one may cool for a moment as well, with its
-/// site: all requests here are of one client, so that none is another client's trial.
-fn everything_cools(dispatcher: &Dispatcher, endpoint: Endpoint, model: u64) -> bool {
-    let name = format!("m{model}");
-    let query = CandidateQuery {
-        endpoint,
-        ..CandidateQuery::first_round(&name)
-    };
-    let now = dispatcher.clock().now();
-    dispatcher.auth().candidates(&query, now).is_err()
 }
 
 impl World {

@@ -1,24 +1,11 @@
-//! The oracle: which credentials may not be called, and until when. Its bounds are the minimum
-//! that the rules require, derived from outcomes and not from the pool.
+//! The oracle: which credentials may not be called, and until when, derived from the outcomes of
+//! attempts and not from the pool.
 
-use jackfield_auth::{Event, EventKind, Hook};
-use jackfield_credential::{Failure, Outcome, Scope, kind};
+use jackfield_auth::{AttemptEvent, Event, EventKind, Hook, RefreshEvent};
+use jackfield_credential::{Failure, Outcome, Scope};
 
+use super::windows::{Cooldown, Windows};
 use super::world::{Account, World};
-
-/// A period in which an account or a model may not be called, except for a probe.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Block {
-    pub(super) from: u64,
-    pub(super) until: u64,
-}
-
-/// The earliest time of a probe: five minutes, minus a fifth. After a hint it is later.
-const PROBE_FIRST_MS: u64 = 4 * 60 * 1000;
-
-/// The first guess after a refusal, and after a rate limit without a hint.
-const REFUSED_MS: u64 = 5_000;
-const LIMITED_MS: u64 = 1_000;
 
 impl Hook for World {
     fn on_event(&self, event: &Event) {
@@ -32,18 +19,22 @@ impl Hook for World {
                     describe(&note.outcome)
                 ));
                 self.lock().results += 1;
-                self.apply_result(id, model, &note.outcome, World::millis(event.at));
+                self.apply_result(id, model, note, World::millis(event.at));
             }
             EventKind::Refresh(note) => {
                 self.log(&format!("refresh of {id}: {note:?}"));
-                // A new secret drops what speaks of the old one.
-                if let Some(account) = self.lock().accounts.get_mut(id) {
-                    account.blocks.remove(&None);
+                if let RefreshEvent::Refreshed(_) = note
+                    && let Some(account) = self.lock().accounts.get_mut(id)
+                {
+                    account.windows.entry(None).or_default().renew();
                 }
             }
             EventKind::Health(change) => {
                 let to = change.to.availability(event.at);
-                self.log(&format!("health of {id} {:?}: {to:?}", change.model));
+                self.log(&format!(
+                    "health of {id} {:?} {:?}: {to:?}",
+                    change.place, change.model
+                ));
             }
             EventKind::Registered | EventKind::Updated | EventKind::Removed => {
                 self.log(&format!("{} {id}", event.kind.label()));
@@ -55,35 +46,45 @@ impl Hook for World {
 impl World {
     /// Records that a request is served: its first content has been sent, long before its result
     /// is known. That may refute a guess, even one that came after the request began.
-    pub(super) fn end_blocks(&self, id: &str, incarnation: u64, model: usize) {
+    pub(super) fn note_content(&self, id: &str, incarnation: u64, model: usize) {
         let mut state = self.lock();
         let account = state.accounts.get_mut(id);
-        if let Some(account) = account.filter(|account| account.incarnation == incarnation) {
-            account.end_blocks(model);
+        let Some(account) = account.filter(|account| account.incarnation == incarnation) else {
+            return;
+        };
+        for of in [None, Some(model)] {
+            account.windows.entry(of).or_default().serve();
         }
     }
 
-    fn apply_result(&self, id: &str, model: usize, outcome: &Outcome, at: u64) {
+    fn apply_result(&self, id: &str, model: usize, result: &AttemptEvent, at: u64) {
         let mut state = self.lock();
-        let all_disabled = state.cooling_disabled;
+        let all_waived = state.cooling_disabled;
         let Some(account) = state.accounts.get_mut(id) else {
             return;
         };
-        match outcome {
-            Outcome::Success => account.end_blocks(model),
-            Outcome::Failed(_) if at < account.stale_results_until => {}
+        let began = Self::millis(result.began);
+        if began < account.added_at {
+            return;
+        }
+        match &result.outcome {
+            Outcome::Success => {
+                for of in [None, Some(model)] {
+                    account.windows.entry(of).or_default().succeed(began);
+                }
+            }
             Outcome::Failed(failure) => {
-                let disabled = account.cooling_disabled.unwrap_or(all_disabled);
-                let Some(length) = min_block_ms(failure, disabled) else {
-                    return;
-                };
-                let of = match failure.scope {
-                    Scope::Credential => None,
-                    _ => Some(model),
-                };
+                let waived = account.cooling_disabled.unwrap_or(all_waived);
+                let of = (failure.scope != Scope::Credential).then_some(model);
                 // A model that it does not serve has no state.
-                if of.is_none_or(|model| account.models.contains(&model)) {
-                    account.block(of, model, at, length);
+                if of.is_none_or(|model| account.models.contains(&model))
+                    && let Some(cooldown) = Cooldown::of(failure, waived)
+                {
+                    account
+                        .windows
+                        .entry(of)
+                        .or_default()
+                        .fail(began, at, cooldown);
                 }
             }
             Outcome::Cancelled | Outcome::Inconclusive => {}
@@ -92,67 +93,23 @@ impl World {
 }
 
 impl Account {
-    /// A request was served: the blocks end. Attempts from before them may still fail, and then
-    /// begin none.
-    fn end_blocks(&mut self, model: usize) {
-        for of in [None, Some(model)] {
-            if let Some(block) = self.blocks.get_mut(&of) {
-                block.until = block.from;
-            }
+    /// Records that the operator did something after which one attempt may be made at once.
+    pub(super) fn allow_attempts(&mut self) {
+        self.windows.values_mut().for_each(Windows::allow);
+    }
+
+    /// Records that it was added with stored health, of which some may be old or lost.
+    pub(super) fn forget_windows(&mut self, now: u64) {
+        for of in self.models.iter().copied().map(Some).chain([None]) {
+            self.windows.entry(of).or_default().forget(now);
         }
     }
 
-    /// A failure blocks, unless its attempt may be older than the last window.
-    fn block(&mut self, of: Option<usize>, model: usize, at: u64, length: u64) {
-        let known = self.blocks.get(&of).copied();
-        let under_way = self.began.get(&model).into_iter().flatten().copied();
-        let ended = self.ended.get(&model).into_iter().flatten();
-        let ended = ended
-            .filter(|(ended, _)| *ended == at)
-            .map(|(_, began)| *began);
-        let oldest = under_way.chain(ended).min();
-        if let Some(known) = known {
-            let in_window = at < known.until;
-            let old = oldest.is_none_or(|oldest| oldest <= known.from);
-            if old && in_window {
-                return;
-            }
-            if old {
-                // It may count or not, so nothing is known from here on.
-                self.blocks.remove(&of);
-                return;
-            }
-        }
-        let until = at + length;
-        self.blocks.insert(of, Block { from: at, until });
-    }
-
-    /// Returns why a call to a blocked credential comes too early for a probe.
-    pub(super) fn block_violation(&self, model: usize, now: u64) -> Option<String> {
-        [None, Some(model)].iter().find_map(|of| {
-            let block = self.blocks.get(of)?;
-            if now <= block.from || block.until <= now {
-                return None;
-            }
-            let blocked = now < block.from + PROBE_FIRST_MS;
-            blocked.then(|| format!("it is blocked: {block:?}"))
-        })
-    }
-}
-
-/// Returns how long a failure blocks at least, in milliseconds; `None` if it need not block.
-fn min_block_ms(failure: &Failure, guesses_waived: bool) -> Option<u64> {
-    if matches!(failure.scope, Scope::Request | Scope::Transport) {
-        return None;
-    }
-    if let Some(hint) = failure.retry_after {
-        return Some(u64::try_from(hint.as_millis()).unwrap());
-    }
-    match (failure.status, &*failure.kind) {
-        // The provider may have more than one reason for others, and need not block the model.
-        (Some(401 | 402), _) => Some(REFUSED_MS),
-        (_, kind::RATE_LIMIT | kind::QUOTA) if !guesses_waived => Some(LIMITED_MS),
-        _ => None,
+    /// Returns why a call comes within a cooldown, and too early for a probe. `trials` is true if nothing may
+    /// be available, so that it may be a trial.
+    pub(super) fn window_violation(&self, model: usize, now: u64, trials: bool) -> Option<String> {
+        let mut windows = [None, Some(model)].into_iter();
+        windows.find_map(|of| self.windows.get(&of)?.violation(now, trials))
     }
 }
 

@@ -34,7 +34,11 @@ struct InFlightRequest {
     /// The number of the account, among those with this name.
     incarnation: u64,
     model: usize,
-    began: u64,
+    /// The number of the client's request.
+    number: u64,
+    arrived: u64,
+    /// True if its failure will speak of nothing.
+    unattributed: bool,
 }
 
 impl Upstream for Network {
@@ -43,16 +47,19 @@ impl Upstream for Network {
         request: UpstreamRequest,
     ) -> BoxFuture<'_, Result<UpstreamResponse, TransportError>> {
         let received = ReceivedRequest::of(&request);
-        let under_way = self.0.receive(&received);
-        let script = self.0.script(&received);
+        let mut under_way = self.0.receive(&received);
+        let (script, unattributed) = self.0.script(&received);
+        under_way.unattributed = unattributed;
         Box::pin(async move {
             let upstream = FakeUpstream::new(move |_, _| script.clone());
             let mut response = upstream.send(request).await?;
             let (world, id) = (Arc::clone(&under_way.world), under_way.id.clone());
             let (incarnation, model) = (under_way.incarnation, under_way.model);
+            let arrived = under_way.arrived;
             let body = response.body.inspect(move |chunk| {
                 if chunk.as_ref().is_ok_and(|chunk| has_content(chunk)) {
-                    world.end_blocks(&id, incarnation, model);
+                    world.note_content(&id, incarnation, model);
+                    world.note_site_serves(&id, model, arrived);
                 }
             });
             let mut under_way = Some(under_way);
@@ -117,7 +124,6 @@ impl World {
         if let Some(account) = state.accounts.get_mut(id) {
             incarnation = account.incarnation;
             account.in_flight += 1;
-            account.began.entry(*model).or_default().push(now);
             let provider = account.provider;
             state.in_flight[provider] += 1;
         }
@@ -126,30 +132,34 @@ impl World {
             id: id.clone(),
             incarnation,
             model: *model,
-            began: now,
+            number: *number,
+            arrived: now,
+            unattributed: false,
         }
     }
 
-    /// Returns the response.
-    fn script(&self, received: &ReceivedRequest) -> Script {
+    /// Returns the response, and whether it is a failure for which the provider blames nothing.
+    fn script(&self, received: &ReceivedRequest) -> (Script, bool) {
         let now = self.now();
         let mut state = self.lock();
         let pause = Duration::from_millis(state.rng.random_range(0..900));
         let step = Duration::from_millis(state.rng.random_range(0..300));
         let Some(account) = state.accounts.get(&received.id) else {
-            return Script::json(401, error_body("no such account", "authentication_error"));
+            let body = error_body("no such account", "authentication_error");
+            return (Script::json(401, body), false);
         };
         if account.secret != received.secret || account.expires_at <= now {
             let renewable = account.oauth;
             let request = state.requests.entry(received.number).or_default();
             request.stale += usize::from(renewable);
-            return Script::json(401, error_body("expired", "authentication_error")).after(pause);
+            let body = error_body("expired", "authentication_error");
+            return (Script::json(401, body).after(pause), false);
         }
         let (mode, ends) = account.mode(received.model, now);
         if received.invalid && mode.reads_request() {
             state.requests.entry(received.number).or_default().refused = true;
             let body = error_body("messages: wrong", "invalid_request_error");
-            return Script::json(400, body).after(pause);
+            return (Script::json(400, body).after(pause), false);
         }
         if received.stream && mode == Mode::FailsAfterContent {
             state
@@ -158,11 +168,13 @@ impl World {
                 .or_default()
                 .stream_failed = true;
         }
-        response(mode, received.stream, ends.saturating_sub(now), step).after(match mode {
+        let response = response(mode, received.stream, ends.saturating_sub(now), step);
+        let response = response.after(match mode {
             Mode::Stalled if received.stream => Duration::from_hours(1),
             Mode::Stalled => Duration::from_secs(30),
             _ => pause,
-        })
+        });
+        (response, mode.fails_unattributed())
     }
 }
 
@@ -205,12 +217,31 @@ impl State {
         if account.provider == 0 && self.in_flight[0] >= self.provider_in_flight_max {
             problems.push("its provider is at its limit".to_owned());
         }
-        problems.extend(account.block_violation(*model, now));
+        let trials = self.may_all_cool(*model, now);
+        problems.extend(account.window_violation(*model, now, trials));
         problems
     }
 }
 
 impl Mode {
+    /// True if its failures blame nothing: neither the account nor the model nor the request, and
+    /// not the way, since the request was sent.
+    fn fails_unattributed(self) -> bool {
+        match self {
+            Self::Empty
+            | Self::FailsAfterContent
+            | Self::FailsBeforeContent
+            | Self::ServerError
+            | Self::Stalled => true,
+            Self::Healthy
+            | Self::ModelNotFound
+            | Self::PaymentRequired
+            | Self::RateLimited { .. }
+            | Self::Unauthorized
+            | Self::Unreachable => false,
+        }
+    }
+
     /// True if the provider reads the request at all.
     fn reads_request(self) -> bool {
         matches!(
@@ -259,7 +290,12 @@ fn response(mode: Mode, streamed: bool, left_ms: u64, step: Duration) -> Script 
 
 impl Drop for InFlightRequest {
     fn drop(&mut self) {
-        let now = self.world.now();
+        if self.unattributed {
+            let Self {
+                number, id, model, ..
+            } = self;
+            self.world.note_unattributed_failure(*number, id, *model);
+        }
         let mut state = self.world.lock();
         let account = state.accounts.get_mut(&self.id);
         let Some(account) = account.filter(|account| account.incarnation == self.incarnation)
@@ -267,14 +303,6 @@ impl Drop for InFlightRequest {
             return;
         };
         account.in_flight -= 1;
-        if let Some(began) = account.began.get_mut(&self.model)
-            && let Some(index) = began.iter().position(|&began| began == self.began)
-        {
-            began.swap_remove(index);
-        }
-        let ended = account.ended.entry(self.model).or_default();
-        ended.retain(|(ended, _)| *ended == now);
-        ended.push((now, self.began));
         let provider = account.provider;
         state.in_flight[provider] -= 1;
     }

@@ -27,14 +27,13 @@ impl Simulation {
     pub(super) async fn reload(&self) {
         let world = &self.world;
         let _changing = self.auth.lock_registrations().await;
-        let began = world.now();
-        // Health known by then is stored, if the disk is good.
-        let health_saved_at = self.auth.flush().await.is_ok().then_some(began);
+        // The disk may be bad: then some health is lost.
+        let _ = self.auth.flush().await;
         let persisted = self.auth.persisted_state().await.unwrap();
         if world.chance(20) {
             world.toggle_options();
         }
-        let new = world.next_configuration(health_saved_at);
+        let new = world.next_configuration();
         let before = self.snapshot.load().configuration;
         let reconfiguration = Reconfiguration {
             registrations: new.registrations,
@@ -69,7 +68,7 @@ impl World {
         }
     }
 
-    fn next_configuration(&self, health_saved_at: Option<u64>) -> NextConfiguration {
+    fn next_configuration(&self) -> NextConfiguration {
         let (present, absent): (Vec<String>, Vec<String>) = {
             let state = self.lock();
             let present = state.accounts.keys().filter(|id| *id != STEADY);
@@ -82,7 +81,7 @@ impl World {
         for id in &present {
             match self.random(0..20) {
                 0 | 1 => {
-                    self.retire(id, health_saved_at);
+                    self.retire(id);
                     removed += 1;
                 }
                 2..=4 => self.alter(id),
@@ -94,7 +93,11 @@ impl World {
         for id in &absent {
             match self.random(0..20) {
                 0..=7 => self.restore(id),
-                8 => drop(new_registration(self, id)),
+                8 => {
+                    drop(new_registration(self, id));
+                    // The health of its predecessor may be stored.
+                    self.change_account(id, |account| account.forget_windows(account.added_at));
+                }
                 _ => continue,
             }
             added += 1;
@@ -118,14 +121,11 @@ impl World {
 
     /// Removes it from the configuration. Its stored health is there when a configuration adds it
     /// again.
-    fn retire(&self, id: &str, health_saved_at: Option<u64>) {
+    fn retire(&self, id: &str) {
         self.log(&format!("{id} is removed from the configuration"));
-        let Some(mut account) = self.detach(id) else {
-            return;
-        };
-        let was_saved = |from: u64| health_saved_at.is_some_and(|saved_at| from < saved_at);
-        account.blocks.retain(|_, block| was_saved(block.from));
-        self.lock().retired.insert(id.to_owned(), account);
+        if let Some(account) = self.detach(id) {
+            self.lock().retired.insert(id.to_owned(), account);
+        }
     }
 
     /// Adds it again, with its tokens, the operator's override and its health.
@@ -134,8 +134,8 @@ impl World {
         let now = self.now();
         let mut state = self.lock();
         let mut account = state.retired.remove(id).unwrap();
-        // One attempt may find out at once whether its cooldowns are still needed.
-        account.blocks.clear();
+        account.forget_windows(now);
+        account.added_at = now;
         account.changed_at = now;
         state.accounts.insert(id.to_owned(), account);
     }
@@ -168,14 +168,14 @@ impl World {
                     account.phases.entry(model).or_insert(fate);
                 }
                 let served = |of: &Option<usize>| of.is_none_or(|of| models.contains(&of));
-                account.blocks.retain(|of, _| served(of));
+                account.windows.retain(|of, _| served(of));
                 account.models = models;
             }
             if let Some(provider) = provider {
                 let provider = usize::try_from(provider).unwrap();
                 if provider != account.provider {
                     // Another provider may serve it at once.
-                    account.blocks.clear();
+                    account.allow_attempts();
                 }
                 moved = Some((account.provider, provider, account.in_flight));
                 account.provider = provider;
@@ -198,8 +198,8 @@ impl World {
         };
         let source = random_source(self, before, oauth);
         self.change_account(id, |account| {
-            // Another secret starts afresh.
-            account.blocks.clear();
+            // Another secret starts afresh, and of another account one attempt finds out at once.
+            account.allow_attempts();
             account.source = source;
             account.secret = source.secret;
             account.refresh_token = source.refresh_token;

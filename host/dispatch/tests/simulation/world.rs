@@ -12,7 +12,8 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
 
-use super::oracle::Block;
+use super::sites::SiteOutage;
+use super::windows::Windows;
 use crate::stage::EPOCH;
 
 /// Duration of the simulation in milliseconds of virtual time: several long windows with their
@@ -47,6 +48,8 @@ pub(super) struct State {
     pub(super) incarnations: u64,
     pub(super) requests: BTreeMap<u64, Request>,
     pub(super) in_flight: [u32; PROVIDERS],
+    /// By provider and model.
+    pub(super) outages: BTreeMap<(usize, usize), SiteOutage>,
     /// Violations seen by the token endpoint: two concurrent refreshes of one account, or a token
     /// used twice.
     pub(super) refreshing: BTreeSet<(String, u64)>,
@@ -84,15 +87,11 @@ pub(super) struct Account {
     pub(super) enabled: bool,
     /// When the operator last changed it.
     pub(super) changed_at: u64,
-    /// Until when results of an earlier account with this name may arrive; they have no effect on
-    /// this one.
-    pub(super) stale_results_until: u64,
-    /// By model; `None` is the account.
-    pub(super) blocks: BTreeMap<Option<usize>, Block>,
-    /// When the requests in progress began, by model.
-    pub(super) began: BTreeMap<usize, Vec<u64>>,
-    /// When requests of the last moment ended and began, by model.
-    pub(super) ended: BTreeMap<usize, Vec<(u64, u64)>>,
+    /// When it was added to the pool. Earlier attempts were of another account with this name, and have
+    /// no effect on this one.
+    pub(super) added_at: u64,
+    /// Its cooldowns by model; `None` is the account.
+    pub(super) windows: BTreeMap<Option<usize>, Windows>,
 }
 
 /// What the source of an account defines for its tokens.
@@ -145,6 +144,8 @@ pub(super) struct Request {
     pub(super) sent: Vec<String>,
     /// How many of them got a 401 although their account can be refreshed.
     pub(super) stale: usize,
+    /// The credentials at which it failed without anything to blame.
+    pub(super) failed: BTreeSet<String>,
     /// True if the provider rejected it as invalid.
     pub(super) refused: bool,
     /// True if a stream ended with an error after content.
@@ -163,6 +164,7 @@ impl World {
                 incarnations: 0,
                 requests: BTreeMap::new(),
                 in_flight: [0; PROVIDERS],
+                outages: BTreeMap::new(),
                 refreshing: BTreeSet::new(),
                 provider_in_flight_max: PROVIDER_IN_FLIGHT_MAX,
                 cooling_disabled: false,
@@ -227,7 +229,7 @@ impl World {
         let of = state.accounts.keys().find(|id| first.contains(*id));
         let ours = |line: &&String| of.is_none_or(|id| line.contains(id));
         let mut story: Vec<&String> = state.trace.iter().filter(ours).collect();
-        let end = story.iter().position(|line| line.contains("WRONG"));
+        let end = story.iter().position(|line| line.contains("VIOLATION"));
         story.truncate(end.map_or(story.len(), |end| end + 1));
         let story: Vec<&str> = story.iter().map(|line| line.as_str()).collect();
         let story = story[story.len().saturating_sub(TRACE_LINES_MAX)..].join("\n");

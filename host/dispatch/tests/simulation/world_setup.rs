@@ -20,6 +20,9 @@ use crate::fake_plugins::{FakeExecutor, FakeSelector, fault};
 /// The credential that always works. No actor changes it.
 pub(super) const STEADY: &str = "steady";
 
+/// Its provider, which other credentials have as well.
+pub(super) const STEADY_PROVIDER: usize = PROVIDERS - 1;
+
 /// Rounds of a call.
 pub(super) const ROUNDS: u32 = 3;
 
@@ -32,7 +35,7 @@ const FIRST_BYTE: Duration = Duration::from_secs(5);
 pub(super) fn steady_registration(world: &World) -> Registration {
     let account = Account {
         incarnation: 0,
-        provider: PROVIDERS - 1,
+        provider: STEADY_PROVIDER,
         models: (0..MODELS).collect(),
         oauth: false,
         phases: BTreeMap::new(),
@@ -52,10 +55,8 @@ pub(super) fn steady_registration(world: &World) -> Registration {
         in_flight: 0,
         enabled: true,
         changed_at: 0,
-        stale_results_until: 0,
-        blocks: BTreeMap::new(),
-        began: BTreeMap::new(),
-        ended: BTreeMap::new(),
+        added_at: 0,
+        windows: BTreeMap::new(),
     };
     let registration = registration(STEADY, &account);
     world.lock().accounts.insert(STEADY.to_owned(), account);
@@ -99,10 +100,8 @@ pub(super) fn new_registration(world: &World, id: &str) -> Registration {
         in_flight: 0,
         enabled: before.usable,
         changed_at: now,
-        stale_results_until: before.haunted_until,
-        blocks: BTreeMap::new(),
-        began: BTreeMap::new(),
-        ended: BTreeMap::new(),
+        added_at: now,
+        windows: BTreeMap::new(),
         models,
     };
     let registration = registration(id, &account);
@@ -115,7 +114,6 @@ struct Predecessor {
     /// Its last number.
     secret: u64,
     usable: bool,
-    haunted_until: u64,
 }
 
 impl World {
@@ -130,28 +128,20 @@ impl World {
             Predecessor {
                 secret: 0,
                 usable: true,
-                haunted_until: 0,
             },
             |account| Predecessor {
                 secret: account.secret,
                 usable: usable || account.enabled,
-                haunted_until: account.stale_results_until,
             },
         )
     }
 
     /// Removes an account from the records.
     pub(super) fn detach(&self, id: &str) -> Option<Account> {
-        let now = self.now();
         let mut state = self.lock();
         let mut account = state.accounts.remove(id)?;
         state.in_flight[account.provider] -= account.in_flight;
-        if account.in_flight > 0 {
-            account.stale_results_until = now + 600_000;
-        }
         account.in_flight = 0;
-        account.began.clear();
-        account.ended.clear();
         account.incarnation = state.next_incarnation();
         Some(account)
     }

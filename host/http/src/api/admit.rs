@@ -11,9 +11,10 @@ use jackfield_dispatch::{Call, Operation, StreamFraming, forwarded_headers};
 use tokio::time::Instant;
 
 use super::Api;
-use super::content_encoding::{BodyCoding, codings};
+use super::content_encoding::codings;
 use super::request_body::{self, discard};
 use crate::admin_token::{PinError, pinned};
+use crate::content_coding::ContentCoding;
 use crate::errors::{ErrorClass, IngressError, SUPPORTED_ENCODINGS};
 use crate::render::{self, GatewayError};
 
@@ -41,7 +42,7 @@ impl Endpoint {
 /// What is known of a request before its body is read.
 struct Admitted {
     principal: Arc<str>,
-    codings: Vec<BodyCoding>,
+    codings: Vec<ContentCoding>,
     bytes_max: usize,
     /// A slow upload uses the call's time.
     deadline: Instant,

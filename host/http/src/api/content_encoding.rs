@@ -1,24 +1,14 @@
 //! Content encodings of request bodies (RFC 9110, section 8.4). What a body expands to is bounded, and so
 //! is each step of a stack of encodings.
 
-use std::cell::Cell;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_ENCODING;
-use brotli::Decompressor;
 use bytes::Bytes;
-use flate2::bufread::{DeflateDecoder, ZlibDecoder};
-use flate2::read::MultiGzDecoder;
 
-/// One content encoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyCoding {
-    Brotli,
-    Deflate,
-    Gzip,
-    Zstd,
-}
+use crate::content_coding::{ContentCoding, is_identity};
 
 /// Why a body could not be decoded.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,55 +23,21 @@ pub(super) enum DecodeError {
 ///
 /// # Errors
 /// The first one that is not supported, in a form for messages, or the whole list if it is too long.
-pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<BodyCoding>, String> {
+pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<ContentCoding>, String> {
     let mut codings = Vec::new();
     for value in headers.get_all(CONTENT_ENCODING) {
         for name in value.as_bytes().split(|byte| *byte == b',') {
             let name = name.trim_ascii();
-            if name.is_empty() || name.eq_ignore_ascii_case(b"identity") {
+            if name.is_empty() || is_identity(name) {
                 continue;
             }
-            codings.push(BodyCoding::parse(name).ok_or_else(|| shown(name))?);
+            codings.push(ContentCoding::parse(name).ok_or_else(|| shown(name))?);
             if codings.len() > CODINGS_MAX {
                 return Err(format!("a stack of more than {CODINGS_MAX}"));
             }
         }
     }
     Ok(codings)
-}
-
-impl BodyCoding {
-    /// Names are case-insensitive, and `x-gzip` is `gzip` (RFC 9110, sections 8.4.1 and 8.4.1.3).
-    fn parse(name: &[u8]) -> Option<Self> {
-        match name.to_ascii_lowercase().as_slice() {
-            b"br" => Some(Self::Brotli),
-            b"deflate" => Some(Self::Deflate),
-            b"gzip" | b"x-gzip" => Some(Self::Gzip),
-            b"zstd" => Some(Self::Zstd),
-            _ => None,
-        }
-    }
-
-    /// Returns a reader of the decoded bytes.
-    fn reader<'a>(self, encoded: Box<dyn Read + 'a>) -> io::Result<Box<dyn Read + 'a>> {
-        Ok(match self {
-            Self::Brotli => Box::new(Decompressor::new(encoded, READ_BYTES)),
-            Self::Deflate => {
-                let mut encoded = BufReader::new(encoded);
-                if begins_as_zlib(encoded.fill_buf()?) {
-                    Box::new(ZlibDecoder::new(encoded))
-                } else {
-                    Box::new(DeflateDecoder::new(encoded))
-                }
-            }
-            Self::Gzip => Box::new(MultiGzDecoder::new(encoded)),
-            Self::Zstd => {
-                let mut decoder = zstd::Decoder::new(encoded)?;
-                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-                Box::new(decoder)
-            }
-        })
-    }
 }
 
 /// Decodes a body. `codings` are in the order in which they were applied. It takes up to some hundred
@@ -91,15 +47,15 @@ impl BodyCoding {
 /// When the body is invalid, or a step of the decoding has more than `bytes_max` bytes.
 pub(super) fn decode(
     encoded: &[u8],
-    codings: &[BodyCoding],
+    codings: &[ContentCoding],
     bytes_max: usize,
 ) -> Result<Bytes, DecodeError> {
-    let too_large = Cell::new(false);
+    let too_large = AtomicBool::new(false);
     let mut decoded = Vec::new();
     let result = layers(encoded, codings, bytes_max, &too_large)
         .and_then(|mut reader| reader.read_to_end(&mut decoded));
     match result {
-        _ if too_large.get() => Err(DecodeError::TooLarge),
+        _ if too_large.load(Ordering::Relaxed) => Err(DecodeError::TooLarge),
         Ok(_) => {
             // A long stream holds the body, so it must not hold the spare capacity as well.
             decoded.shrink_to_fit();
@@ -112,11 +68,11 @@ pub(super) fn decode(
 /// Stacks a reader for each encoding. The last one that was applied is decoded first.
 fn layers<'a>(
     encoded: &'a [u8],
-    codings: &[BodyCoding],
+    codings: &[ContentCoding],
     bytes_max: usize,
-    too_large: &'a Cell<bool>,
-) -> io::Result<Box<dyn Read + 'a>> {
-    let mut reader: Box<dyn Read + 'a> = Box::new(encoded);
+    too_large: &'a AtomicBool,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let mut reader: Box<dyn Read + Send + 'a> = Box::new(encoded);
     for coding in codings.iter().rev() {
         // Each step has the limit, not only the last one: a few bytes can expand to gigabytes of empty
         // gzip members, which take minutes and decode to nothing.
@@ -134,7 +90,7 @@ struct Bounded<'a, R> {
     inner: R,
     left: usize,
     /// Set when the limit was reached. The error itself would be lost in a decoder that wraps it.
-    too_large: &'a Cell<bool>,
+    too_large: &'a AtomicBool,
 }
 
 impl<R: Read> Read for Bounded<'_, R> {
@@ -146,21 +102,10 @@ impl<R: Read> Read for Bounded<'_, R> {
                 Ok(read)
             }
             None => {
-                self.too_large.set(true);
+                self.too_large.store(true, Ordering::Relaxed);
                 Err(io::Error::other("too large"))
             }
         }
-    }
-}
-
-/// Returns whether a `deflate` body has the header of zlib (RFC 1950, section 2.2), as RFC 9110 wants. Some
-/// clients send the bare data, and other servers read both (RFC 9110, section 8.4.1.2).
-fn begins_as_zlib(start: &[u8]) -> bool {
-    match start {
-        [method, flags, ..] => {
-            method & 0x0F == 8 && (u16::from(*method) * 256 + u16::from(*flags)).is_multiple_of(31)
-        }
-        _ => true,
     }
 }
 
@@ -182,13 +127,6 @@ fn shown(name: &[u8]) -> String {
 
 /// Encodings of one body. Clients use one; a proxy may add another.
 const CODINGS_MAX: usize = 4;
-
-/// The largest window of a zstd frame, as a power of two: 8 MiB, which RFC 9659 sets for HTTP. A decoder
-/// allocates what the frame asks for, by default up to 128 MiB.
-const ZSTD_WINDOW_LOG_MAX: u32 = 23;
-
-/// Bytes that are read at a time from a brotli body.
-const READ_BYTES: usize = 16 << 10;
 
 /// Longest part of a name in a message, in bytes.
 const SHOWN_BYTES_MAX: usize = 64;

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
-use super::content_encoding::{BodyCoding, DecodeError, decode};
+use super::content_encoding::{DecodeError, decode};
+use crate::content_coding::ContentCoding;
 use crate::errors::IngressError;
 use crate::limits::{DISCARD_TIMEOUT, DISCARDED_BYTES_MAX, REQUEST_BODY_TIMEOUT};
 
@@ -15,7 +16,7 @@ use crate::limits::{DISCARD_TIMEOUT, DISCARDED_BYTES_MAX, REQUEST_BODY_TIMEOUT};
 /// When the body is too large, ends early, takes too long, or cannot be decoded.
 pub(super) async fn read(
     body: &mut Body,
-    codings: Vec<BodyCoding>,
+    codings: Vec<ContentCoding>,
     bytes_max: usize,
 ) -> Result<Bytes, IngressError> {
     let encoded = collect(body, bytes_max).await?;

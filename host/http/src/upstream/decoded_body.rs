@@ -3,7 +3,7 @@
 //! to a large one needs no memory.
 
 use std::collections::VecDeque;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,22 +11,26 @@ use std::task::{Context, Poll, ready};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use bytes::{Buf, Bytes};
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use futures_util::Stream;
 use jackfield_dispatch::port::{TransportError, UpstreamBody};
 use parking_lot::Mutex;
 
-use crate::limits::{DECODED_CHUNK_BYTES, ZSTD_WINDOW_LOG_MAX};
+use crate::content_coding::{ContentCoding, VARIANT_BYTES, is_identity};
+use crate::limits::DECODED_CHUNK_BYTES;
 
 /// Returns the decoded body, and removes the headers that are about the encoded one. An encoding that is
 /// unknown here stays as it is; the dispatcher refuses it.
 pub(super) fn decode(headers: &mut HeaderMap, body: UpstreamBody) -> UpstreamBody {
-    let Some(coding) = coding(headers) else {
+    let Some(name) = only_name(headers) else {
         return body;
     };
+    let (coding, is_identity) = (ContentCoding::parse(name), is_identity(name));
+    if coding.is_none() && !is_identity {
+        return body;
+    }
     headers.remove(CONTENT_ENCODING);
     headers.remove(CONTENT_LENGTH);
-    let Some(coding) = coding.decoded() else {
+    let Some(coding) = coding else {
         return body;
     };
     Box::pin(DecodedBody {
@@ -38,48 +42,17 @@ pub(super) fn decode(headers: &mut HeaderMap, body: UpstreamBody) -> UpstreamBod
     })
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Coding {
-    Brotli,
-    Deflate,
-    Gzip,
-    Identity,
-    Zstd,
-}
-
-impl Coding {
-    fn decoded(self) -> Option<Self> {
-        (self != Self::Identity).then_some(self)
-    }
-}
-
-/// Returns the one encoding of a body that can be decoded.
-fn coding(headers: &HeaderMap) -> Option<Coding> {
+/// Returns the name of the one encoding of a body.
+fn only_name(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(CONTENT_ENCODING).iter();
     let (value, others) = (values.next()?, values.next());
-    if others.is_some() {
-        return None;
-    }
-    // Names are case-insensitive, and `x-gzip` is `gzip` (RFC 9110, sections 8.4.1 and 8.4.1.3).
-    match value
-        .as_bytes()
-        .trim_ascii()
-        .to_ascii_lowercase()
-        .as_slice()
-    {
-        b"br" => Some(Coding::Brotli),
-        b"deflate" => Some(Coding::Deflate),
-        b"gzip" | b"x-gzip" => Some(Coding::Gzip),
-        b"identity" => Some(Coding::Identity),
-        b"zstd" => Some(Coding::Zstd),
-        _ => None,
-    }
+    others.is_none().then(|| value.as_bytes().trim_ascii())
 }
 
 /// A body whose chunks are decoded as they arrive.
 struct DecodedBody {
     body: UpstreamBody,
-    coding: Coding,
+    coding: ContentCoding,
     input: Input,
     /// `None` before the first chunk, which shows the variant of `deflate`.
     reader: Option<Box<dyn Read + Send>>,
@@ -92,10 +65,10 @@ impl DecodedBody {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             empty => {
-                if self.input.len() < ZLIB_HEADER_BYTES && !self.input.ended() {
+                if self.input.len() < VARIANT_BYTES && !self.input.ended() {
                     return Ok(None);
                 }
-                empty.insert(reader(self.coding, &self.input)?)
+                empty.insert(self.coding.reader(self.input.clone())?)
             }
         };
         let mut buffer = vec![0; DECODED_CHUNK_BYTES];
@@ -147,23 +120,6 @@ impl Stream for DecodedBody {
     }
 }
 
-fn reader(coding: Coding, input: &Input) -> io::Result<Box<dyn Read + Send>> {
-    let encoded = input.clone();
-    Ok(match coding {
-        Coding::Brotli => Box::new(brotli::Decompressor::new(encoded, DECODED_CHUNK_BYTES)),
-        // RFC 9110 (section 8.4.1.2) wants zlib; some servers send the bare data.
-        Coding::Deflate if input.begins_as_zlib() => Box::new(ZlibDecoder::new(encoded)),
-        Coding::Deflate => Box::new(DeflateDecoder::new(encoded)),
-        Coding::Gzip => Box::new(MultiGzDecoder::new(encoded)),
-        Coding::Identity => Box::new(encoded),
-        Coding::Zstd => {
-            let mut decoder = zstd::Decoder::with_buffer(BufReader::new(encoded))?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-            Box::new(decoder)
-        }
-    })
-}
-
 /// The chunks that have arrived. A handle: the decoder reads from a clone.
 #[derive(Clone, Default)]
 struct Input(Arc<Mutex<Chunks>>);
@@ -192,40 +148,30 @@ impl Input {
     fn len(&self) -> usize {
         self.0.lock().chunks.iter().map(Bytes::len).sum()
     }
-
-    /// Whether the data has the header of zlib (RFC 1950, section 2.2).
-    fn begins_as_zlib(&self) -> bool {
-        let input = self.0.lock();
-        let mut bytes = input.chunks.iter().flatten().copied();
-        let (Some(method), Some(flags)) = (bytes.next(), bytes.next()) else {
-            return true;
-        };
-        method & 0x0F == 8 && (u16::from(method) * 256 + u16::from(flags)).is_multiple_of(31)
-    }
 }
 
 impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut input = self.0.lock();
-        let Some(chunk) = input.chunks.front_mut() else {
+        if input.chunks.is_empty() && !input.ended {
             // Decoders keep their state over this error, and the rest of the input follows.
-            return if input.ended {
-                Ok(0)
-            } else {
-                Err(io::ErrorKind::WouldBlock.into())
-            };
-        };
-        let length = chunk.len().min(buffer.len());
-        chunk.copy_to_slice(&mut buffer[..length]);
-        if chunk.is_empty() {
-            input.chunks.pop_front();
+            return Err(io::ErrorKind::WouldBlock.into());
         }
-        Ok(length)
+        let mut filled = 0;
+        // Over several chunks: the first bytes must be seen together.
+        while let Some(chunk) = input.chunks.front_mut()
+            && filled < buffer.len()
+        {
+            let length = chunk.len().min(buffer.len() - filled);
+            chunk.copy_to_slice(&mut buffer[filled..filled + length]);
+            filled += length;
+            if chunk.is_empty() {
+                input.chunks.pop_front();
+            }
+        }
+        Ok(filled)
     }
 }
-
-/// The header of zlib, in bytes.
-const ZLIB_HEADER_BYTES: usize = 2;
 
 #[cfg(test)]
 mod tests;

@@ -10,48 +10,48 @@ use proptest::prelude::*;
 
 use super::*;
 
-const ALL: [BodyCoding; 4] = [
-    BodyCoding::Brotli,
-    BodyCoding::Deflate,
-    BodyCoding::Gzip,
-    BodyCoding::Zstd,
+const ALL: [ContentCoding; 4] = [
+    ContentCoding::Brotli,
+    ContentCoding::Deflate,
+    ContentCoding::Gzip,
+    ContentCoding::Zstd,
 ];
 
-fn encoded(coding: BodyCoding, body: &[u8]) -> Vec<u8> {
+fn encoded(coding: ContentCoding, body: &[u8]) -> Vec<u8> {
     match coding {
-        BodyCoding::Brotli => {
+        ContentCoding::Brotli => {
             let mut writer = CompressorWriter::new(Vec::new(), 4096, 5, 22);
             writer.write_all(body).unwrap();
             writer.into_inner()
         }
-        BodyCoding::Deflate => {
+        ContentCoding::Deflate => {
             let mut writer = ZlibEncoder::new(Vec::new(), Compression::fast());
             writer.write_all(body).unwrap();
             writer.finish().unwrap()
         }
-        BodyCoding::Gzip => {
+        ContentCoding::Gzip => {
             let mut writer = GzEncoder::new(Vec::new(), Compression::fast());
             writer.write_all(body).unwrap();
             writer.finish().unwrap()
         }
-        BodyCoding::Zstd => zstd::encode_all(body, 3).unwrap(),
+        ContentCoding::Zstd => zstd::encode_all(body, 3).unwrap(),
     }
 }
 
-fn stacked(codings: &[BodyCoding], body: &[u8]) -> Vec<u8> {
+fn stacked(codings: &[ContentCoding], body: &[u8]) -> Vec<u8> {
     codings
         .iter()
         .fold(body.to_vec(), |body, coding| encoded(*coding, &body))
 }
 
-fn codings_of(values: &[&'static str]) -> Result<Vec<BodyCoding>, String> {
+fn codings_of(values: &[&'static str]) -> Result<Vec<ContentCoding>, String> {
     let header = |value| (CONTENT_ENCODING, HeaderValue::from_static(value));
     codings(&values.iter().copied().map(header).collect())
 }
 
 #[test]
 fn reads_encodings_of_all_headers_in_order() {
-    use BodyCoding::{Brotli, Gzip, Zstd};
+    use ContentCoding::{Brotli, Gzip, Zstd};
     for (values, expected) in [
         (&[][..], vec![]),
         (&["identity"], vec![]),
@@ -80,25 +80,25 @@ fn reads_deflate_without_zlib_header() {
     let mut writer = DeflateEncoder::new(Vec::new(), Compression::fast());
     writer.write_all(b"{\"model\":\"m\"}").unwrap();
     let bare = writer.finish().unwrap();
-    let decoded = decode(&bare, &[BodyCoding::Deflate], 100);
+    let decoded = decode(&bare, &[ContentCoding::Deflate], 100);
     assert_eq!(decoded.as_deref(), Ok(&b"{\"model\":\"m\"}"[..]));
 }
 
 #[test]
 fn reads_gzip_of_several_members() {
-    let mut members = encoded(BodyCoding::Gzip, b"{\"model\":");
-    members.extend(encoded(BodyCoding::Gzip, b"\"m\"}"));
-    let decoded = decode(&members, &[BodyCoding::Gzip], 100);
+    let mut members = encoded(ContentCoding::Gzip, b"{\"model\":");
+    members.extend(encoded(ContentCoding::Gzip, b"\"m\"}"));
+    let decoded = decode(&members, &[ContentCoding::Gzip], 100);
     assert_eq!(decoded.as_deref(), Ok(&b"{\"model\":\"m\"}"[..]));
 }
 
 #[test]
 fn bounds_each_step_of_a_stack() {
     // 20 MB of empty members in a few KiB: each decodes to nothing.
-    let members = encoded(BodyCoding::Gzip, b"").repeat(1_000_000);
-    let body = encoded(BodyCoding::Zstd, &members);
+    let members = encoded(ContentCoding::Gzip, b"").repeat(1_000_000);
+    let body = encoded(ContentCoding::Zstd, &members);
     assert!(body.len() < 64 << 10, "{}", body.len());
-    let decoded = decode(&body, &[BodyCoding::Gzip, BodyCoding::Zstd], 1 << 20);
+    let decoded = decode(&body, &[ContentCoding::Gzip, ContentCoding::Zstd], 1 << 20);
     assert_eq!(decoded, Err(DecodeError::TooLarge));
 }
 
@@ -108,7 +108,7 @@ fn refuses_zstd_window_beyond_8_mib() {
     encoder.window_log(27).unwrap();
     encoder.write_all(&[7; 100]).unwrap();
     let body = encoder.finish().unwrap();
-    let decoded = decode(&body, &[BodyCoding::Zstd], 1 << 20);
+    let decoded = decode(&body, &[ContentCoding::Zstd], 1 << 20);
     assert!(
         matches!(&decoded, Err(DecodeError::Invalid(_))),
         "{decoded:?}"
