@@ -1,6 +1,7 @@
 //! The state of one credential in the pool, and the slots.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,11 @@ impl Slots {
 
     pub(super) fn listing(&self, slot: Slot, name_index: u32) -> Option<Listing> {
         self.live(slot)?.listing(name_index)
+    }
+
+    /// Makes room for this many more credentials, and no more.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.slots.reserve_exact(more);
     }
 
     pub(super) fn insert(&mut self, live: Live) -> Slot {
@@ -199,20 +205,21 @@ impl Live {
             .into_iter()
             .map(|model| (model.key.clone(), model))
             .collect();
-        let mut seen = BTreeSet::new();
-        for served in &self.credential.serves {
-            if seen.insert(&served.model) {
+        let serves = &self.credential.serves;
+        // Of this size, since a vector that grows has place for four, and most credentials of a large
+        // pool serve few models.
+        self.models.reserve_exact(serves.len());
+        let mut indexes: BTreeMap<&ModelKey, u32> = BTreeMap::new();
+        for served in serves {
+            let next = u32::try_from(self.models.len()).unwrap_or(u32::MAX);
+            if let Entry::Vacant(new) = indexes.entry(&served.model) {
+                new.insert(next);
                 let model = known.remove(&served.model);
                 self.models
                     .push(model.unwrap_or_else(|| Model::new(served.model.clone())));
             }
         }
-        let indexes: BTreeMap<_, _> = self
-            .models
-            .iter()
-            .map(|model| &model.key)
-            .zip(0..)
-            .collect();
+        self.models.shrink_to_fit();
         self.groups = ModelGroup::of(&self.credential, |key| indexes.get(key).copied());
     }
 
@@ -416,6 +423,8 @@ impl Model {
     pub(super) fn lane_mut(&mut self, endpoint: Endpoint) -> Option<&mut Lane> {
         let found = self.lanes.iter().position(|lane| lane.endpoint == endpoint);
         let index = found.unwrap_or_else(|| {
+            // A vector that grows has place for four, but most models are used by one endpoint.
+            self.lanes.reserve_exact(1);
             self.lanes.push(Lane::new(endpoint));
             self.lanes.len() - 1
         });

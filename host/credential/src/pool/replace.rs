@@ -165,6 +165,8 @@ impl Pool {
                 self.slow.remove(&slot);
             }
         }
+        let new = credentials.len().saturating_sub(self.by_id.len());
+        self.slots.reserve(new);
         for credential in credentials {
             self.put(credential);
         }
