@@ -58,10 +58,16 @@ impl Pool {
         let slot = self.slot(id)?;
         let changes = self.credential(slot)?.enabled != enabled;
         if changes {
-            // Removed first: the index subtracts by `enabled` as it was when the credential was added.
-            self.unindex_slot(slot);
             self.mark_enabled(slot, enabled);
-            self.index_slot(slot);
+            let live = self.slots.live(slot)?;
+            for listing in &live.listings {
+                if let Some(name_index) = self.name_indexes.get_mut(listing.name_index as usize) {
+                    let provider = &live.credential.provider;
+                    name_index.set_enabled(listing.position, provider, enabled);
+                }
+            }
+            // A lane may cool of which the index does not know yet.
+            self.touch_lanes(slot);
         }
         Some(changes)
     }
@@ -92,9 +98,7 @@ impl Pool {
             return;
         };
         if live.credential.enabled != enabled {
-            let mut credential = Credential::clone(&live.credential);
-            credential.enabled = enabled;
-            live.credential = Arc::new(credential);
+            Arc::make_mut(&mut live.credential).enabled = enabled;
         }
     }
 
