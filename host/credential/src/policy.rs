@@ -76,8 +76,9 @@ impl CooldownPolicy {
         if failure.scope == Scope::Request {
             return None;
         }
-        let hint = self.hint(failure);
-        let class = match (class_of(&failure.kind, failure.status), hint) {
+        let class = class_of(&failure.kind, failure.status);
+        let hint = self.hint(failure, class);
+        let class = match (class, hint) {
             (Some(class), _) => class,
             // A kind that the table does not know, with a status that may have a hint.
             (None, Some(_)) => CoolingClass::Limit,
@@ -129,8 +130,7 @@ impl CooldownPolicy {
 
     /// Returns the provider's hint, if the failure may have one. A hint of zero is ignored: calls
     /// would run into the same limit one after the other.
-    fn hint(&self, failure: &Failure) -> Option<Duration> {
-        let class = class_of(&failure.kind, failure.status);
+    fn hint(&self, failure: &Failure, class: Option<CoolingClass>) -> Option<Duration> {
         let hint_allowed = matches!(class, Some(CoolingClass::Limit | CoolingClass::Overload))
             || matches!(failure.status, Some(429 | 503));
         let hint = failure

@@ -169,8 +169,7 @@ impl Pool {
             endpoint: query.endpoint,
             requester: query.requester,
             failed: query.failed.into(),
-            base_url: Arc::clone(&live.credential.base_url),
-            proxy_digest: live.credential.proxy_digest,
+            place: live.place,
         };
         self.attempts = attempt.number;
         if entry == Entry::Trial || !self.sites.are_ready() {
@@ -213,6 +212,10 @@ impl Pool {
         trial: bool,
         now: Timestamp,
     ) -> Result<(Listing, Entry), LeaseError> {
+        if !listing.group.is_some() {
+            let entry = self.check_entry(live, listing.model, query, trial, now)?;
+            return Ok((listing, entry));
+        }
         let seed = if query.requester.is_known() {
             query.requester.digest
         } else {

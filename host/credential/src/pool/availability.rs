@@ -123,28 +123,18 @@ impl<'a> HealthReader<'a> {
         match availability {
             Availability::Barred => EntryState::Barred,
             Availability::Cooling { until } | Availability::Probing { until } => {
-                let layers = self.layers(live, model, endpoint);
-                let wakes = layers.filter_map(|layer| layer.health.wakes_at(self.now));
+                let (wake, last) = self.wake_and_last(live, model, endpoint);
+                let window = last.and_then(Health::window);
                 EntryState::Waiting {
-                    wake: wakes.min().unwrap_or(until),
+                    wake: wake.unwrap_or(until),
                     until,
-                    class: self.class(live, model, endpoint),
+                    class: window.map_or(CoolingClass::Outage, |window| window.class),
                     probing: matches!(availability, Availability::Probing { .. }),
                 }
             }
             Availability::Ready | Availability::Probe if live.is_busy() => EntryState::Busy,
             Availability::Ready | Availability::Probe => EntryState::Ready,
         }
-    }
-
-    /// Returns the class of the window that ends last.
-    fn class(&self, live: &Live, model: u32, endpoint: Option<Endpoint>) -> CoolingClass {
-        let last = self.last_window(live, model, endpoint);
-        last.map_or(CoolingClass::Outage, |health| {
-            health
-                .window()
-                .map_or(CoolingClass::Outage, |window| window.class)
-        })
     }
 
     /// Returns the health whose window is open and ends last, of several the first one.
@@ -154,13 +144,26 @@ impl<'a> HealthReader<'a> {
         model: u32,
         endpoint: Option<Endpoint>,
     ) -> Option<&'a Health> {
-        let mut last: Option<&Health> = None;
-        for layer in self.layers(live, model, endpoint) {
-            let until = |health: &Health| health.open_window(self.now).map(|open| open.until);
-            if until(layer.health) > last.and_then(until) {
-                last = Some(layer.health);
+        self.wake_and_last(live, model, endpoint).1
+    }
+
+    /// Returns when the first health changes by itself, and [`Self::last_window`].
+    fn wake_and_last(
+        &self,
+        live: &'a Live,
+        model: u32,
+        endpoint: Option<Endpoint>,
+    ) -> (Option<Timestamp>, Option<&'a Health>) {
+        let (mut first, mut last) = (None, None);
+        let mut last_until = None;
+        for Layer { health, .. } in self.layers(live, model, endpoint) {
+            let wakes = [first, health.wakes_at(self.now)];
+            first = wakes.into_iter().flatten().min();
+            let until = health.open_window(self.now).map(|open| open.until);
+            if until > last_until {
+                (last, last_until) = (Some(health), until);
             }
         }
-        last
+        (first, last)
     }
 }

@@ -19,7 +19,6 @@
 mod target;
 
 use std::mem;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::entry::Live;
@@ -57,7 +56,6 @@ impl Pool {
         };
         let was_busy = live.is_busy();
         live.in_flight = live.in_flight.saturating_sub(1);
-        live.record_last(&attempt, outcome, now);
         let position = live.model_position(&attempt);
         if let Some(model) = position.and_then(|index| live.models.get_mut(index)) {
             model.record(outcome, first_byte);
@@ -68,6 +66,9 @@ impl Pool {
             touch(&mut self.name_indexes, live, Touched::Account);
         }
         effects.capacity_freed |= self.providers.end(live.provider);
+        if matches!(outcome, Outcome::Success) {
+            live.last_success = Some(now);
+        }
         match outcome {
             Outcome::Success if attempt.served => {}
             Outcome::Success => self.serve(&attempt, observation, &mut effects),
@@ -80,6 +81,11 @@ impl Pool {
                 self.apply(&attempt, outcome, target, observation, &mut effects);
                 self.end_trial(&attempt, false);
             }
+        }
+        if let Outcome::Failed(failure) = outcome
+            && let Some(live) = self.slots.live_mut(attempt.slot)
+        {
+            live.record_failure(&attempt, failure, &effects.changes, now);
         }
         effects
     }
@@ -155,7 +161,9 @@ impl Pool {
             observation,
             effects,
         );
-        self.note_response(attempt, observation, effects);
+        if !self.sites.are_ready() {
+            self.note_response(attempt, observation, effects);
+        }
         self.end_trial(attempt, true);
         self.forget_failing(attempt);
     }
@@ -370,11 +378,15 @@ impl Pool {
         change: Change,
         effects: &mut Effects,
     ) {
-        let live = self.slots.live(attempt.slot);
-        let (Some((from, to)), Some(live)) = (change, live) else {
+        let Some((from, to)) = change else {
+            return;
+        };
+        let Some(live) = self.slots.live(attempt.slot) else {
             return;
         };
         let without_model = matches!(place, HealthPlace::Account | HealthPlace::Way);
+        // Mostly the only one, and large.
+        effects.changes.reserve_exact(1);
         effects.changes.push(HealthChange {
             credential: live.credential.id.clone(),
             model: (!without_model).then(|| attempt.key.clone()),
@@ -387,9 +399,7 @@ impl Pool {
 
 /// True if the credential's site and way are still those of the attempt.
 fn is_of_same_site(attempt: &Attempt, live: &Live) -> bool {
-    let base_url = &live.credential.base_url;
-    (Arc::ptr_eq(&attempt.base_url, base_url) || attempt.base_url == *base_url)
-        && attempt.proxy_digest == live.credential.proxy_digest
+    attempt.place == live.place
 }
 
 /// Returns whose failure opened the window after a change: the attempt's if it is a new one.
