@@ -25,6 +25,7 @@ mod replace;
 mod sites;
 mod sorted_list;
 mod status;
+mod texts;
 mod unavailable;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::entry::Live;
+use super::texts::Texts;
 use super::{Pool, PoolOptions, Slot};
 use crate::{Credential, CredentialId};
 
@@ -18,7 +19,9 @@ impl Pool {
     pub fn upsert(&mut self, credentials: Vec<Credential>) -> Result<(), PoolError> {
         check(&credentials)?;
         let few = self.are_few(credentials.len());
-        for credential in credentials {
+        let mut texts = Texts::default();
+        for mut credential in credentials {
+            texts.share(&mut credential);
             if few {
                 self.put_indexed(credential);
             } else {
@@ -171,7 +174,9 @@ impl Pool {
         }
         let new = credentials.len().saturating_sub(self.by_id.len());
         self.slots.reserve(new);
-        for credential in credentials {
+        let mut texts = Texts::default();
+        for mut credential in credentials {
+            texts.share(&mut credential);
             self.put(credential);
         }
         self.rebuild_index();
