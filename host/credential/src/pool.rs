@@ -354,6 +354,9 @@ impl Pool {
 
 /// Marks the index entries of a credential as changed, in all its names that are affected.
 fn touch(name_indexes: &mut [NameIndex], live: &Live, touched: Touched) {
+    if touched == Touched::Nothing {
+        return;
+    }
     let listings = live.listings.iter();
     let is_touched = |listing: &&Listing| {
         let mut models = live.grouped_models(listing.group, listing.model);

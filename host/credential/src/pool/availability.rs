@@ -72,25 +72,34 @@ impl<'a> HealthReader<'a> {
         model: u32,
         endpoint: Option<Endpoint>,
     ) -> Availability {
-        let mut all = live.account.availability(self.now);
+        let mut all = self.and(Availability::Ready, &live.account);
         let Some(model) = live.models.get(model as usize) else {
             return all;
         };
-        all = all.and(model.health.availability(self.now));
+        all = self.and(all, &model.health);
         let Some(endpoint) = endpoint else {
             return all;
         };
         if let Some(lane) = model.lane(endpoint) {
-            all = all.and(lane.health().availability(self.now));
+            all = self.and(all, lane.health());
         }
         if self.sites.are_ready() {
             return all;
         }
         if let Some(lane) = self.sites.lane(live.route, &model.key, endpoint) {
-            all = all.and(lane.health.availability(self.now));
+            all = self.and(all, &lane.health);
         }
         let way = self.sites.way(live.route);
-        way.map_or(all, |way| all.and(way.health.availability(self.now)))
+        way.map_or(all, |way| self.and(all, &way.health))
+    }
+
+    /// Combines an availability with that of a health.
+    fn and(&self, all: Availability, health: &Health) -> Availability {
+        match health {
+            // As most.
+            Health::Ready => all,
+            health => all.and(health.availability(self.now)),
+        }
     }
 
     /// Returns the state of an entry.

@@ -289,6 +289,13 @@ impl Pool {
         let Some(live) = self.slots.live_mut(attempt.slot) else {
             return;
         };
+        if target == Target::Nothing && observation.probe.is_none() {
+            // Nothing changes, but the endpoint was used.
+            let position = live.model_position(attempt);
+            let model = position.and_then(|index| live.models.get_mut(index));
+            model.and_then(|model| model.lane_mut(attempt.endpoint));
+            return;
+        }
         let policy = self.options.policy.with(live.credential.disable_cooling);
         let step = |place: HealthPlace, health: &mut Health| {
             apply_outcome(
