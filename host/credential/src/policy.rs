@@ -1,5 +1,6 @@
 //! The cooldown table: how long a failure keeps an account, a model or a lane unused.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::{Cause, CoolingClass, Failure, Scope, kind};
@@ -120,11 +121,13 @@ impl CooldownPolicy {
     }
 
     /// Returns the policy with the credential's or provider's own setting of `disable_cooling`.
-    #[must_use]
-    pub(crate) fn with(self, disable_cooling: Option<bool>) -> Self {
-        Self {
-            disable_cooling: disable_cooling.unwrap_or(self.disable_cooling),
-            ..self
+    pub(crate) fn of(&self, disable_cooling: Option<bool>) -> Cow<'_, Self> {
+        match disable_cooling {
+            Some(disable_cooling) if disable_cooling != self.disable_cooling => Cow::Owned(Self {
+                disable_cooling,
+                ..*self
+            }),
+            _ => Cow::Borrowed(self),
         }
     }
 

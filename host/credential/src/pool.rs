@@ -213,10 +213,23 @@ impl Pool {
         trial: bool,
         now: Timestamp,
     ) -> Result<(Listing, Entry), LeaseError> {
-        if !listing.group.is_some() {
-            let entry = self.check_entry(live, listing.model, query, trial, now)?;
-            return Ok((listing, entry));
+        if listing.group.is_some() {
+            return self.choose_of_group(live, slot, listing, query, trial, now);
         }
+        let entry = self.check_entry(live, listing.model, query, trial, now)?;
+        Ok((listing, entry))
+    }
+
+    /// The same, if there are several.
+    fn choose_of_group(
+        &self,
+        live: &Live,
+        slot: Slot,
+        listing: Listing,
+        query: &CandidateQuery<'_>,
+        trial: bool,
+        now: Timestamp,
+    ) -> Result<(Listing, Entry), LeaseError> {
         let seed = if query.requester.is_known() {
             query.requester.digest
         } else {

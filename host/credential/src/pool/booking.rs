@@ -296,7 +296,7 @@ impl Pool {
             model.and_then(|model| model.lane_mut(attempt.endpoint));
             return;
         }
-        let policy = self.options.policy.with(live.credential.disable_cooling);
+        let policy = self.options.policy.of(live.credential.disable_cooling);
         let step = |place: HealthPlace, health: &mut Health| {
             apply_outcome(
                 health,
@@ -338,7 +338,7 @@ impl Pool {
         self.note_change(attempt, HealthPlace::Model, model, effects);
         self.note_change(attempt, lane_place, lane, effects);
         if is_of_same_site {
-            self.apply_shared(attempt, outcome, target, (observation, &policy), effects);
+            self.apply_shared(attempt, outcome, target, observation, effects);
         }
     }
 
@@ -348,7 +348,7 @@ impl Pool {
         attempt: &Attempt,
         outcome: &Outcome,
         target: Target,
-        (observation, policy): (Observation, &CooldownPolicy),
+        observation: Observation,
         effects: &mut Effects,
     ) {
         let place = HealthPlace::SiteLane(attempt.endpoint);
@@ -356,12 +356,20 @@ impl Pool {
         if !speaks && self.sites.are_ready() {
             return;
         }
-        let Some(route) = self.slots.live(attempt.slot).map(|live| live.route) else {
+        let Some(live) = self.slots.live(attempt.slot) else {
             return;
         };
+        let policy = self.options.policy.of(live.credential.disable_cooling);
+        let route = live.route;
         let lane = (route, &attempt.key, attempt.endpoint);
         let site_lane = self.sites.apply_to_lane(lane, |health| {
-            apply_outcome(health, outcome, target.includes(place), observation, policy)
+            apply_outcome(
+                health,
+                outcome,
+                target.includes(place),
+                observation,
+                &policy,
+            )
         });
         if site_lane.is_some()
             && let Some(lane) = self.sites.lane_mut(route, &attempt.key, attempt.endpoint)
@@ -371,7 +379,7 @@ impl Pool {
         self.note_change(attempt, place, site_lane, effects);
         if target == Target::Way {
             let way = self.sites.apply_to_way(route, |health| {
-                apply_outcome(health, outcome, true, observation, policy)
+                apply_outcome(health, outcome, true, observation, &policy)
             });
             self.note_change(attempt, HealthPlace::Way, way, effects);
         }
