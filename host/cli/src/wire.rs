@@ -1,6 +1,7 @@
 //! Builds the services of a configuration and connects them. No other file decides which service owns
 //! which.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,6 +65,7 @@ impl Host {
             auth: auth.clone(),
             upstream,
             clock,
+            seed: os_seed(),
         }));
         let token = config.admin.as_ref();
         let token = token.map(|admin| Arc::new(AdminToken::new(admin.token.clone())));
@@ -101,6 +103,11 @@ impl Host {
             reload,
         })
     }
+}
+
+/// Returns a seed from the operating system, for jitter.
+fn os_seed() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 fn auth(

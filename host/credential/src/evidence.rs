@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::{Requester, Timestamp};
+use crate::{CoolingClass, Requester, Timestamp};
 
 /// The evidence of one lane or site lane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,8 +44,14 @@ impl Evidence {
 
     /// Records a failure, and returns true if nothing should be booked for it: a request that began
     /// later was served, or the last minute speaks for the lane and against this request or client.
-    pub(crate) fn excuses(&mut self, attempt: u64, requester: Requester, now: Timestamp) -> bool {
-        self.failing.note(requester, now);
+    pub(crate) fn excuses(
+        &mut self,
+        attempt: u64,
+        requester: Requester,
+        class: CoolingClass,
+        now: Timestamp,
+    ) -> bool {
+        self.failing.note(requester, class, now);
         let Some(served) = self.served else {
             return false;
         };
@@ -62,25 +68,33 @@ impl Evidence {
     }
 }
 
-/// The last requests that failed, each once, the oldest first. The failures may have opened a window
-/// or prolonged it.
+/// The last requests that failed, each once for a class, the oldest first. The failures may have opened a
+/// window or prolonged it. A failure of another class than the window's is no evidence about the window: whose
+/// requests failed in an outage says nothing about a refusal that one request meets after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Failing(Vec<FailedRequest>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FailedRequest {
     requester: Requester,
+    class: CoolingClass,
     at: Timestamp,
 }
 
 impl Failing {
     /// Adds a request. Beyond the limit, the oldest is forgotten.
-    pub(crate) fn note(&mut self, requester: Requester, now: Timestamp) {
-        self.0.retain(|failed| failed.requester != requester);
+    pub(crate) fn note(&mut self, requester: Requester, class: CoolingClass, now: Timestamp) {
+        let is_other =
+            |failed: &FailedRequest| failed.requester != requester || !failed.class.doubles(class);
+        self.0.retain(is_other);
         if self.0.len() >= FAILING_MAX {
             self.0.remove(0);
         }
-        self.0.push(FailedRequest { requester, at: now });
+        self.0.push(FailedRequest {
+            requester,
+            class,
+            at: now,
+        });
     }
 
     pub(crate) fn clear(&mut self) {
@@ -91,23 +105,40 @@ impl Failing {
         self.0.is_empty()
     }
 
+    fn of_class(&self, class: CoolingClass) -> impl DoubleEndedIterator<Item = &FailedRequest> {
+        let failed = self.0.iter();
+        failed.filter(move |failed| failed.class.doubles(class))
+    }
+
     /// True if this request is among them.
     pub(crate) fn contains(&self, requester: Requester) -> bool {
         self.0.iter().any(|failed| failed.requester == requester)
     }
 
-    /// Returns when a client's last request failed.
-    pub(crate) fn last_of(&self, client: u64) -> Option<Timestamp> {
-        let of_client = self.0.iter().rev();
+    /// True if this request has failed with this class.
+    pub(crate) fn contains_of(&self, requester: Requester, class: CoolingClass) -> bool {
+        let mut failed = self.of_class(class);
+        failed.any(|failed| failed.requester == requester)
+    }
+
+    /// Returns when a request last failed with this class.
+    pub(crate) fn last(&self, class: CoolingClass) -> Option<Timestamp> {
+        self.of_class(class).next_back().map(|failed| failed.at)
+    }
+
+    /// Returns when a client's last request failed with this class.
+    pub(crate) fn last_of(&self, client: u64, class: CoolingClass) -> Option<Timestamp> {
+        let of_client = self.of_class(class).rev();
         let mut of_client = of_client.filter(|failed| failed.requester.client == client);
         of_client.next().map(|failed| failed.at)
     }
 
-    /// Returns whose requests failed, from the point of view of this client.
-    pub(crate) fn others(&self, client: u64) -> Others {
-        let clients = self.0.iter().map(|failed| failed.requester.client);
+    /// Returns whose requests failed with this class, from the point of view of this client.
+    pub(crate) fn others(&self, client: u64, class: CoolingClass) -> Others {
+        let clients = self.of_class(class).map(|failed| failed.requester.client);
         let clients: BTreeSet<u64> = clients.collect();
-        let known = self.0.iter().all(|failed| failed.requester.is_known());
+        let mut failed = self.of_class(class);
+        let known = failed.all(|failed| failed.requester.is_known());
         match clients.len() {
             _ if !known || clients.contains(&client) => Others::Many,
             1 => Others::One,
@@ -128,6 +159,33 @@ pub(crate) enum Others {
     Many,
 }
 
+/// The clients that were served last, with when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Regulars(Vec<(u64, Timestamp)>);
+
+impl Regulars {
+    /// Records that a client was served. Beyond the limit, the one whose last success is the oldest is forgotten.
+    pub(crate) fn note(&mut self, client: u64, now: Timestamp) {
+        if let Some((_, at)) = self.0.iter_mut().find(|(known, _)| *known == client) {
+            *at = now;
+            return;
+        }
+        if self.0.len() >= REGULARS_MAX {
+            let oldest = self.0.iter().enumerate().min_by_key(|(_, (_, at))| *at);
+            let oldest = oldest.map_or(0, |(index, _)| index);
+            self.0.swap_remove(oldest);
+        }
+        self.0.push((client, now));
+    }
+
+    /// True if a client was served not long ago.
+    pub(crate) fn contain(&self, client: u64, now: Timestamp) -> bool {
+        let is_recent = |at: Timestamp| now.saturating_since(at) <= REGULAR_LIFE;
+        let mut served = self.0.iter();
+        served.any(|&(known, at)| known == client && is_recent(at))
+    }
+}
+
 /// The most clients that are a few. If the requests of four clients fail, it is hardly the requests.
 const FEW_CLIENTS: usize = 3;
 
@@ -138,6 +196,13 @@ const EVIDENCE_LIFE: Duration = Duration::from_mins(1);
 /// An attempt that failed later than this after a success began after it, except for very long
 /// ones: a whole response may take ten minutes.
 const ATTEMPT_LIFE: Duration = Duration::from_mins(10);
+
+/// How long a client that was served counts as one whose requests the provider accepts: longer than most outages,
+/// and short enough that a client whose requests have become bad does not come before others for long.
+const REGULAR_LIFE: Duration = Duration::from_mins(10);
+
+/// The clients that are remembered as served: more than wait for a trial.
+const REGULARS_MAX: usize = 16;
 
 /// The requests remembered for each health. More than a few different ones mean that the provider
 /// fails, not the requests.
@@ -158,52 +223,61 @@ mod tests {
     #[test]
     fn a_later_attempt_that_was_served_excuses_any_failure() {
         let mut lane = Evidence::default();
-        assert!(!lane.excuses(1, request(1, 1), at(0)), "nothing was served");
+        assert!(
+            !lane.excuses(1, request(1, 1), CoolingClass::Outage, at(0)),
+            "nothing was served"
+        );
         lane.note_served(3, 1, at(10));
-        assert!(lane.excuses(2, request(1, 2), at(600_000)));
-        assert!(!lane.excuses(4, request(1, 2), at(600_000)));
+        assert!(lane.excuses(2, request(1, 2), CoolingClass::Outage, at(600_000)));
+        assert!(!lane.excuses(4, request(1, 2), CoolingClass::Outage, at(600_000)));
     }
 
     #[test]
     fn one_request_that_keeps_failing_is_excused_for_a_minute() {
         let mut lane = Evidence::default();
         lane.note_served(1, 1, at(0));
-        assert!(lane.excuses(2, request(1, 7), at(1_000)));
-        assert!(lane.excuses(3, request(1, 7), at(60_000)));
-        assert!(!lane.excuses(4, request(1, 7), at(60_001)));
+        assert!(lane.excuses(2, request(1, 7), CoolingClass::Outage, at(1_000)));
+        assert!(lane.excuses(3, request(1, 7), CoolingClass::Outage, at(60_000)));
+        assert!(!lane.excuses(4, request(1, 7), CoolingClass::Outage, at(60_001)));
     }
 
     #[test]
     fn requests_of_one_client_are_excused_while_another_was_served() {
         let mut lane = Evidence::default();
         lane.note_served(1, 1, at(0));
-        assert!(lane.excuses(2, request(2, 1), at(1)));
-        assert!(lane.excuses(3, request(2, 2), at(2)));
-        assert!(!lane.excuses(4, request(1, 3), at(3)), "two clients fail");
+        assert!(lane.excuses(2, request(2, 1), CoolingClass::Outage, at(1)));
+        assert!(lane.excuses(3, request(2, 2), CoolingClass::Outage, at(2)));
+        assert!(
+            !lane.excuses(4, request(1, 3), CoolingClass::Outage, at(3)),
+            "two clients fail"
+        );
         lane.note_served(5, 2, at(4));
-        assert!(lane.excuses(6, request(2, 1), at(5)));
-        assert!(!lane.excuses(7, request(2, 2), at(6)), "its own success");
+        assert!(lane.excuses(6, request(2, 1), CoolingClass::Outage, at(5)));
+        assert!(
+            !lane.excuses(7, request(2, 2), CoolingClass::Outage, at(6)),
+            "its own success"
+        );
         let unknown = Requester::default();
         lane.note_served(8, 2, at(7));
-        assert!(!lane.excuses(9, unknown, at(8)));
+        assert!(!lane.excuses(9, unknown, CoolingClass::Outage, at(8)));
     }
 
     #[test]
     fn remembers_the_last_eight() {
         let mut failing = Failing::default();
         for digest in 0..20 {
-            failing.note(request(1, digest), at(digest));
+            failing.note(request(1, digest), CoolingClass::Outage, at(digest));
         }
         assert!(!failing.contains(request(1, 11)) && failing.contains(request(1, 12)));
-        assert_eq!(failing.last_of(1), Some(at(19)));
-        assert_eq!(failing.last_of(2), None);
-        assert_eq!(failing.others(2), Others::One);
-        assert_eq!(failing.others(1), Others::Many);
+        assert_eq!(failing.last_of(1, CoolingClass::Outage), Some(at(19)));
+        assert_eq!(failing.last_of(2, CoolingClass::Outage), None);
+        assert_eq!(failing.others(2, CoolingClass::Outage), Others::One);
+        assert_eq!(failing.others(1, CoolingClass::Outage), Others::Many);
         for client in 3..5 {
-            failing.note(request(client, 0), at(30 + client));
+            failing.note(request(client, 0), CoolingClass::Outage, at(30 + client));
         }
-        assert_eq!(failing.others(2), Others::Few);
-        failing.note(request(5, 0), at(40));
-        assert_eq!(failing.others(2), Others::Many);
+        assert_eq!(failing.others(2, CoolingClass::Outage), Others::Few);
+        failing.note(request(5, 0), CoolingClass::Outage, at(40));
+        assert_eq!(failing.others(2, CoolingClass::Outage), Others::Many);
     }
 }

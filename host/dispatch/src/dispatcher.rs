@@ -30,6 +30,7 @@ use crate::pick::{PickError, PickQuery, Picker};
 use crate::port::Upstream;
 use crate::progress::{Progress, is_outage};
 use crate::provider_budgets::{BudgetedAttempt, Budgets};
+use crate::random::Random;
 use crate::requester::RequesterHash;
 use crate::snapshot::Snapshot;
 use crate::token_estimate;
@@ -41,6 +42,7 @@ pub struct Dispatcher {
     picker: Picker,
     pub(crate) upstream: Arc<dyn Upstream>,
     clock: Clock,
+    random: Arc<Random>,
     budgets: Budgets,
     call_log: CallLog,
     requester_hash: RequesterHash,
@@ -59,6 +61,9 @@ pub struct DispatcherParts {
     pub upstream: Arc<dyn Upstream>,
     /// The clock; the auth manager must have the same.
     pub clock: Clock,
+    /// The seed of the jitter of waits, and of the random number that selectors get. The same seed and events
+    /// give the same waits.
+    pub seed: u64,
 }
 
 impl Dispatcher {
@@ -69,10 +74,13 @@ impl Dispatcher {
             auth,
             upstream,
             clock,
+            seed,
         } = parts;
+        let random = Arc::new(Random::new(seed));
         Self {
             snapshot,
-            picker: Picker::new(auth),
+            picker: Picker::new(auth, Arc::clone(&random)),
+            random,
             upstream,
             budgets: Budgets::new(clock.clone()),
             clock,
@@ -260,7 +268,7 @@ impl Dispatcher {
                 ms: millis(wait),
             });
             sleep(wait).await;
-            progress.next_round(wait);
+            self.go_on(context, progress, wait);
         }
     }
 
@@ -281,7 +289,7 @@ impl Dispatcher {
             };
             let credential = Arc::clone(lease.credential());
             let slot = lease.slot();
-            progress.begin_attempt(&credential.provider, slot);
+            progress.begin_attempt(&credential, slot);
             let tried = match self.attempt(context, lease, progress).await {
                 Err(AttemptError::NeedsRefresh(stale)) => {
                     self.retry_after_refresh(context, *stale, progress).await
@@ -296,7 +304,7 @@ impl Dispatcher {
                 Err(AttemptError::Fatal(error)) => return Err(*error),
                 Err(AttemptError::Upstream(failure)) => failure,
                 Err(AttemptError::Incompatible(error)) => {
-                    progress.tried.pop();
+                    progress.take_back(slot);
                     progress.add_incompatible(slot, error);
                     if self.no_other_executor(context, progress) {
                         return Ok(Round::Exhausted(None));
@@ -313,7 +321,7 @@ impl Dispatcher {
                 budgeted.failed();
             }
             if self.cools(context, slot, &failure.failure) {
-                progress.record_cooldown(slot, &credential);
+                progress.record_cooldown(slot);
             }
             progress.record_failure(&credential.provider, slot, failure);
         }
@@ -325,9 +333,10 @@ impl Dispatcher {
         context: &Arc<CallContext>,
         progress: &mut Progress,
     ) -> Result<NextLease<'_>, CallError> {
-        let limit = context.snapshot.retry.max_credentials as usize;
+        let limit = context.snapshot.retry.max_credentials;
+        let rounds = self.rounds(context);
         loop {
-            if limit != 0 && progress.tried.len() >= limit {
+            if progress.is_full(limit, rounds) {
                 return Ok(NextLease::None(self.untried(context, progress).err()));
             }
             let excluded = progress.excluded();
@@ -380,8 +389,8 @@ impl Dispatcher {
         let context = &self.with_current_snapshot(context, &lease);
         let number = progress.attempts;
         let (excluded, round) = (progress.excluded().into_owned(), progress.round);
-        let limit = context.snapshot.retry.max_credentials as usize;
-        let may_try_others = limit == 0 || progress.tried.len() < limit;
+        let limit = context.snapshot.retry.max_credentials;
+        let may_try_others = !progress.is_full(limit, self.rounds(context));
         let others = || may_try_others && self.picker.has_candidate(context, &excluded, round);
         let terms = AttemptTerms {
             number,

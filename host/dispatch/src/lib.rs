@@ -25,6 +25,7 @@ mod plugin_fault;
 pub mod port;
 mod progress;
 mod provider_budgets;
+mod random;
 mod raw_request;
 mod raw_response;
 mod refresher;

@@ -16,6 +16,7 @@ use crate::context::CallContext;
 use crate::error::CallError;
 use crate::limits::{LEASE_RACES_MAX, SELECTOR_WAITS_MAX};
 use crate::port::{Choice, PickContext, PluginId};
+use crate::random::Random;
 
 /// Picks credentials.
 pub(crate) struct Picker {
@@ -24,6 +25,7 @@ pub(crate) struct Picker {
     /// clients cannot fill it.
     sequences: Mutex<HashMap<Arc<str>, u64>>,
     selector_faults: AtomicU64,
+    random: Arc<Random>,
 }
 
 /// The constraints of one pick.
@@ -49,11 +51,12 @@ pub(crate) enum PickError {
 }
 
 impl Picker {
-    pub(crate) fn new(auth: AuthManager) -> Self {
+    pub(crate) fn new(auth: AuthManager, random: Arc<Random>) -> Self {
         Self {
             auth,
             sequences: Mutex::default(),
             selector_faults: AtomicU64::new(0),
+            random,
         }
     }
 
@@ -215,7 +218,7 @@ impl Picker {
             attempt,
             sequence,
             affinity: context.call.affinity,
-            random: fastrand::u64(..1 << RANDOM_BITS),
+            random: self.random.u64(..1 << RANDOM_BITS),
             now_ms: context.clock.now().as_millis(),
             settings: Arc::clone(&routing.settings),
         };

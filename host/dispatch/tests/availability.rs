@@ -26,7 +26,10 @@ fn other_clients_are_served_while_a_credential_works() {
     let seeds = std::env::var("AVAILABILITY_SEEDS").ok();
     let seeds = seeds.map_or(SEEDS_DEFAULT, |seeds| seeds.parse().unwrap());
     let first = std::env::var("AVAILABILITY_FIRST").map_or(0, |seed| seed.parse().unwrap());
-    let outcomes = (first..first + seeds).map(|seed| run_paused(world::run(seed)));
+    let outcomes = (first..first + seeds).map(|seed| world::Outcome {
+        trace: Vec::new(),
+        ..run_paused(world::run(seed))
+    });
     let outcomes: Vec<world::Outcome> = outcomes.collect();
     let calls: u64 = outcomes.iter().map(|outcome| outcome.calls).sum();
     let unserved: u64 = outcomes.iter().map(|outcome| outcome.unserved).sum();
@@ -56,4 +59,14 @@ fn tokens_of_a_few_seconds_do_not_cause_a_storm_of_refreshes() {
         let most = world::run_ms() / 1_000 + 1;
         assert!(refreshes <= most, "life of {life_ms} ms: {refreshes}");
     }
+}
+
+#[test]
+fn availability_is_reproducible() {
+    let traces = [0, 0].map(|seed| run_paused(world::run(seed)).trace);
+    let [first, second] = &traces;
+    for (line, (one, other)) in first.iter().zip(second).enumerate() {
+        assert_eq!(one, other, "line {line}");
+    }
+    assert_eq!(first.len(), second.len());
 }

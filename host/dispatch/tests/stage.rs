@@ -129,6 +129,7 @@ impl Setting {
             auth,
             upstream: Arc::<FakeUpstream>::clone(&upstream),
             clock,
+            seed: 0,
         }));
         Stage {
             dispatcher,

@@ -207,6 +207,7 @@ impl Pool {
         lane.is_none_or(|lane| {
             let has_failed = !lane.evidence.failing.is_empty();
             lane.evidence.note_served(attempt.number, client, now);
+            lane.regulars.note(client, now);
             is_ready && !has_failed
         })
     }

@@ -222,12 +222,12 @@ impl Pool {
                 cause: window.cause.clone(),
             })
         });
-        self.note_rival(index, &gated, query, now);
+        self.note_waiting(index, &gated, query, now);
         Err(Unavailable::NoneAvailable(reasons))
     }
 
     /// Records that a client could have had a trial at these credentials, if it were its turn.
-    fn note_rival(
+    fn note_waiting(
         &mut self,
         index: u32,
         gated: &[Slot],
@@ -245,7 +245,7 @@ impl Pool {
             };
             let lane = self.sites.lane_mut(live.route, key, query.endpoint);
             if let Some(lane) = lane {
-                lane.gate.note_rival(query.requester.client, now);
+                lane.gate.note_waiting(query.requester.client, now);
             }
         }
     }
@@ -281,8 +281,9 @@ pub(super) struct TrialTime {
 /// Windows that are hints are obeyed. A request that opened or prolonged a window is never its
 /// trial, and its client tries again only after the interval. While all failures behind the windows
 /// are one other client's, and no limit, nothing is known against this call: it does not wait for
-/// other trials. While they are those of a few others, it waits only for the second between two trials
-/// of a site.
+/// other trials. Otherwise the trials of a site are a second apart, and clients that wait take turns.
+/// Once many have failed, a window of a longer interval is tried when as long has passed since its last
+/// failure, and an undecided trial holds up the next one.
 pub(super) fn trial_time(
     live: &Live,
     model: u32,
@@ -302,7 +303,8 @@ pub(super) fn trial_time(
     if !query.requester.is_known() {
         return None;
     }
-    let (mut own, mut interval) = (now, SITE_TRIALS);
+    let (mut own, mut gate) = (now, Timestamp::default());
+    let mut interval = SITE_TRIALS;
     let mut others = Others::One;
     for layer in health.layers(live, model, Some(query.endpoint)) {
         if layer.health.availability(now) == Availability::Barred {
@@ -311,29 +313,35 @@ pub(super) fn trial_time(
         let Some(window) = layer.health.open_window(now) else {
             continue;
         };
-        if window.hint || layer.failing.contains(query.requester) {
+        if window.hint || layer.failing.contains_of(query.requester, window.class) {
             return None;
         }
         let pause = trial_interval(window.class);
-        interval = interval.max(pause);
-        if let Some(failed) = layer.failing.last_of(client) {
+        if let Some(failed) = layer.failing.last_of(client, window.class) {
             own = own.max(failed + pause);
         }
-        others = others.max(match window.class {
+        let of_layer = match window.class {
             CoolingClass::Limit => Others::Many,
-            _ => layer.failing.others(client),
-        });
+            _ => layer.failing.others(client, window.class),
+        };
+        others = others.max(of_layer);
+        if of_layer == Others::Many && pause > SITE_TRIALS {
+            interval = interval.max(pause);
+            let last = layer.failing.last(window.class);
+            gate = last.map_or(gate, |failed| gate.max(failed + pause));
+        }
     }
-    let mut gate = now;
-    if others == Others::Many
-        && let Some(lane) = health.sites.lane(live.route, key, query.endpoint)
-    {
-        gate = lane.gate.opens_at(client, interval, now);
-    }
-    if others > Others::One
-        && let Some(last) = health.sites.last_trial(live.route)
-    {
-        gate = gate.max(last + SITE_TRIALS);
+    if others > Others::One {
+        if let Some(last) = health.sites.last_trial(live.route) {
+            gate = gate.max(last + SITE_TRIALS);
+        }
+        if let Some(lane) = health.sites.lane(live.route, key, query.endpoint) {
+            let undecided = lane.gate.undecided_until();
+            let undecided = undecided.filter(|_| others == Others::Many);
+            gate = undecided.map_or(gate, |until| gate.max(until));
+            let is_served = |client| lane.regulars.contain(client, now);
+            gate = lane.gate.turn_of(client, interval, gate, now, is_served);
+        }
     }
     Some(TrialTime {
         at: own.max(gate),

@@ -5,12 +5,12 @@ use std::time::Duration;
 use crate::{CoolingClass, Requester, Timestamp};
 
 /// The gate of one endpoint of a model at a site.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct TrialGate {
     /// The last trial; `None` after one that succeeded.
     last: Option<Trial>,
-    /// When another client than that of the last trial could have had one, and got none.
-    rival_at: Option<Timestamp>,
+    /// The clients that could have had a trial and got none, the first one first: each once.
+    waiting: Vec<Waiting>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,29 +21,72 @@ struct Trial {
     undecided: bool,
 }
 
+/// A client that waits for its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Waiting {
+    client: u64,
+    since: Timestamp,
+    /// When it last asked.
+    asked: Timestamp,
+}
+
 impl TrialGate {
-    /// Returns when a client may have a trial. `interval` is that of the window.
-    pub(super) fn opens_at(&self, client: u64, interval: Duration, now: Timestamp) -> Timestamp {
-        let Some(last) = self.last else {
-            return now;
-        };
-        let mut opens_at = last.began + interval;
-        if last.undecided {
-            opens_at = opens_at.max(last.began + UNDECIDED_MAX);
-        }
-        if last.client == client
-            && let Some(rival_at) = self.rival_at
-        {
-            opens_at = opens_at.max(rival_at + RIVAL_LIFE);
-        }
-        opens_at.max(now)
+    /// Returns until when an undecided trial holds up the next one.
+    pub(super) fn undecided_until(&self) -> Option<Timestamp> {
+        let undecided = self.last.filter(|last| last.undecided);
+        undecided.map(|last| last.began + UNDECIDED_MAX)
     }
 
-    /// Records that a client could have had a trial, if another had not had one just now.
-    pub(super) fn note_rival(&mut self, client: u64, now: Timestamp) {
-        if self.last.is_some_and(|last| last.client != client) {
-            self.rival_at = Some(now);
+    /// Returns when a client has its turn, if trials are possible again from `opens_at` on.
+    ///
+    /// The client of the last trial comes last. Before others come those whose requests the provider has
+    /// served, so that requests that no provider accepts do not use up the trials; and of two, the one that has
+    /// waited longer.
+    pub(super) fn turn_of(
+        &self,
+        client: u64,
+        interval: Duration,
+        opens_at: Timestamp,
+        now: Timestamp,
+        is_served: impl Fn(u64) -> bool,
+    ) -> Timestamp {
+        let patience = Patience::of(interval);
+        let rank = |client: u64, since: Timestamp| {
+            let was_last = self.last.is_some_and(|last| last.client == client);
+            (was_last, !is_served(client), since)
+        };
+        let own = self.waiting.iter().find(|one| one.client == client);
+        let own = rank(client, own.map_or(now, |own| own.since));
+        // Those that were refused before the gate opened come back when it opens, or soon after.
+        let claimed_until = opens_at + patience.claim;
+        let is_before = |one: &Waiting| {
+            one.client != client
+                && one.asked + patience.life >= opens_at
+                && rank(one.client, one.since) < own
+        };
+        match now < claimed_until && self.waiting.iter().any(is_before) {
+            true => claimed_until,
+            false => opens_at,
         }
+    }
+
+    /// Records that a client could have had a trial, if another had not come first.
+    pub(super) fn note_waiting(&mut self, client: u64, now: Timestamp) {
+        if let Some(known) = self.waiting.iter_mut().find(|one| one.client == client) {
+            known.asked = now;
+            return;
+        }
+        if self.waiting.len() >= WAITING_MAX {
+            let stalest = self.waiting.iter().enumerate();
+            let stalest = stalest.min_by_key(|(_, one)| one.asked);
+            let stalest = stalest.map_or(0, |(index, _)| index);
+            self.waiting.remove(stalest);
+        }
+        self.waiting.push(Waiting {
+            client,
+            since: now,
+            asked: now,
+        });
     }
 
     /// Records the beginning of a trial.
@@ -54,7 +97,7 @@ impl TrialGate {
             client: requester.client,
             undecided: true,
         });
-        self.rival_at = None;
+        self.waiting.retain(|one| one.client != requester.client);
     }
 
     /// Records the end of a trial. After a success the next one need not wait.
@@ -72,10 +115,35 @@ impl TrialGate {
     }
 }
 
+/// How long the turn of a client that waits is left to it.
+struct Patience {
+    /// A client that did not ask for so long before the gate opened waits no longer.
+    life: Duration,
+    /// How long after the opening it may come.
+    claim: Duration,
+}
+
+impl Patience {
+    fn of(interval: Duration) -> Self {
+        match interval > SITE_TRIALS {
+            // The calls were refused, and their clients come back after about the delay that they got.
+            true => Self {
+                life: OTHER_TRIALS,
+                claim: UNDECIDED_MAX,
+            },
+            // The calls themselves wait, and come at the opening.
+            false => Self {
+                life: 2 * SITE_TRIALS,
+                claim: CLAIM,
+            },
+        }
+    }
+}
+
 /// Returns the time between two trials of a window.
 pub(super) fn trial_interval(class: CoolingClass) -> Duration {
     match class {
-        CoolingClass::Outage | CoolingClass::Overload => OUTAGE_TRIALS,
+        CoolingClass::Outage | CoolingClass::Overload => SITE_TRIALS,
         CoolingClass::Limit
         | CoolingClass::Refused
         | CoolingClass::Billing
@@ -83,18 +151,21 @@ pub(super) fn trial_interval(class: CoolingClass) -> Duration {
     }
 }
 
-/// One request a second finds the end of an outage soon, and is no load for a provider.
-const OUTAGE_TRIALS: Duration = Duration::from_secs(1);
-
 /// A refused key or a missing model seldom comes back by itself, and providers may lock out who
 /// keeps trying.
 const OTHER_TRIALS: Duration = Duration::from_secs(30);
 
-/// Trials of one site, over all models.
+/// The time between two trials of one site, over all models. One request a second finds the end of an outage soon,
+/// and is no load for a provider.
 pub(super) const SITE_TRIALS: Duration = Duration::from_secs(1);
 
 /// A trial that takes longer does not hold up the next one.
 const UNDECIDED_MAX: Duration = Duration::from_secs(5);
 
-/// How long a client that got no trial counts as one that waits.
-const RIVAL_LIFE: Duration = Duration::from_mins(1);
+/// How long the first of the calls that wait may take to come after the gate has opened: more than a timer and the
+/// jitter of a wait take.
+const CLAIM: Duration = Duration::from_millis(300);
+
+/// The clients that are remembered as waiting for a trial: with more, those that asked last are enough to use
+/// each trial.
+const WAITING_MAX: usize = 16;

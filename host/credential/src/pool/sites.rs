@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::gate::TrialGate;
-use crate::evidence::{Evidence, Failing};
-use crate::{Credential, Endpoint, Health, ModelKey, ProviderName, Requester, Timestamp};
+use crate::evidence::{Evidence, Failing, Regulars};
+use crate::{
+    CoolingClass, Credential, Endpoint, Health, ModelKey, ProviderName, Requester, Timestamp,
+};
 
 /// All sites and ways, by number. Numbers are not reused until the index is rebuilt, so there are
 /// as many as were named since.
@@ -54,6 +56,7 @@ pub(super) struct SiteLane {
     /// Whose failure opened the last window.
     pub(super) opened_by: Requester,
     pub(super) gate: TrialGate,
+    pub(super) regulars: Regulars,
 }
 
 /// The health of an origin through a proxy.
@@ -368,15 +371,21 @@ impl SiteLane {
             evidence: Evidence::default(),
             opened_by: Requester::default(),
             gate: TrialGate::default(),
+            regulars: Regulars::default(),
         }
     }
 }
 
 impl Way {
     /// Records an attempt that could not be sent. Returns true if the way should cool for it.
-    pub(super) fn note_unsent(&mut self, requester: Requester, now: Timestamp) -> bool {
+    pub(super) fn note_unsent(
+        &mut self,
+        requester: Requester,
+        class: CoolingClass,
+        now: Timestamp,
+    ) -> bool {
         self.unsent = self.unsent.saturating_add(1);
-        self.failing.note(requester, now);
+        self.failing.note(requester, class, now);
         self.unsent >= UNSENT_MAX
     }
 

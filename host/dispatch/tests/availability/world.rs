@@ -50,6 +50,7 @@ const OUTAGES: [Fault; 7] = [
 
 /// One simulated world.
 pub(super) struct World {
+    seed: u64,
     start: Instant,
     pub(super) providers: Vec<Timeline>,
     pub(super) proxies: Vec<Timeline>,
@@ -87,27 +88,30 @@ pub(super) struct Outcome {
     pub(super) unserved: u64,
     /// The broken promises, with what came before the first; empty if there are none.
     pub(super) report: String,
+    /// What happened, in order.
+    pub(super) trace: Vec<String>,
 }
 
 /// Runs the world of a seed.
 pub(super) async fn run(seed: u64) -> Outcome {
     let mut rng = SmallRng::seed_from_u64(seed);
-    let world = World::draw(rng.clone(), &mut rng);
+    let world = World::draw(seed, rng.clone(), &mut rng);
     world.run().await;
     world.check_refreshes();
     let report = world.report(seed);
-    let state = world.lock();
+    let mut state = world.lock();
     Outcome {
         calls: state.calls,
         unserved: state.unserved,
         report,
+        trace: std::mem::take(&mut state.trace),
     }
 }
 
 /// Runs a world whose tokens live only `life_ms`, and returns the most refreshes of a credential.
 pub(super) async fn run_short_tokens(seed: u64, life_ms: u64) -> u64 {
     let mut rng = SmallRng::seed_from_u64(seed);
-    let mut world = World::draw(rng.clone(), &mut rng);
+    let mut world = World::draw(seed, rng.clone(), &mut rng);
     if let Some(world) = Arc::get_mut(&mut world) {
         for account in world.accounts.values_mut() {
             account.life_ms = Some(life_ms);
@@ -119,7 +123,7 @@ pub(super) async fn run_short_tokens(seed: u64, life_ms: u64) -> u64 {
 }
 
 impl World {
-    fn draw(state: SmallRng, rng: &mut SmallRng) -> Arc<Self> {
+    fn draw(seed: u64, state: SmallRng, rng: &mut SmallRng) -> Arc<Self> {
         let providers = (0..rng.random_range(1..=2)).map(|_| {
             let length = match rng.random_ratio(1, 2) {
                 true => 200..2_000,
@@ -158,6 +162,7 @@ impl World {
             .map(|_| Poison::draw(rng))
             .collect();
         Arc::new(Self {
+            seed,
             start: Instant::now(),
             providers,
             proxies,
@@ -185,7 +190,10 @@ impl World {
     async fn run(self: &Arc<Self>) {
         self.log(&self.describe());
         let auth = AuthManager::new(AuthParts {
-            options: PoolOptions::default(),
+            options: PoolOptions {
+                seed: self.seed,
+                ..PoolOptions::default()
+            },
             ..AuthParts::new(self.registrations(), self.clock().shared())
         })
         .unwrap();
@@ -195,6 +203,7 @@ impl World {
             auth: auth.clone(),
             upstream: Arc::new(Network(Arc::clone(self))),
             clock: self.clock(),
+            seed: self.seed,
         }));
         let mut background = JoinSet::new();
         background.spawn(async move { auth.run().await });

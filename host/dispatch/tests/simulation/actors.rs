@@ -95,6 +95,7 @@ impl Simulation {
             auth: auth.clone(),
             upstream: Arc::new(Network(Arc::clone(world))),
             clock: world.clock(),
+            seed: world.seed,
         }));
         Self {
             world: Arc::clone(world),

@@ -31,6 +31,7 @@ fn api(keys: ClientKeys, origins: &[&str]) -> Arc<Api> {
         auth,
         upstream: Arc::new(HttpUpstream::new()),
         clock,
+        seed: 0,
     });
     let options = ApiOptions {
         request_body_bytes_max: LIMIT,

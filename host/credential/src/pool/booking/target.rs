@@ -48,13 +48,14 @@ impl Pool {
             self.note_response(attempt, observation, effects);
         }
         let (requester, now) = (attempt.requester, observation.now);
+        let class = class_of_failure(failure);
         let Some(live) = self.slots.live_mut(attempt.slot) else {
             return Target::Nothing;
         };
         match failure.scope {
             Scope::Request => Target::Nothing,
             Scope::Credential => {
-                live.failing.note(requester, now);
+                live.failing.note(requester, class, now);
                 Target::Account
             }
             Scope::Model => {
@@ -62,19 +63,19 @@ impl Pool {
                 let Some(model) = position.and_then(|index| live.models.get_mut(index)) else {
                     return Target::Nothing;
                 };
-                if class_of(&failure.kind, failure.status) == Some(CoolingClass::Limit) {
-                    model.failing.note(requester, now);
+                if class == CoolingClass::Limit {
+                    model.failing.note(requester, class, now);
                     return Target::Model;
                 }
                 if let Some(lane) = model.lane_mut(attempt.endpoint) {
-                    lane.evidence.failing.note(requester, now);
+                    lane.evidence.failing.note(requester, class, now);
                 }
                 Target::Lane
             }
             Scope::Transport if !failure.sent => {
                 let way = is_of_same_site(attempt, live).then_some(live.route);
                 let way = way.and_then(|route| self.sites.way_mut(route));
-                match way.is_some_and(|way| way.note_unsent(requester, now)) {
+                match way.is_some_and(|way| way.note_unsent(requester, class, now)) {
                     true => Target::Way,
                     false => Target::Nothing,
                 }
@@ -92,13 +93,15 @@ impl Pool {
         effects: &mut Effects,
     ) -> Target {
         let (number, requester) = (attempt.number, attempt.requester);
+        let class = class_of_failure(failure);
         let Some(live) = self.slots.live_mut(attempt.slot) else {
             return Target::Nothing;
         };
         let position = live.model_position(attempt);
         let model = position.and_then(|index| live.models.get_mut(index));
         let lane = model.and_then(|model| model.lane_mut(attempt.endpoint));
-        let lane_excuses = lane.is_some_and(|lane| lane.evidence.excuses(number, requester, now));
+        let lane_excuses =
+            lane.is_some_and(|lane| lane.evidence.excuses(number, requester, class, now));
         let route = is_of_same_site(attempt, live).then_some(live.route);
         let site_lane =
             route.and_then(|route| self.sites.lane_mut(route, &attempt.key, attempt.endpoint));
@@ -109,7 +112,7 @@ impl Pool {
                 Target::Lane
             };
         };
-        let site_excuses = site_lane.evidence.excuses(number, requester, now);
+        let site_excuses = site_lane.evidence.excuses(number, requester, class, now);
         let is_booked =
             site_lane.opened_by == requester && site_lane.health.open_window(now).is_some();
         let others = self.others_with_same_failure(attempt, failure);
@@ -184,4 +187,9 @@ impl Pool {
         effects.capacity_freed = true;
         self.touch_lane(slot, index, attempt.endpoint, now);
     }
+}
+
+/// Returns the class of a failure. One that is in no row of the table opens no window.
+fn class_of_failure(failure: &Failure) -> CoolingClass {
+    class_of(&failure.kind, failure.status).unwrap_or(CoolingClass::Outage)
 }

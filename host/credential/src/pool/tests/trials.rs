@@ -41,13 +41,14 @@ fn an_undecided_trial_holds_up_the_next_for_five_seconds() {
 
 #[test]
 fn a_refused_credential_is_tried_each_half_minute() {
-    // Four clients have failed: with fewer, trials wait only for those of the site.
+    // Four clients have failed: with fewer, trials wait only for those of the site. Of the many that wait, the
+    // first one has five seconds to come back.
     let mut pool = failing(403);
     for (client, now) in [(51, 1_100), (52, 2_100)] {
         run_for(&mut pool, who(client, 1), 403, now);
     }
     let mut trials = vec![2_100];
-    for now in (2_200..125_000).step_by(100) {
+    for now in (2_200..145_000).step_by(100) {
         let client = 60 + now / 100 % 50;
         if let Ok(attempt) = try_begin(&mut pool, who(client, now), now) {
             if attempt.is_probe() {
