@@ -12,7 +12,7 @@ use jackfield_credential::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-use crate::account::{Account, Due, Running};
+use crate::account::{Account, Running};
 use crate::events::{AttemptEvent, Event, EventKind, Hooks};
 use crate::port::{Clock, Store};
 use crate::state::State;
@@ -76,7 +76,11 @@ impl Inner {
                 state.dirty.insert(key, change.to.clone());
             }
         }
-        state.pending_events.extend(effects.changes);
+        if state.pending_events.is_empty() {
+            state.pending_events = effects.changes;
+        } else {
+            state.pending_events.extend(effects.changes);
+        }
         state.capacity_freed |= effects.capacity_freed;
     }
 
@@ -97,8 +101,12 @@ impl Inner {
             return;
         }
         let now = self.now();
+        let subscribed = self.hooks.has_subscribers();
         for change in changes {
             log(&change, now);
+            if !subscribed {
+                continue;
+            }
             let id = change.credential.clone();
             self.emit(&id, now, EventKind::Health(Box::new(change)));
         }
@@ -199,10 +207,11 @@ impl Inner {
     /// Updates when the credential's next refresh and policy check are due.
     pub(crate) fn schedule(&self, state: &mut State, id: &CredentialId) {
         let refresher = state.refresher.clone();
-        let due = match (state.of(id), refresher) {
-            (Some((credential, account)), Some(refresher)) => account.due(&credential, &*refresher),
-            _ => Due::default(),
-        };
+        let due = refresher.and_then(|refresher| {
+            let (credential, account) = state.of(id)?;
+            Some(account.due(&credential, &*refresher))
+        });
+        let due = due.unwrap_or_default();
         state.queue.set(id, due.refresh);
         state.policy_checks.set(id, due.policy_check);
     }

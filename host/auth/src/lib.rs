@@ -12,6 +12,7 @@
 mod account;
 mod candidate_set;
 mod events;
+mod id_map;
 mod inner;
 mod lease;
 mod lease_counts;

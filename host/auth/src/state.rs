@@ -10,17 +10,18 @@ use jackfield_credential::{
 use tokio::sync::Semaphore;
 
 use crate::account::Account;
+use crate::id_map::IdMap;
 use crate::lease_counts::LeaseCounts;
 use crate::port::Refresher;
 use crate::registration::Registration;
 
 pub(crate) struct State {
     pub(crate) pool: Pool,
-    pub(crate) accounts: HashMap<CredentialId, Account>,
+    pub(crate) accounts: IdMap<Account>,
     /// Accounts removed by a reload whose refresh or save is still pending. Disjoint from
     /// `accounts`. They are kept because the provider may have revoked the old tokens, and because
     /// the operator's setting is not saved yet.
-    retiring: HashMap<CredentialId, Account>,
+    retiring: IdMap<Account>,
     pub(crate) leases: LeaseCounts,
     pub(crate) refresher: Option<Arc<dyn Refresher>>,
     /// When each credential's next refresh is due.
@@ -49,8 +50,8 @@ impl State {
     pub(crate) fn new(pool: Pool, seed: u64) -> Self {
         Self {
             pool,
-            accounts: HashMap::new(),
-            retiring: HashMap::new(),
+            accounts: IdMap::default(),
+            retiring: IdMap::default(),
             leases: LeaseCounts::default(),
             refresher: None,
             queue: DueQueue::default(),

@@ -433,6 +433,14 @@ impl Cause {
             message: truncate(&failure.message, MESSAGE_BYTES_MAX).into(),
         }
     }
+
+    /// True if it is the record of this failure.
+    pub(crate) fn is_of(&self, failure: &Failure) -> bool {
+        self.scope == failure.scope
+            && self.status == failure.status
+            && *self.message == *truncate(&failure.message, MESSAGE_BYTES_MAX)
+            && *self.kind == *truncate(&failure.kind, KIND_BYTES_MAX)
+    }
 }
 
 fn truncate(text: &str, bytes_max: usize) -> &str {

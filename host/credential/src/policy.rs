@@ -1,5 +1,6 @@
 //! The cooldown table: how long a failure keeps an account, a model or a lane unused.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::{Cause, CoolingClass, Failure, Scope, kind};
@@ -76,8 +77,9 @@ impl CooldownPolicy {
         if failure.scope == Scope::Request {
             return None;
         }
-        let hint = self.hint(failure);
-        let class = match (class_of(&failure.kind, failure.status), hint) {
+        let class = class_of(&failure.kind, failure.status);
+        let hint = self.hint(failure, class);
+        let class = match (class, hint) {
             (Some(class), _) => class,
             // A kind that the table does not know, with a status that may have a hint.
             (None, Some(_)) => CoolingClass::Limit,
@@ -119,18 +121,19 @@ impl CooldownPolicy {
     }
 
     /// Returns the policy with the credential's or provider's own setting of `disable_cooling`.
-    #[must_use]
-    pub(crate) fn with(self, disable_cooling: Option<bool>) -> Self {
-        Self {
-            disable_cooling: disable_cooling.unwrap_or(self.disable_cooling),
-            ..self
+    pub(crate) fn of(&self, disable_cooling: Option<bool>) -> Cow<'_, Self> {
+        match disable_cooling {
+            Some(disable_cooling) if disable_cooling != self.disable_cooling => Cow::Owned(Self {
+                disable_cooling,
+                ..*self
+            }),
+            _ => Cow::Borrowed(self),
         }
     }
 
     /// Returns the provider's hint, if the failure may have one. A hint of zero is ignored: calls
     /// would run into the same limit one after the other.
-    fn hint(&self, failure: &Failure) -> Option<Duration> {
-        let class = class_of(&failure.kind, failure.status);
+    fn hint(&self, failure: &Failure, class: Option<CoolingClass>) -> Option<Duration> {
         let hint_allowed = matches!(class, Some(CoolingClass::Limit | CoolingClass::Overload))
             || matches!(failure.status, Some(429 | 503));
         let hint = failure

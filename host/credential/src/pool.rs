@@ -25,6 +25,7 @@ mod replace;
 mod sites;
 mod sorted_list;
 mod status;
+mod texts;
 mod unavailable;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -169,8 +170,7 @@ impl Pool {
             endpoint: query.endpoint,
             requester: query.requester,
             failed: query.failed.into(),
-            base_url: Arc::clone(&live.credential.base_url),
-            proxy_digest: live.credential.proxy_digest,
+            place: live.place,
         };
         self.attempts = attempt.number;
         if entry == Entry::Trial || !self.sites.are_ready() {
@@ -205,6 +205,23 @@ impl Pool {
     /// Returns the model that an attempt uses: of several under the name, the first one that is
     /// available.
     fn choose_model(
+        &self,
+        live: &Live,
+        slot: Slot,
+        listing: Listing,
+        query: &CandidateQuery<'_>,
+        trial: bool,
+        now: Timestamp,
+    ) -> Result<(Listing, Entry), LeaseError> {
+        if listing.group.is_some() {
+            return self.choose_of_group(live, slot, listing, query, trial, now);
+        }
+        let entry = self.check_entry(live, listing.model, query, trial, now)?;
+        Ok((listing, entry))
+    }
+
+    /// The same, if there are several.
+    fn choose_of_group(
         &self,
         live: &Live,
         slot: Slot,
@@ -350,6 +367,9 @@ impl Pool {
 
 /// Marks the index entries of a credential as changed, in all its names that are affected.
 fn touch(name_indexes: &mut [NameIndex], live: &Live, touched: Touched) {
+    if touched == Touched::Nothing {
+        return;
+    }
     let listings = live.listings.iter();
     let is_touched = |listing: &&Listing| {
         let mut models = live.grouped_models(listing.group, listing.model);

@@ -31,9 +31,8 @@ pub struct Attempt {
     pub(super) requester: Requester,
     /// The unattributed failures of its call before it began.
     pub(super) failed: Box<[PriorFailure]>,
-    /// The base URL and the proxy's digest when it began: its site and way.
-    pub(super) base_url: Arc<str>,
-    pub(super) proxy_digest: Option<u64>,
+    /// [`Live::place`](super::entry::Live::place) when it began.
+    pub(super) place: u64,
 }
 
 impl Attempt {

@@ -72,25 +72,34 @@ impl<'a> HealthReader<'a> {
         model: u32,
         endpoint: Option<Endpoint>,
     ) -> Availability {
-        let mut all = live.account.availability(self.now);
+        let mut all = self.and(Availability::Ready, &live.account);
         let Some(model) = live.models.get(model as usize) else {
             return all;
         };
-        all = all.and(model.health.availability(self.now));
+        all = self.and(all, &model.health);
         let Some(endpoint) = endpoint else {
             return all;
         };
         if let Some(lane) = model.lane(endpoint) {
-            all = all.and(lane.health().availability(self.now));
+            all = self.and(all, lane.health());
         }
         if self.sites.are_ready() {
             return all;
         }
         if let Some(lane) = self.sites.lane(live.route, &model.key, endpoint) {
-            all = all.and(lane.health.availability(self.now));
+            all = self.and(all, &lane.health);
         }
         let way = self.sites.way(live.route);
-        way.map_or(all, |way| all.and(way.health.availability(self.now)))
+        way.map_or(all, |way| self.and(all, &way.health))
+    }
+
+    /// Combines an availability with that of a health.
+    fn and(&self, all: Availability, health: &Health) -> Availability {
+        match health {
+            // As most.
+            Health::Ready => all,
+            health => all.and(health.availability(self.now)),
+        }
     }
 
     /// Returns the state of an entry.
@@ -123,28 +132,18 @@ impl<'a> HealthReader<'a> {
         match availability {
             Availability::Barred => EntryState::Barred,
             Availability::Cooling { until } | Availability::Probing { until } => {
-                let layers = self.layers(live, model, endpoint);
-                let wakes = layers.filter_map(|layer| layer.health.wakes_at(self.now));
+                let (wake, last) = self.wake_and_last(live, model, endpoint);
+                let window = last.and_then(Health::window);
                 EntryState::Waiting {
-                    wake: wakes.min().unwrap_or(until),
+                    wake: wake.unwrap_or(until),
                     until,
-                    class: self.class(live, model, endpoint),
+                    class: window.map_or(CoolingClass::Outage, |window| window.class),
                     probing: matches!(availability, Availability::Probing { .. }),
                 }
             }
             Availability::Ready | Availability::Probe if live.is_busy() => EntryState::Busy,
             Availability::Ready | Availability::Probe => EntryState::Ready,
         }
-    }
-
-    /// Returns the class of the window that ends last.
-    fn class(&self, live: &Live, model: u32, endpoint: Option<Endpoint>) -> CoolingClass {
-        let last = self.last_window(live, model, endpoint);
-        last.map_or(CoolingClass::Outage, |health| {
-            health
-                .window()
-                .map_or(CoolingClass::Outage, |window| window.class)
-        })
     }
 
     /// Returns the health whose window is open and ends last, of several the first one.
@@ -154,13 +153,26 @@ impl<'a> HealthReader<'a> {
         model: u32,
         endpoint: Option<Endpoint>,
     ) -> Option<&'a Health> {
-        let mut last: Option<&Health> = None;
-        for layer in self.layers(live, model, endpoint) {
-            let until = |health: &Health| health.open_window(self.now).map(|open| open.until);
-            if until(layer.health) > last.and_then(until) {
-                last = Some(layer.health);
+        self.wake_and_last(live, model, endpoint).1
+    }
+
+    /// Returns when the first health changes by itself, and [`Self::last_window`].
+    fn wake_and_last(
+        &self,
+        live: &'a Live,
+        model: u32,
+        endpoint: Option<Endpoint>,
+    ) -> (Option<Timestamp>, Option<&'a Health>) {
+        let (mut first, mut last) = (None, None);
+        let mut last_until = None;
+        for Layer { health, .. } in self.layers(live, model, endpoint) {
+            let wakes = [first, health.wakes_at(self.now)];
+            first = wakes.into_iter().flatten().min();
+            let until = health.open_window(self.now).map(|open| open.until);
+            if until > last_until {
+                (last, last_until) = (Some(health), until);
             }
         }
-        last
+        (first, last)
     }
 }

@@ -19,7 +19,6 @@
 mod target;
 
 use std::mem;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::entry::Live;
@@ -57,7 +56,6 @@ impl Pool {
         };
         let was_busy = live.is_busy();
         live.in_flight = live.in_flight.saturating_sub(1);
-        live.record_last(&attempt, outcome, now);
         let position = live.model_position(&attempt);
         if let Some(model) = position.and_then(|index| live.models.get_mut(index)) {
             model.record(outcome, first_byte);
@@ -68,6 +66,9 @@ impl Pool {
             touch(&mut self.name_indexes, live, Touched::Account);
         }
         effects.capacity_freed |= self.providers.end(live.provider);
+        if matches!(outcome, Outcome::Success) {
+            live.last_success = Some(now);
+        }
         match outcome {
             Outcome::Success if attempt.served => {}
             Outcome::Success => self.serve(&attempt, observation, &mut effects),
@@ -80,6 +81,11 @@ impl Pool {
                 self.apply(&attempt, outcome, target, observation, &mut effects);
                 self.end_trial(&attempt, false);
             }
+        }
+        if let Outcome::Failed(failure) = outcome
+            && let Some(live) = self.slots.live_mut(attempt.slot)
+        {
+            live.record_failure(&attempt, failure, &effects.changes, now);
         }
         effects
     }
@@ -155,7 +161,9 @@ impl Pool {
             observation,
             effects,
         );
-        self.note_response(attempt, observation, effects);
+        if !self.sites.are_ready() {
+            self.note_response(attempt, observation, effects);
+        }
         self.end_trial(attempt, true);
         self.forget_failing(attempt);
     }
@@ -282,7 +290,14 @@ impl Pool {
         let Some(live) = self.slots.live_mut(attempt.slot) else {
             return;
         };
-        let policy = self.options.policy.with(live.credential.disable_cooling);
+        if target == Target::Nothing && observation.probe.is_none() {
+            // Nothing changes, but the endpoint was used.
+            let position = live.model_position(attempt);
+            let model = position.and_then(|index| live.models.get_mut(index));
+            model.and_then(|model| model.lane_mut(attempt.endpoint));
+            return;
+        }
+        let policy = self.options.policy.of(live.credential.disable_cooling);
         let step = |place: HealthPlace, health: &mut Health| {
             apply_outcome(
                 health,
@@ -324,7 +339,7 @@ impl Pool {
         self.note_change(attempt, HealthPlace::Model, model, effects);
         self.note_change(attempt, lane_place, lane, effects);
         if is_of_same_site {
-            self.apply_shared(attempt, outcome, target, (observation, &policy), effects);
+            self.apply_shared(attempt, outcome, target, observation, effects);
         }
     }
 
@@ -334,7 +349,7 @@ impl Pool {
         attempt: &Attempt,
         outcome: &Outcome,
         target: Target,
-        (observation, policy): (Observation, &CooldownPolicy),
+        observation: Observation,
         effects: &mut Effects,
     ) {
         let place = HealthPlace::SiteLane(attempt.endpoint);
@@ -342,12 +357,20 @@ impl Pool {
         if !speaks && self.sites.are_ready() {
             return;
         }
-        let Some(route) = self.slots.live(attempt.slot).map(|live| live.route) else {
+        let Some(live) = self.slots.live(attempt.slot) else {
             return;
         };
+        let policy = self.options.policy.of(live.credential.disable_cooling);
+        let route = live.route;
         let lane = (route, &attempt.key, attempt.endpoint);
         let site_lane = self.sites.apply_to_lane(lane, |health| {
-            apply_outcome(health, outcome, target.includes(place), observation, policy)
+            apply_outcome(
+                health,
+                outcome,
+                target.includes(place),
+                observation,
+                &policy,
+            )
         });
         if site_lane.is_some()
             && let Some(lane) = self.sites.lane_mut(route, &attempt.key, attempt.endpoint)
@@ -357,7 +380,7 @@ impl Pool {
         self.note_change(attempt, place, site_lane, effects);
         if target == Target::Way {
             let way = self.sites.apply_to_way(route, |health| {
-                apply_outcome(health, outcome, true, observation, policy)
+                apply_outcome(health, outcome, true, observation, &policy)
             });
             self.note_change(attempt, HealthPlace::Way, way, effects);
         }
@@ -371,11 +394,15 @@ impl Pool {
         change: Change,
         effects: &mut Effects,
     ) {
-        let live = self.slots.live(attempt.slot);
-        let (Some((from, to)), Some(live)) = (change, live) else {
+        let Some((from, to)) = change else {
+            return;
+        };
+        let Some(live) = self.slots.live(attempt.slot) else {
             return;
         };
         let without_model = matches!(place, HealthPlace::Account | HealthPlace::Way);
+        // Mostly the only one, and large.
+        effects.changes.reserve_exact(1);
         effects.changes.push(HealthChange {
             credential: live.credential.id.clone(),
             model: (!without_model).then(|| attempt.key.clone()),
@@ -388,9 +415,7 @@ impl Pool {
 
 /// True if the credential's site and way are still those of the attempt.
 fn is_of_same_site(attempt: &Attempt, live: &Live) -> bool {
-    let base_url = &live.credential.base_url;
-    (Arc::ptr_eq(&attempt.base_url, base_url) || attempt.base_url == *base_url)
-        && attempt.proxy_digest == live.credential.proxy_digest
+    attempt.place == live.place
 }
 
 /// Returns whose failure opened the window after a change: the attempt's if it is a new one.

@@ -6,7 +6,7 @@ use super::availability::HealthReader;
 use super::entry::Live;
 use super::gate::{SITE_TRIALS, trial_interval};
 use super::index_entry::IndexEntry;
-use super::name_index::{CandidateFilter, Exclusions};
+use super::name_index::{CandidateFilter, Exclusions, NameIndex};
 use super::{CandidateQuery, Candidates, CoolingCause, Members, Pool, Reasons, Slot, Unavailable};
 use crate::evidence::Others;
 use crate::{Availability, CoolingClass, ModelKey, Requester, Timestamp};
@@ -50,26 +50,34 @@ impl Pool {
             return Err(Unavailable::UnknownModel);
         };
         let filter = self.filter(query);
-        if query.tried.is_empty() && !has_second_choice && !name_index.is_affected_by(&filter) {
-            if let Some(candidates) = name_index.candidates(query.endpoint) {
-                return Ok(candidates);
-            }
+        let leaves_out = !query.tried.is_empty() || name_index.is_affected_by(&filter);
+        let found = if leaves_out || has_second_choice {
+            self.candidates_left(name_index, index, query, has_second_choice)
         } else {
-            let exclusions = self.exclusions(index, query);
-            let failed_providers = self.failed_twice(query);
-            let is_second =
-                |entry: &IndexEntry| self.is_second_choice(entry, query, &failed_providers);
-            let first = has_second_choice
-                .then(|| {
-                    name_index.candidates_without(query.endpoint, &exclusions, Some(&is_second))
-                })
-                .flatten();
-            let all = || name_index.candidates_without(query.endpoint, &exclusions, None);
-            if let Some(candidates) = first.or_else(all) {
-                return Ok(candidates);
-            }
+            name_index.candidates(query.endpoint)
+        };
+        match found {
+            Some(candidates) => Ok(candidates),
+            None => self.trial_candidate(index, query, now),
         }
-        self.trial_candidate(index, query, now)
+    }
+
+    /// Returns the candidates without what the query leaves out, and if there are others, without
+    /// those that are second choice.
+    fn candidates_left(
+        &self,
+        name_index: &NameIndex,
+        index: u32,
+        query: &CandidateQuery<'_>,
+        has_second_choice: bool,
+    ) -> Option<Candidates> {
+        let exclusions = self.exclusions(index, query);
+        let failed_providers = self.failed_twice(query);
+        let is_second = |entry: &IndexEntry| self.is_second_choice(entry, query, &failed_providers);
+        let first = has_second_choice
+            .then(|| name_index.candidates_without(query.endpoint, &exclusions, Some(&is_second)))
+            .flatten();
+        first.or_else(|| name_index.candidates_without(query.endpoint, &exclusions, None))
     }
 
     fn filter(&self, query: &CandidateQuery<'_>) -> CandidateFilter<'_> {

@@ -1,6 +1,8 @@
 //! The state of one credential in the pool, and the slots.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use super::{Attempt, CandidateQuery, HealthChange, HealthPlace, LastFailure, Slo
 use crate::evidence::Failing;
 use crate::stats::ModelStats;
 use crate::{
-    Availability, Cause, Credential, Endpoint, Health, ModelKey, Outcome, Scope, Timestamp,
+    Availability, Cause, Credential, Endpoint, Failure, Health, ModelKey, Outcome, Scope, Timestamp,
 };
 
 /// All slots, with the credentials in them.
@@ -50,6 +52,11 @@ impl Slots {
 
     pub(super) fn listing(&self, slot: Slot, name_index: u32) -> Option<Listing> {
         self.live(slot)?.listing(name_index)
+    }
+
+    /// Makes room for this many more credentials, and no more.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.slots.reserve_exact(more);
     }
 
     pub(super) fn insert(&mut self, live: Live) -> Slot {
@@ -104,6 +111,8 @@ pub(super) struct Live {
     pub(super) provider: u32,
     /// Its site and way.
     pub(super) route: SiteWay,
+    /// A digest of what site and way follow from, which outlasts a rebuild of the index.
+    pub(super) place: u64,
     pub(super) in_flight: u32,
     pub(super) last_used: Timestamp,
     pub(super) last_success: Option<Timestamp>,
@@ -175,12 +184,13 @@ impl Live {
             rank: 0,
             provider: 0,
             route: SiteWay::default(),
+            place: 0,
             in_flight: 0,
             last_used: Timestamp::default(),
             last_success: None,
             last_failure: None,
         };
-        live.adopt_models();
+        live.adopt();
         live
     }
 
@@ -191,28 +201,33 @@ impl Live {
             self.models.iter_mut().for_each(|model| model.lanes.clear());
         }
         self.credential = Arc::new(credential);
-        self.adopt_models();
+        self.adopt();
     }
 
-    fn adopt_models(&mut self) {
+    /// Derives what follows from the definition.
+    fn adopt(&mut self) {
+        let mut place = DefaultHasher::new();
+        (&self.credential.base_url, self.credential.proxy_digest).hash(&mut place);
+        self.place = place.finish();
         let mut known: BTreeMap<_, _> = mem::take(&mut self.models)
             .into_iter()
             .map(|model| (model.key.clone(), model))
             .collect();
-        let mut seen = BTreeSet::new();
-        for served in &self.credential.serves {
-            if seen.insert(&served.model) {
+        let serves = &self.credential.serves;
+        // Of this size, since a vector that grows has place for four, and most credentials of a large
+        // pool serve few models.
+        self.models.reserve_exact(serves.len());
+        let mut indexes: BTreeMap<&ModelKey, u32> = BTreeMap::new();
+        for served in serves {
+            let next = u32::try_from(self.models.len()).unwrap_or(u32::MAX);
+            if let Entry::Vacant(new) = indexes.entry(&served.model) {
+                new.insert(next);
                 let model = known.remove(&served.model);
                 self.models
                     .push(model.unwrap_or_else(|| Model::new(served.model.clone())));
             }
         }
-        let indexes: BTreeMap<_, _> = self
-            .models
-            .iter()
-            .map(|model| &model.key)
-            .zip(0..)
-            .collect();
+        self.models.shrink_to_fit();
         self.groups = ModelGroup::of(&self.credential, |key| indexes.get(key).copied());
     }
 
@@ -266,18 +281,25 @@ impl Live {
         touched
     }
 
-    pub(super) fn record_last(&mut self, attempt: &Attempt, outcome: &Outcome, now: Timestamp) {
-        match outcome {
-            Outcome::Failed(failure) if failure.scope != Scope::Request => {
-                self.last_failure = Some(LastFailure {
-                    at: now,
-                    model: attempt.key.clone(),
-                    cause: Arc::new(Cause::of(failure)),
-                });
-            }
-            Outcome::Success => self.last_success = Some(now),
-            Outcome::Failed(_) | Outcome::Cancelled | Outcome::Inconclusive => {}
+    /// Records an attempt's failure, unless it is the request's. The record is shared with the
+    /// `changes` that the failure caused, if there are any.
+    pub(super) fn record_failure(
+        &mut self,
+        attempt: &Attempt,
+        failure: &Failure,
+        changes: &[HealthChange],
+        now: Timestamp,
+    ) {
+        if failure.scope == Scope::Request {
+            return;
         }
+        let mut causes = changes.iter().filter_map(|change| change.to.cause());
+        let same = causes.find(|cause| cause.is_of(failure));
+        self.last_failure = Some(LastFailure {
+            at: now,
+            model: attempt.key.clone(),
+            cause: same.map_or_else(|| Arc::new(Cause::of(failure)), Arc::clone),
+        });
     }
 
     /// Sets the account's health, and returns the change.
@@ -303,25 +325,28 @@ impl Live {
         let account = next(HealthPlace::Account, self.account.clone());
         let mut changes = Vec::from_iter(self.set_account(account));
         let credential = &self.credential.id;
+        let mut note = |model: &ModelKey, place: HealthPlace, from: Health, to: &Health| {
+            if from != *to {
+                changes.push(HealthChange {
+                    credential: credential.clone(),
+                    model: Some(model.clone()),
+                    place,
+                    from,
+                    to: to.clone(),
+                });
+            }
+        };
         for model in &mut self.models {
             let from = mem::take(&mut model.health);
             model.health = next(HealthPlace::Model, from.clone());
-            let mut changed = vec![(HealthPlace::Model, from, model.health.clone())];
+            note(&model.key, HealthPlace::Model, from, &model.health);
             for lane in &mut model.lanes {
                 let place = HealthPlace::Lane(lane.endpoint);
                 let opened_by = lane.opened_by().unwrap_or_default();
                 let from = lane.take_health();
                 lane.set_health(next(place, from.clone()), opened_by);
-                changed.push((place, from, lane.health().clone()));
+                note(&model.key, place, from, lane.health());
             }
-            let changed = changed.into_iter().filter(|(_, from, to)| from != to);
-            changes.extend(changed.map(|(place, from, to)| HealthChange {
-                credential: credential.clone(),
-                model: Some(model.key.clone()),
-                place,
-                from,
-                to,
-            }));
             model.forget_failing();
         }
         changes
@@ -416,6 +441,8 @@ impl Model {
     pub(super) fn lane_mut(&mut self, endpoint: Endpoint) -> Option<&mut Lane> {
         let found = self.lanes.iter().position(|lane| lane.endpoint == endpoint);
         let index = found.unwrap_or_else(|| {
+            // A vector that grows has place for four, but most models are used by one endpoint.
+            self.lanes.reserve_exact(1);
             self.lanes.push(Lane::new(endpoint));
             self.lanes.len() - 1
         });

@@ -53,13 +53,16 @@ impl Pool {
 
     /// Updates the index after the health of a credential was replaced.
     fn replaced(&mut self, slot: Slot, changes: Vec<HealthChange>) -> Effects {
+        if changes.is_empty() {
+            return Effects::default();
+        }
         if let Some(live) = self.slots.live(slot) {
             touch(&mut self.name_indexes, live, Touched::Account);
         }
         // A bar may have hidden a lane that cools.
         self.touch_lanes(slot);
         Effects {
-            capacity_freed: !changes.is_empty(),
+            capacity_freed: true,
             changes,
         }
     }

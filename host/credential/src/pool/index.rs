@@ -24,11 +24,14 @@ impl Pool {
             now: self.latest,
         };
         let mut drafts: BTreeMap<Arc<str>, NameIndexDraft> = BTreeMap::new();
+        let mut lengths = Vec::with_capacity(self.by_id.len());
         for &slot in self.by_id.values() {
             let Some(live) = self.slots.live(slot) else {
                 continue;
             };
-            for (name, with) in models_by_name(live) {
+            let models = models_by_name(live);
+            lengths.push((slot, models.len()));
+            for (name, with) in models {
                 let draft = drafts.entry(name).or_default();
                 let entry = index_entry(slot, live, with);
                 let state = health.entry_state(&entry, None);
@@ -38,9 +41,9 @@ impl Pool {
         self.by_name.clear();
         self.name_indexes.clear();
         self.vacant.clear();
-        for &slot in self.by_id.values() {
+        for (slot, length) in lengths {
             if let Some(live) = self.slots.live_mut(slot) {
-                live.listings.clear();
+                live.listings = Vec::with_capacity(length);
             }
         }
         for (name_index, (name, draft)) in (0..).zip(drafts) {
@@ -62,7 +65,15 @@ impl Pool {
                 }
             }
             self.by_name.insert(Arc::clone(&name), name_index);
-            let name_index = NameIndex::of(name, draft.entries, draft.states, draft.enabled);
+            let NameIndexDraft {
+                mut entries,
+                mut states,
+                enabled,
+                ..
+            } = draft;
+            entries.shrink_to_fit();
+            states.shrink_to_fit();
+            let name_index = NameIndex::of(name, entries, states, enabled);
             self.name_indexes.push(name_index);
         }
         for slot in self.by_id.values().copied().collect::<Vec<_>>() {
@@ -126,7 +137,6 @@ impl Pool {
         if let Some(rounds) = live.credential.rounds {
             *self.rounds.entry(rounds).or_default() += 1;
         }
-        let mut listings = Vec::new();
         let health = HealthReader {
             slots: &self.slots,
             sites: &self.sites,
@@ -135,7 +145,9 @@ impl Pool {
         let Some(live) = self.slots.live(slot) else {
             return;
         };
-        for (name, with) in models_by_name(live) {
+        let models = models_by_name(live);
+        let mut listings = Vec::with_capacity(models.len());
+        for (name, with) in models {
             let index = match self.by_name.get(&name) {
                 Some(&index) => index,
                 None => {

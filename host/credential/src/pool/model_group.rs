@@ -50,6 +50,9 @@ impl ModelGroup {
         credential: &Credential,
         model: impl Fn(&ModelKey) -> Option<u32>,
     ) -> Vec<Self> {
+        if credential.serves.len() < 2 {
+            return Vec::new();
+        }
         let mut names: BTreeMap<&Arc<str>, Vec<GroupedModel>> = BTreeMap::new();
         for (index, served) in (0..).zip(&credential.serves) {
             let Some(model) = model(&served.model) else {

@@ -143,11 +143,7 @@ impl NameIndex {
             None => self.entries.push(Some(entry)),
         }
         if credential.enabled {
-            let serves = self.enabled.entry(credential.provider.clone()).or_default();
-            *serves += 1;
-            if *serves == 1 {
-                self.providers = self.enabled.keys().cloned().collect();
-            }
+            self.count_enabled(&credential.provider, true);
         }
         number
     }
@@ -165,15 +161,8 @@ impl NameIndex {
         }
         self.own_rounds -= u32::from(entry.rounds.is_some());
         self.grouped -= u32::from(entry.group.is_some());
-        if !credential.enabled {
-            return;
-        }
-        if let Some(serves) = self.enabled.get_mut(&credential.provider) {
-            *serves -= 1;
-            if *serves == 0 {
-                self.enabled.remove(&credential.provider);
-                self.providers = self.enabled.keys().cloned().collect();
-            }
+        if credential.enabled {
+            self.count_enabled(&credential.provider, false);
         }
     }
 
@@ -192,9 +181,32 @@ impl NameIndex {
 
     /// Marks the health of an entry's account or model as changed.
     pub(super) fn touch(&mut self, position: u32) {
-        self.base.dirty.insert(position);
+        self.base.touch(position);
         for (_, view) in &mut self.by_endpoint {
-            view.dirty.insert(position);
+            view.touch(position);
+        }
+    }
+
+    /// Records that the credential of an entry was enabled or disabled.
+    pub(super) fn set_enabled(&mut self, position: u32, provider: &ProviderName, enabled: bool) {
+        self.touch(position);
+        self.count_enabled(provider, enabled);
+    }
+
+    /// Adds or subtracts an enabled credential of a provider.
+    fn count_enabled(&mut self, provider: &ProviderName, adds: bool) {
+        let known = self.enabled.get_mut(provider);
+        match (known, adds) {
+            (Some(serves), true) => *serves += 1,
+            (Some(serves), false) if *serves > 1 => *serves -= 1,
+            (known, adds) => {
+                match known {
+                    Some(_) => self.enabled.remove(provider),
+                    None if adds => self.enabled.insert(provider.clone(), 1),
+                    None => return,
+                };
+                self.providers = self.enabled.keys().cloned().collect();
+            }
         }
     }
 
@@ -209,8 +221,8 @@ impl NameIndex {
     ) {
         let known = self.by_endpoint.iter_mut().find(|(of, _)| *of == endpoint);
         match known {
-            Some((_, view)) => view.dirty.extend([position]),
-            None if cools => self.add_view(endpoint, health).dirty.extend([position]),
+            Some((_, view)) => view.touch(position),
+            None if cools => self.add_view(endpoint, health).touch(position),
             None => {}
         }
     }

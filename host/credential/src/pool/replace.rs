@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::entry::Live;
+use super::texts::Texts;
 use super::{Pool, PoolOptions, Slot};
 use crate::{Credential, CredentialId};
 
@@ -18,7 +19,9 @@ impl Pool {
     pub fn upsert(&mut self, credentials: Vec<Credential>) -> Result<(), PoolError> {
         check(&credentials)?;
         let few = self.are_few(credentials.len());
-        for credential in credentials {
+        let mut texts = Texts::default();
+        for mut credential in credentials {
+            texts.share(&mut credential);
             if few {
                 self.put_indexed(credential);
             } else {
@@ -58,10 +61,16 @@ impl Pool {
         let slot = self.slot(id)?;
         let changes = self.credential(slot)?.enabled != enabled;
         if changes {
-            // Removed first: the index subtracts by `enabled` as it was when the credential was added.
-            self.unindex_slot(slot);
             self.mark_enabled(slot, enabled);
-            self.index_slot(slot);
+            let live = self.slots.live(slot)?;
+            for listing in &live.listings {
+                if let Some(name_index) = self.name_indexes.get_mut(listing.name_index as usize) {
+                    let provider = &live.credential.provider;
+                    name_index.set_enabled(listing.position, provider, enabled);
+                }
+            }
+            // A lane may cool of which the index does not know yet.
+            self.touch_lanes(slot);
         }
         Some(changes)
     }
@@ -92,9 +101,7 @@ impl Pool {
             return;
         };
         if live.credential.enabled != enabled {
-            let mut credential = Credential::clone(&live.credential);
-            credential.enabled = enabled;
-            live.credential = Arc::new(credential);
+            Arc::make_mut(&mut live.credential).enabled = enabled;
         }
     }
 
@@ -165,7 +172,11 @@ impl Pool {
                 self.slow.remove(&slot);
             }
         }
-        for credential in credentials {
+        let new = credentials.len().saturating_sub(self.by_id.len());
+        self.slots.reserve(new);
+        let mut texts = Texts::default();
+        for mut credential in credentials {
+            texts.share(&mut credential);
             self.put(credential);
         }
         self.rebuild_index();

@@ -41,8 +41,8 @@ pub(super) struct SiteWay {
 
 #[derive(Debug, Default)]
 struct Site {
-    /// At most one for each endpoint of each model of its credentials.
-    lanes: BTreeMap<ModelKey, Vec<SiteLane>>,
+    /// At most one for each endpoint of each model of its credentials, sorted by model.
+    lanes: Vec<(ModelKey, Vec<SiteLane>)>,
     /// When the last trial of any model began, with its attempt's number; `None` after a success.
     last_trial: Option<(u64, Timestamp)>,
 }
@@ -129,8 +129,8 @@ impl Sites {
                 *to = std::mem::take(from);
             }
         }
-        let lanes = self.sites.iter().flat_map(|site| site.lanes.values());
-        let lanes = lanes.flatten().map(|lane| &lane.health);
+        let lanes = self.sites.iter().flat_map(Site::all_lanes);
+        let lanes = lanes.map(|lane| &lane.health);
         let healths = lanes.chain(self.ways.iter().map(|way| &way.health));
         for health in healths.filter(|health| **health != Health::Ready) {
             self.troubled += 1;
@@ -160,7 +160,8 @@ impl Sites {
         model: &ModelKey,
         endpoint: Endpoint,
     ) -> Option<&SiteLane> {
-        let lanes = self.sites.get(route.site as usize)?.lanes.get(model)?;
+        let site = self.sites.get(route.site as usize)?;
+        let (_, lanes) = site.lanes.get(site.position(model).ok()?)?;
         lanes.iter().find(|lane| lane.endpoint == endpoint)
     }
 
@@ -176,11 +177,11 @@ impl Sites {
         endpoint: Endpoint,
     ) -> Option<&mut SiteLane> {
         let site = self.sites.get_mut(route.site as usize)?;
-        // Looked up first, since an entry would need a clone of the key.
-        if !site.lanes.contains_key(model) {
-            site.lanes.insert(model.clone(), Vec::new());
-        }
-        let lanes = site.lanes.get_mut(model)?;
+        let position = site.position(model).unwrap_or_else(|free| {
+            site.lanes.insert(free, (model.clone(), Vec::new()));
+            free
+        });
+        let (_, lanes) = site.lanes.get_mut(position)?;
         let found = lanes.iter().position(|lane| lane.endpoint == endpoint);
         let index = found.unwrap_or_else(|| {
             lanes.push(SiteLane::new(endpoint));
@@ -241,8 +242,8 @@ impl Sites {
     pub(super) fn reset(&mut self, route: SiteWay) {
         self.version += 1;
         let lanes = self.sites.get_mut(route.site as usize);
-        let lanes = lanes.into_iter().flat_map(|site| site.lanes.values_mut());
-        for lane in lanes.flatten() {
+        let lanes = lanes.into_iter().flat_map(|site| &mut site.lanes);
+        for lane in lanes.flat_map(|(_, lanes)| lanes) {
             self.troubled -= u32::from(lane.health != Health::Ready);
             *lane = SiteLane::new(lane.endpoint);
         }
@@ -328,8 +329,8 @@ impl Sites {
 impl Sites {
     /// Panics unless the summary equals what the site lanes and ways say.
     pub(super) fn audit(&self) {
-        let lanes = self.sites.iter().flat_map(|site| site.lanes.values());
-        let lanes = lanes.flatten().map(|lane| &lane.health);
+        let lanes = self.sites.iter().flat_map(Site::all_lanes);
+        let lanes = lanes.map(|lane| &lane.health);
         let healths = lanes.chain(self.ways.iter().map(|way| &way.health));
         let troubled: Vec<_> = healths.filter(|health| **health != Health::Ready).collect();
         assert_eq!(self.troubled as usize, troubled.len());
@@ -340,16 +341,25 @@ impl Sites {
 }
 
 impl Site {
+    /// Returns the position of a model, or where it would be.
+    fn position(&self, model: &ModelKey) -> Result<usize, usize> {
+        self.lanes.binary_search_by(|(key, _)| key.cmp(model))
+    }
+
+    fn all_lanes(&self) -> impl Iterator<Item = &SiteLane> {
+        self.lanes.iter().flat_map(|(_, lanes)| lanes)
+    }
+
     fn is_tried_by(&self, attempt: u64) -> bool {
         self.last_trial.is_some_and(|(number, _)| number == attempt)
     }
 
     /// Forgets what has been well and unused for long, such as models that are no longer served.
     fn prune(&mut self, now: Timestamp) {
-        for lanes in self.lanes.values_mut() {
+        for (_, lanes) in &mut self.lanes {
             lanes.retain(|lane| lane.health != Health::Ready || lane.evidence.is_recent(now));
         }
-        self.lanes.retain(|_, lanes| !lanes.is_empty());
+        self.lanes.retain(|(_, lanes)| !lanes.is_empty());
     }
 }
 

@@ -17,7 +17,7 @@ use crate::pool::{CoolingCounts, Members};
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
     /// The state of each entry, by its position.
-    states: Vec<EntryState>,
+    states: States,
     /// The available entries by priority, highest first; no list is empty. Shared with running
     /// selections, and copied on change only if they still hold it.
     pub(super) ready: BTreeMap<Reverse<i32>, Arc<Members>>,
@@ -25,8 +25,9 @@ pub(super) struct View {
     pub(super) waiting: BTreeSet<(Timestamp, u32)>,
     /// Cooling entries by the end of their window.
     pub(super) ends: BTreeSet<(Timestamp, u32)>,
-    /// Positions whose health changed. Each is in it once at most, so it is bounded.
-    pub(super) dirty: BTreeSet<u32>,
+    /// Positions whose health changed, some of them several times: at most [`DIRTY_TIMES_MAX`] for each
+    /// entry on average.
+    pub(super) dirty: Vec<u32>,
     /// Numbers of entries that are not ready.
     pub(super) counts: Counts,
     /// The version of the sites that it shows.
@@ -47,7 +48,7 @@ impl View {
     /// Creates the view of these entries with their states.
     pub(super) fn of(entries: &[Option<IndexEntry>], states: Vec<EntryState>) -> Self {
         let mut view = Self {
-            states,
+            states: States::of(&states),
             ..Self::default()
         };
         for entry in entries.iter().flatten() {
@@ -58,32 +59,32 @@ impl View {
     }
 
     pub(super) fn state(&self, position: u32) -> EntryState {
-        let state = self.states.get(position as usize);
-        state.copied().unwrap_or_default()
+        self.states.get(position as usize)
+    }
+
+    /// Marks an entry as changed.
+    pub(super) fn touch(&mut self, position: u32) {
+        if self.dirty.last() == Some(&position) {
+            return;
+        }
+        if self.dirty.len() >= self.states.len() * DIRTY_TIMES_MAX {
+            self.dirty.sort_unstable();
+            self.dirty.dedup();
+        }
+        self.dirty.push(position);
     }
 
     /// Adds an entry with its state.
     pub(super) fn add(&mut self, entry: &IndexEntry, state: EntryState) {
-        let position = entry.member.position as usize;
-        if self.states.len() <= position {
-            self.states.resize(position + 1, EntryState::Disabled);
-        }
-        self.set_state(entry.member.position, state);
+        self.states.set(entry.member.position as usize, state);
         self.list(entry, state, true);
     }
 
     /// Removes an entry.
     pub(super) fn remove(&mut self, entry: &IndexEntry) {
         let position = entry.member.position;
-        self.dirty.remove(&position);
         self.unlist(entry, self.state(position), true);
-        self.set_state(position, EntryState::Disabled);
-    }
-
-    fn set_state(&mut self, position: u32, state: EntryState) {
-        if let Some(known) = self.states.get_mut(position as usize) {
-            *known = state;
-        }
+        self.states.set(position as usize, EntryState::Disabled);
     }
 
     /// Updates the entries that changed or whose time has come, all of them with `all`.
@@ -100,36 +101,52 @@ impl View {
         }
         let mut changed = std::mem::take(&mut self.dirty);
         if all {
-            changed = (0..count(entries.len())).collect();
+            changed.clear();
+            changed.extend(0..count(entries.len()));
         } else {
             let due = self.waiting.range(..=(now, u32::MAX));
             changed.extend(due.map(|&(_, position)| position));
         }
-        let few = entries.len() / ONE_BY_ONE_OF;
-        let mut one_by_one = changed.len() <= few.max(ONE_BY_ONE_MAX);
-        let changes = changed.into_iter().filter_map(|position| {
+        let few = ONE_BY_ONE_MAX.max(entries.len() / ONE_BY_ONE_OF);
+        let mut changes = changed.iter().filter_map(|&position| {
             let entry = entries.get(position as usize)?.as_ref()?;
             Some((entry, state(entry)))
         });
-        // Most entries of a site do not change with its version.
-        let changes: Vec<(&IndexEntry, EntryState)> = changes
-            .filter(|(entry, state)| *state != self.state(entry.member.position))
-            .collect();
-        one_by_one |= changes.len() <= few.max(ONE_BY_ONE_MAX);
-        for (entry, state) in changes {
-            self.update(entry, state, one_by_one);
+        if changed.len() <= few {
+            for (entry, state) in changes {
+                self.update(entry, state, true);
+            }
+        } else {
+            // Most entries of a site do not change with its version.
+            let is_new = |(entry, state): &(&IndexEntry, EntryState)| {
+                *state != self.state(entry.member.position)
+            };
+            let changes: Vec<_> = changes.by_ref().filter(is_new).collect();
+            let one_by_one = changes.len() <= few;
+            for (entry, state) in changes {
+                self.update(entry, state, one_by_one);
+            }
+            if !one_by_one {
+                self.rebuild_ready(entries);
+            }
         }
-        if !one_by_one {
-            self.rebuild_ready(entries);
-        }
+        // For the next changes.
+        changed.clear();
+        changed.shrink_to(ONE_BY_ONE_MAX);
+        self.dirty = changed;
     }
 
     /// Updates the state of an entry and where it is listed; with `lists`, also in `ready`. A change
     /// copies a list that a selection still holds, so an equal state must not cause one.
     fn update(&mut self, entry: &IndexEntry, state: EntryState, lists: bool) {
-        self.unlist(entry, self.state(entry.member.position), lists);
+        let position = entry.member.position;
+        let before = self.state(position);
+        if state == before {
+            return;
+        }
+        self.unlist(entry, before, lists);
         self.list(entry, state, lists);
-        self.set_state(entry.member.position, state);
+        self.states.set(position as usize, state);
     }
 
     fn list(&mut self, entry: &IndexEntry, state: EntryState, lists: bool) {
@@ -218,6 +235,59 @@ impl Counts {
         }
     }
 }
+
+/// The states of entries, by position. Clones share all runs that neither has changed: an endpoint's
+/// view begins as a clone of the base, whenever its first lane cools.
+#[derive(Clone, Debug, Default)]
+struct States {
+    /// All but the last one have [`STATES_RUN`] states.
+    runs: Vec<Arc<Vec<EntryState>>>,
+    len: usize,
+}
+
+impl States {
+    fn of(states: &[EntryState]) -> Self {
+        let runs = states.chunks(STATES_RUN);
+        Self {
+            runs: runs.map(|run| Arc::new(run.to_vec())).collect(),
+            len: states.len(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn get(&self, position: usize) -> EntryState {
+        let run = self.runs.get(position / STATES_RUN);
+        let state = run.and_then(|run| run.get(position % STATES_RUN));
+        state.copied().unwrap_or_default()
+    }
+
+    /// Sets a state. Positions up to it that are new are disabled.
+    fn set(&mut self, position: usize, state: EntryState) {
+        while self.len <= position {
+            if self.len.is_multiple_of(STATES_RUN) {
+                self.runs.push(Arc::default());
+            }
+            if let Some(last) = self.runs.last_mut() {
+                Arc::make_mut(last).push(EntryState::Disabled);
+            }
+            self.len += 1;
+        }
+        let run = self.runs.get_mut(position / STATES_RUN).map(Arc::make_mut);
+        if let Some(known) = run.and_then(|run| run.get_mut(position % STATES_RUN)) {
+            *known = state;
+        }
+    }
+}
+
+/// The states of a run: a change of one that is shared copies 3 KiB.
+const STATES_RUN: usize = 128;
+
+/// Changes that are listed for an entry between two refreshes, before those that are listed twice are
+/// found. As many changes are listed in the meantime, so a change costs little.
+const DIRTY_TIMES_MAX: usize = 2;
 
 /// Up to this number of changes, or one entry in this many, each change updates its list. Above,
 /// as when an outage ends, all lists are rebuilt in one pass over the entries.
