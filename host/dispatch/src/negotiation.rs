@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jackfield_dialect::ir::{TranslationError, Warning};
+use jackfield_dialect::traits::ResolvedTraits;
 use jackfield_dialect::{Dialect, TranslatedRequest};
 
 use crate::call::{Call, Operation};
@@ -26,6 +27,8 @@ pub(crate) struct NegotiatedCall {
     model: Arc<str>,
     /// `None` where the executor gets the client's own body.
     rewritten: Option<Arc<RewrittenBody>>,
+    /// By which the body was translated.
+    traits: Option<Arc<ResolvedTraits>>,
     /// In seconds since the Unix epoch.
     created: u64,
 }
@@ -100,9 +103,11 @@ impl NegotiatedCall {
         } else {
             (own, None)
         };
+        let translated = upstream_dialect != own;
         Ok(Self {
             call: Arc::clone(call),
             upstream_dialect,
+            traits: translated.then(|| traits.of(upstream_dialect, &model.name)),
             model: model.name,
             rewritten,
             created,
@@ -138,6 +143,11 @@ impl NegotiatedCall {
         self.rewritten
             .as_deref()
             .map_or(&[], RewrittenBody::warnings)
+    }
+
+    /// Returns the rows of traits by which the body was translated.
+    pub(crate) fn trait_rows(&self) -> &[String] {
+        self.traits.as_deref().map_or(&[], |traits| &traits.rows)
     }
 
     /// Returns the translation of the response of a call for content, for a response in another form than
