@@ -13,10 +13,10 @@ pub struct Case {
     pub name: String,
     /// The provider's dialect, by its name.
     pub provider: String,
-    /// The provider's executor, by its name.
-    pub executor: String,
-    /// The provider's base URL, if it matters.
-    pub base_url: Option<String>,
+    /// The kind of server, as the configuration names it, in place of the one that the host means.
+    pub server: Option<String>,
+    /// The host of the provider's base URL, and its port if that is not the scheme's own.
+    pub authority: String,
     /// The provider's name of the model; `None` for the client's name.
     pub model: Option<String>,
     /// The family of servers whose strict schema the request must satisfy.
@@ -95,11 +95,12 @@ impl Case {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned(),
-            executor: about
-                .remove("executor")
-                .unwrap_or_else(|| default_executor(&provider).to_owned()),
+            server: about.remove("server"),
+            authority: match about.remove("base-url") {
+                None => default_authority(&provider).to_owned(),
+                Some(url) => read_authority(&url).ok_or("case.txt: `base-url` is no URL")?,
+            },
             provider,
-            base_url: about.remove("base-url"),
             model: about.remove("model"),
             family: about.remove("family"),
             request: message("request.http")?,
@@ -186,12 +187,21 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(paths)
 }
 
-fn default_executor(dialect: &str) -> &'static str {
+fn read_authority(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split('/').next().filter(|it| !it.is_empty())?;
+    let own_port = if scheme == "https" { ":443" } else { ":80" };
+    let authority = authority.strip_suffix(own_port).unwrap_or(authority);
+    Some(authority.to_owned())
+}
+
+/// The hosts of the APIs that the dialects are from. An OpenAI-compatible server may be any.
+fn default_authority(dialect: &str) -> &'static str {
     match dialect {
-        "anthropic-messages" => "anthropic",
-        "gemini" => "gemini",
-        "openai-responses" => "openai",
-        _ => "openai-compatible",
+        "anthropic-messages" => "api.anthropic.com",
+        "gemini" => "generativelanguage.googleapis.com",
+        "openai-responses" => "api.openai.com",
+        _ => "compatible.test",
     }
 }
 
@@ -230,6 +240,20 @@ mod tests {
         assert_eq!(keys, Ok(BTreeMap::from(expected)));
         assert!(read_keys("a: 1\na: 2").is_err());
         assert!(read_keys("a").is_err());
+    }
+
+    #[test]
+    fn reads_the_authority_of_urls() {
+        let cases = [
+            ("https://api.example.com/v1", Some("api.example.com")),
+            ("https://api.example.com:443", Some("api.example.com")),
+            ("http://localhost:11434/v1", Some("localhost:11434")),
+            ("api.example.com", None),
+            ("https:///v1", None),
+        ];
+        for (url, authority) in cases {
+            assert_eq!(read_authority(url).as_deref(), authority, "{url}");
+        }
     }
 
     #[test]

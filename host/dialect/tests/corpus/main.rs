@@ -9,6 +9,7 @@ mod whole;
 use std::error::Error;
 
 use jackfield_corpus::{Case, Expectations, cases};
+use jackfield_dialect::traits::Traits;
 use jackfield_dialect::{
     Dialect, ProviderError, RequestHead, TranslatedRequest, TranslationInput,
     translate_error_response,
@@ -163,6 +164,7 @@ fn plain_request(client: Dialect, provider: Dialect) -> Outcome<TranslatedReques
         body: body.as_bytes(),
         head: &head,
         model: "m",
+        traits: &Traits::everything(),
         thinking: None,
         id: ID,
         created: CREATED,

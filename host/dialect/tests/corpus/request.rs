@@ -1,6 +1,7 @@
 //! The client's request as the provider gets it.
 
 use jackfield_corpus::{Case, Expectations, HttpMessage};
+use jackfield_dialect::traits::{TraitScope, Traits, resolve};
 use jackfield_dialect::{Dialect, RequestHead, TranslatedRequest, TranslationInput};
 
 use crate::{CREATED, ID, Outcome};
@@ -24,6 +25,7 @@ pub(crate) fn check(
         body: &message.body,
         head: &head,
         model: &model,
+        traits: &traits(case, provider, &model),
         thinking: None,
         id: ID,
         created: CREATED,
@@ -49,6 +51,17 @@ pub(crate) fn check(
             Ok(None)
         }
     }
+}
+
+/// What the provider takes.
+fn traits(case: &Case, provider: Dialect, model: &str) -> Traits {
+    let scope = TraitScope {
+        dialect: provider,
+        server: case.server.as_deref(),
+        authority: &case.authority,
+        model,
+    };
+    resolve(&scope, &[]).traits
 }
 
 fn head<'a>(case: &'a Case, message: &'a HttpMessage) -> Outcome<RequestHead<'a>> {
