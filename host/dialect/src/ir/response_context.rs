@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::request::{Request, ToolKind};
+use super::tool_names::ToolNames;
 
 /// What an encoder of responses needs to know of the request.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +18,8 @@ pub struct ResponseContext {
     pub include_usage: bool,
     /// The names of the custom tools.
     pub custom_tools: Vec<String>,
+    /// The names of tools that the provider got in another form.
+    pub tool_names: ToolNames,
     /// As [`Request::echo`].
     pub echo: Map<String, Value>,
 }
@@ -33,6 +36,7 @@ impl ResponseContext {
             model: request.model.clone(),
             include_usage: request.include_usage,
             custom_tools: custom_tools.map(|tool| tool.name.clone()).collect(),
+            tool_names: ToolNames::default(),
             echo: request.echo.clone(),
         }
     }
