@@ -7,6 +7,7 @@ use super::finish_reason;
 use crate::anthropic::usage::MessageUsage;
 use crate::anthropic::{DIALECT, citations};
 use crate::ir::{Part, ReasoningPart, Response, ResponseContext};
+use crate::json;
 
 /// Encodes a whole response.
 #[must_use]
@@ -30,7 +31,7 @@ pub(crate) fn encode_response(response: &Response, response_context: &ResponseCo
         "stop_sequence": stop_sequence,
         "usage": MessageUsage::from(response.usage.unwrap_or_default()),
     });
-    written.to_string().into_bytes()
+    json::to_vec(&written)
 }
 
 /// Adds the blocks of a part.

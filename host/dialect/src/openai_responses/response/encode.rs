@@ -6,6 +6,7 @@ use super::{INCOMPLETE_REASONS, item};
 use crate::Usage;
 use crate::ir::tool_text;
 use crate::ir::{FinishReason, Part, ReasoningPart, Response, ResponseContext, Signature};
+use crate::json;
 use crate::openai_responses::{reasoning, usage};
 
 /// Encodes a whole response.
@@ -14,7 +15,7 @@ pub(crate) fn encode_response(response: &Response, response_context: &ResponseCo
     let ending = Ending::of(&response.finish);
     let output = items(&response.parts, ending.status, response_context);
     let body = final_response(response_context, ending, output, response.usage);
-    serde_json::to_vec(&body).unwrap_or_default()
+    json::to_vec(&body)
 }
 
 /// How a response ends.

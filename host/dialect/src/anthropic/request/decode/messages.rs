@@ -11,6 +11,7 @@ use crate::ir::{
     ObjectReader, Part, ReasoningPart, Request, Role, Signature, ToolCall, ToolResult,
     TranslationError, TranslationReport, Turn,
 };
+use crate::json;
 
 /// Decodes `messages` into the request's turns. Instructions before the first turn are added to the
 /// system text.
@@ -175,7 +176,7 @@ fn decode_tool_call(block: &mut ObjectReader) -> Result<ToolCall, TranslationErr
     Ok(ToolCall {
         id,
         name: block.required_string("name")?,
-        arguments: input.map_or_else(|| "{}".to_owned(), |input| input.to_string()),
+        arguments: input.map_or_else(|| "{}".to_owned(), |input| json::to_text(&input)),
         signature: None,
     })
 }

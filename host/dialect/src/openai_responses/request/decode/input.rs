@@ -7,6 +7,7 @@ use crate::ir::{
     Media, MediaSource, ObjectReader, Part, ReasoningPart, Role, Tool, ToolCall, ToolResult,
     TranslationError, TranslationReport, Turn,
 };
+use crate::json;
 use crate::openai_responses::reasoning::{self, Mark};
 use crate::openai_responses::{media, tools};
 
@@ -205,7 +206,7 @@ fn builtin_call(
     conversation.call(ToolCall {
         id: call_id(item)?,
         name: name.to_owned(),
-        arguments: action.to_string(),
+        arguments: json::to_text(&action),
         signature: None,
     });
     Ok(())
@@ -229,9 +230,9 @@ fn result(
     let parts = match item.peek("output") {
         // The shell tool's output is a list of records, not of content.
         Some(Value::Array(list)) if list.iter().any(|it| it.get("stdout").is_some()) => {
-            vec![Part::text(
-                item.take("output").unwrap_or_default().to_string(),
-            )]
+            vec![Part::text(json::to_text(
+                &item.take("output").unwrap_or_default(),
+            ))]
         }
         None => Vec::new(),
         Some(_) => media::decode(item, "output", report)?,
