@@ -6,6 +6,7 @@ mod ends;
 mod numbers;
 mod texts;
 
+use jackfield_dialect::traits::Traits;
 use std::error::Error;
 
 use jackfield_dialect::ir::ResponseContext;
@@ -78,6 +79,7 @@ fn translated(client: Dialect, provider: Dialect, body: &str) -> Outcome<Transla
         body: body.as_bytes(),
         head: &head,
         model: "claude-sonnet-4-5",
+        traits: &Traits::everything(),
         thinking: None,
         id: "call-1",
         created: 0,

@@ -10,6 +10,7 @@ use crate::anthropic::reasoning::model_rules::{self, ModelRules, SamplingSupport
 use crate::anthropic::tools;
 use crate::ir::{Request, TranslationError, TranslationReport};
 use crate::json;
+use crate::traits::Traits;
 
 /// Encodes a request for content.
 ///
@@ -17,6 +18,7 @@ use crate::json;
 /// If the API cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
+    _traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
     let rules = model_rules::for_model(&request.model);

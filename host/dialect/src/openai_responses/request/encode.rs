@@ -10,6 +10,7 @@ use crate::ir::{
 };
 use crate::json;
 use crate::openai_responses::{DIALECT, tools};
+use crate::traits::Traits;
 
 /// Encodes requests. The provider stores nothing: clients send back all that is needed.
 ///
@@ -18,6 +19,7 @@ use crate::openai_responses::{DIALECT, tools};
 /// If this dialect cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
+    _traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
     let mut out = Map::new();
