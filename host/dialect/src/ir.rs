@@ -18,6 +18,7 @@ mod request;
 mod response;
 mod response_context;
 mod signature;
+mod tool_names;
 pub(crate) mod tool_text;
 
 pub use crate::limits::WARNINGS_MAX;
@@ -26,10 +27,13 @@ pub use event::{Delta, Event, EventDecoder, EventEncoder, Frame, Malformed, Part
 pub use finish_reason::FinishReason;
 pub use part::{Citation, Media, MediaSource, Part, ReasoningPart, ToolCall, ToolResult};
 pub use report::{TranslationError, TranslationReport, Warning};
-pub use request::{Format, Reasoning, Request, Role, Sampling, Tool, ToolChoice, ToolKind, Turn};
+pub use request::{
+    ClientTool, Format, Reasoning, Request, Role, Sampling, Tool, ToolChoice, ToolKind, Turn,
+};
 pub use response::Response;
 pub use response_context::ResponseContext;
 pub use signature::Signature;
+pub use tool_names::ToolNames;
 
 pub(crate) use call_ids::CallIds;
 pub(crate) use object_reader::ObjectReader;

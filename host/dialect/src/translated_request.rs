@@ -7,6 +7,7 @@ use crate::ir::{
     CallIds, Effort, Malformed, Request, Response, ResponseContext, TranslationError,
     TranslationReport, Warning,
 };
+use crate::traits::Traits;
 use crate::{Dialect, RequestHead, Thinking, Translator};
 
 /// A client's request in a provider's dialect.
@@ -43,6 +44,8 @@ pub struct TranslationInput<'a> {
     pub head: &'a RequestHead<'a>,
     /// The provider's name of the model, without the suffix that `thinking` was read from.
     pub model: &'a str,
+    /// What the provider takes for the model. Ignored for embeddings.
+    pub traits: &'a Traits,
     /// How hard the model reasons, in place of what the body says; `None` leaves it to the body.
     /// Ignored for token counts and embeddings.
     pub thinking: Option<Thinking>,
@@ -70,7 +73,7 @@ impl TranslatedRequest {
         // Only the response needs it, and it may be most of a small request.
         let echo = std::mem::take(&mut decoded.echo);
         // Made before the provider's name of the model is set: responses repeat the client's.
-        let response_context = ResponseContext {
+        let mut response_context = ResponseContext {
             echo,
             ..ResponseContext::new(&decoded, source.id, source.created)
         };
@@ -82,7 +85,10 @@ impl TranslatedRequest {
         // After the suffix, which may request reasoning that the body does not.
         show_reasoning(source.dialect, &mut decoded);
         let client_losses = report.warnings().len();
-        let body = to.codec().encode_request(&decoded, &mut report)?;
+        response_context.tool_names = decoded.shape(source.traits, &mut report);
+        let body = to
+            .codec()
+            .encode_request(&decoded, source.traits, &mut report)?;
         Ok(Self {
             body: body.into(),
             losses: report.warnings().len() - client_losses,
@@ -109,9 +115,11 @@ impl TranslatedRequest {
                 .decode_request(source.body, source.head, &mut report)?;
         source.model.clone_into(&mut decoded.model);
         decoded.make_call_ids_unique();
+        // The response has no names.
+        decoded.shape(source.traits, &mut report);
         let format = to.codec().token_count();
         let format = format.ok_or_else(|| TranslationError::new("", NO_TOKEN_COUNT))?;
-        let body = format.encode_request(&decoded, &mut report)?;
+        let body = format.encode_request(&decoded, source.traits, &mut report)?;
         Ok(Self {
             body: body.into(),
             losses: report.warnings().len(),
@@ -177,10 +185,13 @@ impl TranslatedRequest {
 
     /// Encodes a response with content for the client; `None` for token counts and embeddings.
     #[must_use]
-    pub fn encode_response(&self, response: &Response) -> Option<Vec<u8>> {
+    pub fn encode_response(&self, mut response: Response) -> Option<Vec<u8>> {
         match &self.response_kind {
             ResponseKind::Content(context) => {
-                Some(self.from.codec().encode_response(response, context))
+                if self.from != self.to {
+                    restore(&mut response, context);
+                }
+                Some(self.from.codec().encode_response(&response, context))
             }
             ResponseKind::TokenCount | ResponseKind::Embeddings(_) => None,
         }
@@ -195,7 +206,7 @@ impl TranslatedRequest {
         match &self.response_kind {
             ResponseKind::Content(context) => {
                 let mut response = provider.decode_response(body)?;
-                CallIds::new(&context.id).apply(&mut response);
+                restore(&mut response, context);
                 Ok(client.encode_response(&response, context))
             }
             ResponseKind::TokenCount => {
@@ -224,6 +235,12 @@ impl TranslatedRequest {
             ResponseKind::TokenCount | ResponseKind::Embeddings(_) => None,
         }
     }
+}
+
+/// Gives the calls of a provider's response unique ids, and the names that the client knows.
+fn restore(response: &mut Response, context: &ResponseContext) {
+    CallIds::new(&context.id).apply(response);
+    context.tool_names.apply(response);
 }
 
 /// Asks for the reasoning where the client's dialect shows it by default.

@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jackfield_dialect::ir::{TranslationError, Warning};
+use jackfield_dialect::traits::ResolvedTraits;
 use jackfield_dialect::{Dialect, TranslatedRequest};
 
 use crate::call::{Call, Operation};
 use crate::error::CallError;
 use crate::port::Descriptor;
+use crate::provider_traits::ProviderTraits;
 pub(crate) use translation_cache::TranslationCache;
-use translation_cache::{RequestedModel, RewrittenBody, same_dialect};
+use translation_cache::{RequestedModel, RewrittenBody, TranslationTarget, same_dialect};
 
 /// A call in a dialect and with a body that one executor accepts.
 #[derive(Clone)]
@@ -25,6 +27,8 @@ pub(crate) struct NegotiatedCall {
     model: Arc<str>,
     /// `None` where the executor gets the client's own body.
     rewritten: Option<Arc<RewrittenBody>>,
+    /// By which the body was translated.
+    traits: Option<Arc<ResolvedTraits>>,
     /// In seconds since the Unix epoch.
     created: u64,
 }
@@ -67,6 +71,7 @@ impl NegotiatedCall {
     pub(crate) async fn new(
         call: &Arc<Call>,
         descriptor: &Descriptor,
+        traits: &ProviderTraits,
         requested_model: &Arc<str>,
         cache: &mut TranslationCache,
         created: u64,
@@ -76,16 +81,21 @@ impl NegotiatedCall {
             return Err(NegotiationError::NotPlanned);
         }
         let model = RequestedModel::new(requested_model, call.operation);
+        let target = |dialect| TranslationTarget {
+            dialect,
+            traits: traits.of(dialect, &model.name),
+            model: model.clone(),
+        };
         let own = call.dialect;
         let accepts_own = descriptor.dialects.iter().any(|name| name == own.name());
         let (upstream_dialect, rewritten) = if !accepts_own {
             let targets = translation_targets(call.operation, &descriptor.dialects);
-            let (dialect, rewritten) =
-                best_translation(call, &targets, &model, cache, created).await?;
+            let targets = targets.into_iter().map(target);
+            let (dialect, rewritten) = best_translation(call, targets, cache, created).await?;
             (dialect, Some(rewritten))
         } else if model.has_thinking() {
             // Providers do not know the suffix: the body must request the thinking in its own fields.
-            let rewritten = cache.get(call, own, &model, created).await;
+            let rewritten = cache.get(call, target(own), created).await;
             (
                 own,
                 Some(rewritten.map_err(NegotiationError::Untranslatable)?),
@@ -93,9 +103,11 @@ impl NegotiatedCall {
         } else {
             (own, None)
         };
+        let translated = upstream_dialect != own;
         Ok(Self {
             call: Arc::clone(call),
             upstream_dialect,
+            traits: translated.then(|| traits.of(upstream_dialect, &model.name)),
             model: model.name,
             rewritten,
             created,
@@ -133,6 +145,11 @@ impl NegotiatedCall {
             .map_or(&[], RewrittenBody::warnings)
     }
 
+    /// Returns the rows of traits by which the body was translated.
+    pub(crate) fn trait_rows(&self) -> &[String] {
+        self.traits.as_deref().map_or(&[], |traits| &traits.rows)
+    }
+
     /// Returns the translation of the response of a call for content, for a response in another form than
     /// the requested one. Where client and executor speak the same dialect, it only changes the form.
     pub(crate) fn response_translation(&self) -> Cow<'_, TranslatedRequest> {
@@ -155,15 +172,15 @@ impl NegotiatedCall {
 /// choice: a provider may speak several dialects, and one may express what another cannot.
 async fn best_translation(
     call: &Arc<Call>,
-    targets: &[Dialect],
-    model: &RequestedModel,
+    targets: impl Iterator<Item = TranslationTarget>,
     cache: &mut TranslationCache,
     created: u64,
 ) -> Result<(Dialect, Arc<RewrittenBody>), NegotiationError> {
     let mut best: Option<(Dialect, Arc<RewrittenBody>)> = None;
     let mut first_error = None;
-    for &dialect in targets {
-        match cache.get(call, dialect, model, created).await {
+    for target in targets {
+        let dialect = target.dialect;
+        match cache.get(call, target, created).await {
             Ok(rewritten) => {
                 let losses = rewritten.losses();
                 if best.as_ref().is_none_or(|(_, best)| losses < best.losses()) {

@@ -1,8 +1,11 @@
 //! The context of the request that a response belongs to.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
-use super::request::{Request, ToolKind};
+use super::request::{ClientTool, Request, ToolKind};
+use super::tool_names::ToolNames;
 
 /// What an encoder of responses needs to know of the request.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +20,10 @@ pub struct ResponseContext {
     pub include_usage: bool,
     /// The names of the custom tools.
     pub custom_tools: Vec<String>,
+    /// The names of tools that the provider got in another form.
+    pub tool_names: ToolNames,
+    /// As [`Request::client_tools`].
+    pub client_tools: BTreeMap<String, ClientTool>,
     /// As [`Request::echo`].
     pub echo: Map<String, Value>,
 }
@@ -33,6 +40,8 @@ impl ResponseContext {
             model: request.model.clone(),
             include_usage: request.include_usage,
             custom_tools: custom_tools.map(|tool| tool.name.clone()).collect(),
+            tool_names: ToolNames::default(),
+            client_tools: request.client_tools.clone(),
             echo: request.echo.clone(),
         }
     }

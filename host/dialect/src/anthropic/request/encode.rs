@@ -9,6 +9,8 @@ use crate::anthropic::reasoning::ThinkingPlan;
 use crate::anthropic::reasoning::model_rules::{self, ModelRules, SamplingSupport};
 use crate::anthropic::tools;
 use crate::ir::{Request, TranslationError, TranslationReport};
+use crate::json;
+use crate::traits::Traits;
 
 /// Encodes a request for content.
 ///
@@ -16,6 +18,7 @@ use crate::ir::{Request, TranslationError, TranslationReport};
 /// If the API cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
+    _traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
     let rules = model_rules::for_model(&request.model);
@@ -60,8 +63,7 @@ pub(crate) fn encode_count_body(
 }
 
 fn print(body: &Map<String, Value>) -> Vec<u8> {
-    // Serialization fails only for maps whose keys are not strings.
-    serde_json::to_vec(&body).unwrap_or_default()
+    json::to_vec(body)
 }
 
 fn encode_conversation(

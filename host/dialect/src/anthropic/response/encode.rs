@@ -6,7 +6,9 @@ use super::block;
 use super::finish_reason;
 use crate::anthropic::usage::MessageUsage;
 use crate::anthropic::{DIALECT, citations};
+use crate::ir::tool_text;
 use crate::ir::{Part, ReasoningPart, Response, ResponseContext};
+use crate::json;
 
 /// Encodes a whole response.
 #[must_use]
@@ -30,7 +32,7 @@ pub(crate) fn encode_response(response: &Response, response_context: &ResponseCo
         "stop_sequence": stop_sequence,
         "usage": MessageUsage::from(response.usage.unwrap_or_default()),
     });
-    written.to_string().into_bytes()
+    json::to_vec(&written)
 }
 
 /// Adds the blocks of a part.
@@ -65,7 +67,7 @@ fn write_part(part: &Part, response_context: &ResponseContext, content: &mut Vec
                 "type": "tool_use",
                 "id": id,
                 "name": call.name,
-                "input": block::arguments_object(&call.arguments),
+                "input": tool_text::arguments_object(&call.arguments),
             }));
         }
         Part::ToolResult(_) => {}

@@ -11,6 +11,7 @@ pub(crate) use config::thinking as thinking_config;
 use crate::ir::{Part, Request, Role, ToolChoice, TranslationError, TranslationReport, loss};
 use crate::json::object;
 use crate::json::to_vec;
+use crate::traits::Traits;
 
 /// Encodes a `GenerateContentRequest`. The model, and whether the response is streamed, are in the URL.
 ///
@@ -18,6 +19,7 @@ use crate::json::to_vec;
 /// If the request has something that the API cannot express and that the response depends on.
 pub(crate) fn encode_request(
     request: &Request,
+    _traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
     body(request, report).map(|body| to_vec(&body))
@@ -38,8 +40,15 @@ pub(crate) fn body(
         report.warn("system", loss::SYSTEM_AS_USER);
         contents.push(object! {"role": "user", "parts": std::mem::take(&mut system)});
     }
-    if contents.is_empty() {
-        return Err(TranslationError::empty_conversation());
+    match contents.first() {
+        None => return Err(TranslationError::empty_conversation()),
+        // The API rejects a call that does not come after a user's turn or a result.
+        Some(first) if first["role"] == "model" => {
+            report.warn(loss::FIRST_TURN, loss::FIRST_TURN_ADDED);
+            let parts = vec![json!({"text": loss::FIRST_USER_TEXT})];
+            contents.insert(0, object! {"role": "user", "parts": parts});
+        }
+        Some(_) => {}
     }
     body.insert("contents".to_owned(), contents.into());
     if !system.is_empty() {

@@ -8,7 +8,9 @@ use super::decode::{ENCRYPTED_CONTENT, OPENAI_MEMBERS};
 use crate::ir::{
     Effort, Format, Part, Reasoning, Request, TranslationError, TranslationReport, loss,
 };
+use crate::json;
 use crate::openai_responses::{DIALECT, tools};
+use crate::traits::Traits;
 
 /// Encodes requests. The provider stores nothing: clients send back all that is needed.
 ///
@@ -17,6 +19,7 @@ use crate::openai_responses::{DIALECT, tools};
 /// If this dialect cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
+    traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
     let mut out = Map::new();
@@ -47,10 +50,10 @@ pub(crate) fn encode_request(
     if let Some(text) = encode_text(request) {
         out.insert("text".to_owned(), text);
     }
-    tools::encode(request, &mut out, report);
+    tools::encode(request, traits, &mut out, report);
     encode_openai_members(request, &mut out, report);
     // Serialization fails only for maps whose keys are not strings.
-    Ok(serde_json::to_vec(&out).unwrap_or_default())
+    Ok(json::to_vec(&out))
 }
 
 /// Whether to ask for signatures: only if the request is about reasoning, since models without

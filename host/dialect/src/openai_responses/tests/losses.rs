@@ -6,6 +6,7 @@ use crate::ir::{
     Effort, Format, Media, MediaSource, Reasoning, Role, Sampling, Signature, Tool, ToolCall,
     ToolChoice, ToolKind, ToolResult, Turn,
 };
+use crate::traits::Traits;
 
 #[test]
 fn warns_of_dropped_members() -> Outcome {
@@ -83,7 +84,10 @@ fn rejects_unsupported_requests() {
             json!({"input": [{"type": "compaction", "encrypted_content": "x"}]}),
             "input[0].type",
         ),
-        (json!({"input": [{"type": "unheard_of"}]}), "input[0].type"),
+        (
+            json!({"input": [{"type": "unheard_of", "encrypted_content": "x"}]}),
+            "input[0].type",
+        ),
         (
             json!({"input": [{"role": "robot", "content": "a"}]}),
             "input[0].role",
@@ -209,7 +213,8 @@ fn rejects_unsupported_media() {
         ),
     ] {
         let mut report = TranslationReport::default();
-        let refused = encode_request(&user(vec![part]), &mut report).unwrap_err();
+        let refused =
+            encode_request(&user(vec![part]), &Traits::everything(), &mut report).unwrap_err();
         assert_eq!(refused.field, field);
     }
 }

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use crate::anthropic::reasoning::model_rules::ModelRules;
-use crate::anthropic::response::block;
 use crate::anthropic::{DIALECT, citations, media};
+use crate::ir::tool_text;
 use crate::ir::{
     Part, ReasoningPart, Request, Role, ToolResult, TranslationError, TranslationReport, Turn, loss,
 };
@@ -109,11 +109,8 @@ fn begin_with_user(
     match turns.first() {
         Some((Role::User, _)) => {}
         Some(_) => {
-            report.warn(
-                "messages",
-                "changed: a user's turn was added before the first one",
-            );
-            turns.insert(0, (Role::User, vec![text_block(FIRST_USER_TEXT)]));
+            report.warn(loss::FIRST_TURN, loss::FIRST_TURN_ADDED);
+            turns.insert(0, (Role::User, vec![text_block(loss::FIRST_USER_TEXT)]));
         }
         None if system.is_empty() => {
             return Err(TranslationError::empty_conversation());
@@ -195,7 +192,7 @@ fn assistant_blocks(turn: &Turn, report: &mut TranslationReport) -> Vec<Value> {
                     "type": "tool_use",
                     "id": sanitize_id(&call.id),
                     "name": call.name.as_str(),
-                    "input": block::arguments_object(&call.arguments),
+                    "input": tool_text::arguments_object(&call.arguments),
                 });
             }
             Part::ToolResult(_) => {}
@@ -267,6 +264,3 @@ fn sanitize_id(id: &str) -> Cow<'_, str> {
         id.collect()
     })
 }
-
-/// The first turn if the conversation begins with the assistant.
-const FIRST_USER_TEXT: &str = "(The conversation begins with your words.)";

@@ -1,0 +1,188 @@
+//! What a server and a family of models take: data with sources, by which encoders shape requests. Traits
+//! never shape a request that is in the provider's own dialect already.
+
+mod resolve;
+mod rows;
+mod schema;
+mod shape;
+mod short_names;
+mod values;
+
+pub use resolve::{ResolvedTraits, TraitOrigin, TraitScope, resolve};
+pub use rows::{TraitRow, TraitSource, parse_rows, rows, servers};
+pub use values::{
+    ContentForm, EffortWord, FirstTurn, LastTurn, NameAlphabet, Pictures, ReasoningMember,
+    ReasoningRequest, ReasoningReturn, ResponseFormats, SamplingMembers, SystemMessages,
+    TokenLimitMember, ToolChoiceWords,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// One member of [`Traits`], for manuals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraitMember {
+    /// The name of the field.
+    pub name: &'static str,
+    /// What it means.
+    pub description: &'static str,
+}
+
+impl TraitMember {
+    /// The name as rows and the configuration spell it.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.name.replace('_', "-")
+    }
+}
+
+macro_rules! traits {
+    ($( $(#[doc = $doc:literal])+ $name:ident: $kind:ty = $default:expr; )+) => {
+        /// What a server takes for a model. The default is the narrow set that every OpenAI-compatible
+        /// server takes.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub struct Traits {
+            $( $(#[doc = $doc])+ pub $name: $kind, )+
+        }
+
+        impl Default for Traits {
+            fn default() -> Self {
+                Self { $( $name: $default, )+ }
+            }
+        }
+
+        /// Some of the members of [`Traits`]: of a built-in row, or of the configuration.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+        pub struct TraitSet {
+            $(
+                $(#[doc = $doc])+
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $name: Option<$kind>,
+            )+
+        }
+
+        impl Traits {
+            /// Every member, in the order of the manual.
+            pub const MEMBERS: &'static [TraitMember] = &[
+                $( TraitMember {
+                    name: stringify!($name),
+                    description: concat!($($doc, "\n"),+),
+                }, )+
+            ];
+
+            /// Sets the members that `set` has.
+            pub fn apply(&mut self, set: &TraitSet) {
+                $( if let Some(value) = &set.$name { self.$name = value.clone(); } )+
+            }
+        }
+    };
+}
+
+traits! {
+    /// How the texts of one message are written.
+    content: ContentForm = ContentForm::Text;
+    /// Where instructions may be in the conversation.
+    system: SystemMessages = SystemMessages::First;
+    /// Which turn a conversation may begin with.
+    first_turn: FirstTurn = FirstTurn::Any;
+    /// Which turn a conversation may end with.
+    last_turn: LastTurn = LastTurn::Any;
+    /// Where pictures may be.
+    pictures: Pictures = Pictures::UserTurns;
+    /// The member for the limit of tokens.
+    token_limit: TokenLimitMember = TokenLimitMember::MaxTokens;
+    /// Which of the sampling members `temperature`, `top_p` and the penalties are taken.
+    sampling: SamplingMembers = SamplingMembers::All;
+    /// The highest temperature, in hundredths.
+    temperature_max_percent: u16 = 200;
+    /// The most texts in `stop`; 0 where the member is refused.
+    stop_texts_max: u16 = 4;
+    /// The most characters of a text in `stop`; 0 for no limit.
+    stop_chars_max: u16 = 0;
+    /// Whether OpenAI's custom tools are taken. Otherwise they become functions of one text.
+    custom_tools: bool = false;
+    /// Which tool choices are taken.
+    tool_choice: ToolChoiceWords = ToolChoiceWords::All;
+    /// Whether a tool's schema needs `type` and `properties`.
+    schema_properties_required: bool = true;
+    /// Whether each array in a tool's schema needs `items`.
+    schema_items_required: bool = false;
+    /// Whether schemas may have bounds, such as `minimum` and `maxItems`. Otherwise the description says
+    /// them.
+    schema_bounds: bool = true;
+    /// Whether schemas may have `$ref`. Otherwise what it refers to is written in its place.
+    schema_refs: bool = true;
+    /// The most characters of a tool's name.
+    tool_name_chars_max: u16 = 64;
+    /// The characters of a tool's name.
+    tool_name_alphabet: NameAlphabet = NameAlphabet::Word;
+    /// The fewest characters of a tool call's id.
+    call_id_chars_min: u16 = 1;
+    /// The most characters of a tool call's id.
+    call_id_chars_max: u16 = 64;
+    /// The characters of a tool call's id.
+    call_id_alphabet: NameAlphabet = NameAlphabet::Any;
+    /// How a request asks for reasoning.
+    reasoning_request: ReasoningRequest = ReasoningRequest::Effort;
+    /// Whether a request with tools may ask for an effort.
+    effort_with_tools: bool = true;
+    /// The reasoning efforts that are taken. Others become the nearest. Empty for all.
+    efforts: Vec<EffortWord> = Vec::new();
+    /// The member of a message that carries reasoning.
+    reasoning_member: ReasoningMember = ReasoningMember::ReasoningContent;
+    /// Whether the reasoning of earlier turns comes back to the provider.
+    reasoning_return: ReasoningReturn = ReasoningReturn::Allowed;
+    /// The formats of a response that are taken.
+    response_formats: ResponseFormats = ResponseFormats::Schema;
+    /// Whether `strict` is taken, in tools and formats.
+    strict: bool = false;
+    /// Whether `parallel_tool_calls` is taken.
+    parallel_tool_calls: bool = false;
+    /// Whether `service_tier` is taken.
+    service_tier: bool = false;
+    /// Whether `prompt_cache_key` is taken.
+    prompt_cache_key: bool = false;
+    /// Whether `verbosity` is taken.
+    verbosity: bool = false;
+    /// Whether the other members are taken that only OpenAI's dialects have: `metadata`, `store`,
+    /// `safety_identifier`, `prompt_cache_retention`, `logit_bias` and so on.
+    openai_members: bool = false;
+    /// Whether `user` is taken.
+    user: bool = false;
+    /// The fewest characters of `user`; shorter ones are left out.
+    user_chars_min: u16 = 1;
+    /// The most characters of `user`; longer ones become a digest.
+    user_chars_max: u16 = 64;
+}
+
+impl Traits {
+    /// What takes everything that a dialect has: for tests, and where no provider is known.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self {
+            content: ContentForm::List,
+            system: SystemMessages::Anywhere,
+            pictures: Pictures::Everywhere,
+            token_limit: TokenLimitMember::MaxCompletionTokens,
+            stop_texts_max: u16::MAX,
+            custom_tools: true,
+            schema_properties_required: false,
+            tool_name_chars_max: u16::MAX,
+            tool_name_alphabet: NameAlphabet::Any,
+            call_id_chars_max: u16::MAX,
+            strict: true,
+            parallel_tool_calls: true,
+            service_tier: true,
+            prompt_cache_key: true,
+            verbosity: true,
+            openai_members: true,
+            user: true,
+            user_chars_max: u16::MAX,
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
