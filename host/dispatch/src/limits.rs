@@ -81,3 +81,11 @@ pub const ESTIMATES_MAX: usize = 2;
 /// The largest body that is translated on an async worker thread, in bytes: a few milliseconds of work.
 /// Larger ones, most of which contain images, are translated on the blocking pool.
 pub const TRANSLATED_INLINE_BYTES_MAX: usize = 256 << 10;
+
+/// Signatures of providers that are remembered with their origin. A session with tools has some hundreds; an entry
+/// takes about 50 bytes, so all of them take 4 MiB.
+pub const SIGNATURES_MAX: usize = 1 << 16;
+
+/// Signatures that are remembered as refused. Only sessions that changed the provider have them, and each such
+/// session is refused once.
+pub const REFUSED_SIGNATURES_MAX: usize = 1 << 14;
