@@ -35,6 +35,7 @@ mod request;
 mod requester;
 mod response_headers;
 mod scrub;
+mod signatures;
 pub mod snapshot;
 mod token_estimate;
 mod unknown_model;
