@@ -9,7 +9,7 @@ pub use resolve::{ResolvedTraits, TraitOrigin, TraitScope, resolve};
 pub use rows::{TraitRow, TraitSource, parse_rows, rows};
 pub use values::{
     ContentForm, FirstTurn, LastTurn, NameAlphabet, Pictures, ReasoningMember, ReasoningReturn,
-    SamplingMembers, SystemMessages, TokenLimitMember, UsageArithmetic,
+    SamplingMembers, SystemMessages, ThinkingForm, ThinkingOff, TokenLimitMember, UsageArithmetic,
 };
 
 use serde::{Deserialize, Serialize};
@@ -125,6 +125,16 @@ traits! {
     first_turn: FirstTurn = FirstTurn::Any;
     /// Which turn a conversation may end with.
     last_turn: LastTurn = LastTurn::Any;
+    /// How a request of Anthropic's or Gemini's API says how much the model thinks.
+    thinking: ThinkingForm = ThinkingForm::Unknown;
+    /// How thinking is switched off.
+    thinking_off: ThinkingOff = ThinkingOff::Off;
+    /// The fewest tokens of a budget for thinking, unless it is off.
+    thinking_budget_min: u32 = 0;
+    /// The most tokens of a budget for thinking.
+    thinking_budget_max: u32 = 32_768;
+    /// Whether an effort may be less than low.
+    effort_minimal: bool = true;
     /// Whether the tokens of reasoning are part of the output's total.
     usage_reasoning: UsageArithmetic = UsageArithmetic::Inside;
     /// Whether cached tokens are part of the input's total.

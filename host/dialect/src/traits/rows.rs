@@ -66,4 +66,8 @@ static ROWS: LazyLock<Vec<TraitRow>> = LazyLock::new(|| {
 });
 
 /// One file for each vendor.
-pub(super) const FILES: &[&str] = &[include_str!("rows/openai.json")];
+pub(super) const FILES: &[&str] = &[
+    include_str!("rows/anthropic.json"),
+    include_str!("rows/gemini.json"),
+    include_str!("rows/openai.json"),
+];
