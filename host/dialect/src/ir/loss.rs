@@ -26,12 +26,6 @@ pub(crate) const DETAIL: &str = "image_url.detail";
 /// The reasoning effort.
 pub(crate) const EFFORT: &str = "reasoning_effort";
 
-/// A conversation that begins with the assistant's turn, for APIs that require a user's turn before it.
-pub(crate) const FIRST_TURN: &str = "messages";
-pub(crate) const FIRST_TURN_ADDED: &str = "changed: a user's turn was added before the first one";
-/// The text of the added turn.
-pub(crate) const FIRST_USER_TEXT: &str = "(The conversation begins with your words.)";
-
 /// Instructions inside of the conversation.
 pub(crate) const INSTRUCTIONS: &str = "messages.system";
 pub(crate) const INSTRUCTIONS_MOVED: &str =
@@ -56,3 +50,18 @@ pub(crate) const TOOL_FAILURE_AS_TEXT: &str =
 
 /// The result of a tool.
 pub(crate) const TOOL_RESULT: &str = "tool_result";
+
+/// A first turn of the user that the client did not send.
+pub(crate) const FIRST_USER_ADDED: &str = "changed: a user's turn was added before the first one";
+pub(crate) const FIRST_USER_TEXT: &str = "(The conversation begins with your words.)";
+
+/// Instructions inside of the conversation, at a provider that takes them only before it.
+pub(crate) const INSTRUCTIONS_IN_USER_TURN: &str =
+    "changed: sent in the user's turn, since the provider takes instructions only at the beginning";
+
+/// What traits change.
+pub(crate) const REFUSED_BY_MODEL: &str = "dropped: the model does not take it";
+pub(crate) const REFUSED_BY_PROVIDER: &str = "dropped: the provider does not take it";
+pub(crate) const NAME_SHORTENED: &str = "changed: to a name in the form that the provider takes";
+pub(crate) const BOUNDS_DESCRIBED: &str = "changed: the descriptions have the bounds of the values";
+pub(crate) const REFS_INLINED: &str = "changed: `$ref` became what it refers to";

@@ -45,7 +45,7 @@ pub(crate) fn body(
         None => return Err(TranslationError::empty_conversation()),
         // The API rejects a call that does not come after a user's turn or a result.
         Some(first) if first["role"] == "model" => {
-            report.warn(loss::FIRST_TURN, loss::FIRST_TURN_ADDED);
+            report.warn("messages", loss::FIRST_USER_ADDED);
             let parts = vec![json!({"text": loss::FIRST_USER_TEXT})];
             contents.insert(0, object! {"role": "user", "parts": parts});
         }

@@ -1,6 +1,6 @@
 //! Properties that hold for every input.
 
-use crate::traits::Traits;
+use crate::traits::{Pictures, Traits};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -351,6 +351,11 @@ proptest! {
     fn requests_round_trip(request in request()) {
         let mut report = TranslationReport::default();
         let fail = |error: crate::ir::TranslationError| TestCaseError::fail(error.to_string());
+        // Media are inside of the results, as they were before.
+        let traits = Traits {
+            pictures: Pictures::Everywhere,
+            ..Traits::built_in(crate::Dialect::Gemini, "", &request.model)
+        };
         let written = encode_request(&request, &Traits::built_in(crate::Dialect::Gemini, "", &request.model), &mut report).map_err(fail)?;
         let head = RequestHead { model: request.model.as_str().into(), stream: request.stream };
         let read = decode_request(&written, &head, &mut report).map_err(fail)?;

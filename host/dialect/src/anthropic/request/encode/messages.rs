@@ -109,7 +109,7 @@ fn begin_with_user(
     match turns.first() {
         Some((Role::User, _)) => {}
         Some(_) => {
-            report.warn(loss::FIRST_TURN, loss::FIRST_TURN_ADDED);
+            report.warn("messages", loss::FIRST_USER_ADDED);
             turns.insert(0, (Role::User, vec![text_block(loss::FIRST_USER_TEXT)]));
         }
         None if system.is_empty() => {
