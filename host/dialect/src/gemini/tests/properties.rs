@@ -354,9 +354,9 @@ proptest! {
         // Media are inside of the results, as they were before.
         let traits = Traits {
             pictures: Pictures::Everywhere,
-            ..Traits::built_in(crate::Dialect::Gemini, "", &request.model)
+            ..Traits::built_in(Dialect::Gemini, "", &request.model)
         };
-        let written = encode_request(&request, &Traits::built_in(crate::Dialect::Gemini, "", &request.model), &mut report).map_err(fail)?;
+        let written = encode_request(&request, &traits, &mut report).map_err(fail)?;
         let head = RequestHead { model: request.model.as_str().into(), stream: request.stream };
         let read = decode_request(&written, &head, &mut report).map_err(fail)?;
         prop_assert_eq!(read, request);
