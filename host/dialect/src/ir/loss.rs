@@ -53,6 +53,7 @@ pub(crate) const TOOL_RESULT: &str = "tool_result";
 
 /// A first turn of the user that the client did not send.
 pub(crate) const FIRST_USER_ADDED: &str = "changed: a user's turn was added before the first one";
+pub(crate) const FIRST_USER_TEXT: &str = "(The conversation begins with your words.)";
 
 /// Instructions inside of the conversation, at a provider that takes them only before it.
 pub(crate) const INSTRUCTIONS_IN_USER_TURN: &str =
