@@ -1,0 +1,280 @@
+//! Errors of providers keep their meaning: in a response with a success status before and after the content, in an
+//! error response, and across dialects. Each case has the words that the client's own tools look for.
+//!
+//! Sources: earendil-works/pi#792, openai/codex#2921, Yeachan-Heo/oh-my-claudecode#3574, jundot/omlx#26.
+
+use serde_json::{Value, json};
+
+use crate::harness::Jackfield;
+use crate::health::scripted::{Reply, ScriptedProvider};
+
+const OVERFLOW: &str = "Your input exceeds the context window of this model.";
+
+/// The names of the executors, and the path of their base URLs.
+const EXECUTORS: [(&str, &str); 4] = [
+    ("anthropic", ""),
+    ("gemini", ""),
+    ("openai", "/v1"),
+    ("openai-compatible", "/v1"),
+];
+
+/// What a client of an API received.
+struct Seen {
+    status: u16,
+    text: String,
+}
+
+impl Seen {
+    /// The error of a body, or of the last event of a stream with one.
+    fn error(&self) -> Value {
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        let whole = json(&self.text);
+        if whole.get("error").is_some() {
+            return whole["error"].clone();
+        }
+        let events = self
+            .text
+            .lines()
+            .filter_map(|line| line.strip_prefix("data:"));
+        let errors = events.map(|data| json(data.trim()));
+        let errors = errors.filter(|data| data.get("error").is_some());
+        errors.last().unwrap_or_default()["error"].clone()
+    }
+}
+
+/// A provider of one executor that always sends the same reply, with the server in front of it. Each test has its
+/// own, so that no earlier failure cools the credential.
+async fn call(executor: &str, reply: Reply, path: &str, body: &Value) -> Seen {
+    let provider = ScriptedProvider::start(move |_| reply.clone()).await;
+    let (_, base) = EXECUTORS
+        .iter()
+        .find(|(name, _)| *name == executor)
+        .unwrap();
+    let config = format!(
+        "retry: {{ rounds: 1 }}\nproviders:\n  - name: p\n    executor: {executor}\n    base-url: {}\n    \
+         credentials: [ {{ id: one, api-key: k }} ]\n    models: [ {{ name: m }} ]\n",
+        provider.url(base)
+    );
+    let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
+    let request = jackfield.client.post(jackfield.url(path));
+    let response = request.body(body.to_string()).send().await.unwrap();
+    Seen {
+        status: response.status().as_u16(),
+        text: response.text().await.unwrap(),
+    }
+}
+
+fn messages(stream: bool) -> Value {
+    json!({"model": "m", "max_tokens": 9, "stream": stream, "messages": [{"role": "user", "content": "hi"}]})
+}
+
+fn responses(stream: bool) -> Value {
+    json!({"model": "m", "input": "hi", "stream": stream})
+}
+
+fn chat(stream: bool) -> Value {
+    json!({"model": "m", "stream": stream, "messages": [{"role": "user", "content": "hi"}]})
+}
+
+fn event(data: &Value) -> String {
+    let name = data["type"].as_str().unwrap_or("message");
+    format!("event: {name}\ndata: {data}\n\n")
+}
+
+/// A stream of OpenAI's responses that fails at once.
+fn failed_response(code: &str, message: &str) -> Reply {
+    let response = |status: &str, error: Value| json!({"id": "resp_1", "object": "response", "status": status, "error": error, "output": []});
+    let created =
+        json!({"type": "response.created", "response": response("in_progress", Value::Null)});
+    let error = json!({"code": code, "message": message});
+    let failed = json!({"type": "response.failed", "response": response("failed", error)});
+    Reply::stream("text/event-stream", &[event(&created), event(&failed)])
+}
+
+/// A stream of Anthropic's that fails at once.
+fn failed_message(kind: &str) -> Reply {
+    let error = json!({"type": "error", "error": {"type": kind, "message": "no"}});
+    Reply::stream("text/event-stream", &[event(&error)])
+}
+
+#[tokio::test]
+async fn codex_sees_a_request_that_is_too_long() {
+    let claude = json!({"type": "error", "error": {"type": "invalid_request_error", "message": "prompt is too long: 210000 tokens > 200000 maximum"}});
+    let gemini = json!({"error": {"code": 400, "message": "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", "status": "INVALID_ARGUMENT"}});
+    let compatible = json!({"error": {"message": "This model's maximum context length is 131072 tokens.", "code": 400}});
+    for (executor, reply) in [
+        (
+            "openai",
+            failed_response("context_length_exceeded", OVERFLOW),
+        ),
+        ("anthropic", Reply::json(400, &claude)),
+        ("gemini", Reply::json(400, &gemini)),
+        ("openai-compatible", Reply::json(400, &compatible)),
+    ] {
+        let seen = call(executor, reply.clone(), "/v1/responses", &responses(true)).await;
+        assert_eq!(seen.status, 200, "{executor}: {}", seen.text);
+        assert!(
+            seen.text.contains("event: response.failed"),
+            "{}",
+            seen.text
+        );
+        assert_eq!(
+            seen.error()["code"],
+            "context_length_exceeded",
+            "{}",
+            seen.text
+        );
+        if executor != "openai" {
+            let seen = call(executor, reply, "/v1/responses", &responses(false)).await;
+            assert_eq!(
+                (seen.status, &seen.error()["code"]),
+                (400, &json!("context_length_exceeded"))
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn claude_code_sees_a_request_that_is_too_long() {
+    let error = json!({"error": {"message": OVERFLOW, "type": "invalid_request_error", "code": "context_length_exceeded"}});
+    for (executor, reply) in [
+        (
+            "openai",
+            failed_response("context_length_exceeded", OVERFLOW),
+        ),
+        ("openai-compatible", Reply::json(400, &error)),
+        (
+            "openai-compatible",
+            Reply::stream("text/event-stream", &[format!("data: {error}\n\n")]),
+        ),
+        ("openai-compatible", Reply::json(200, &error)),
+    ] {
+        let seen = call(executor, reply, "/v1/messages", &messages(true)).await;
+        assert_eq!(seen.status, 400, "{}", seen.text);
+        let error = seen.error();
+        assert_eq!(error["type"], "invalid_request_error");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.starts_with("prompt is too long"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn error_at_once_in_a_stream_has_status_and_code_of_its_kind() {
+    let rate = || failed_response("rate_limit_exceeded", "Rate limit reached for gpt-5.5.");
+    let busy = || failed_response("server_is_overloaded", "Our servers are overloaded.");
+    let openai = [
+        (
+            "/v1/responses",
+            responses(true),
+            rate(),
+            429,
+            "code",
+            "rate_limit_exceeded",
+        ),
+        (
+            "/v1/messages",
+            messages(true),
+            rate(),
+            429,
+            "type",
+            "rate_limit_error",
+        ),
+        (
+            "/v1/chat/completions",
+            chat(true),
+            rate(),
+            429,
+            "code",
+            "rate_limit_exceeded",
+        ),
+        (
+            "/v1/responses",
+            responses(true),
+            busy(),
+            503,
+            "code",
+            "server_is_overloaded",
+        ),
+        (
+            "/v1/messages",
+            messages(true),
+            busy(),
+            529,
+            "type",
+            "overloaded_error",
+        ),
+    ];
+    let anthropic = [
+        (
+            "/v1/messages",
+            messages(true),
+            failed_message("overloaded_error"),
+            529,
+            "type",
+            "overloaded_error",
+        ),
+        (
+            "/v1/messages",
+            messages(true),
+            failed_message("rate_limit_error"),
+            429,
+            "type",
+            "rate_limit_error",
+        ),
+        (
+            "/v1/chat/completions",
+            chat(true),
+            failed_message("overloaded_error"),
+            503,
+            "code",
+            "server_is_overloaded",
+        ),
+        (
+            "/v1/responses",
+            responses(true),
+            failed_message("rate_limit_error"),
+            429,
+            "code",
+            "rate_limit_exceeded",
+        ),
+    ];
+    let cases = openai.into_iter().map(|case| ("openai", case));
+    let cases = cases.chain(anthropic.into_iter().map(|case| ("anthropic", case)));
+    for (executor, (path, body, reply, status, member, word)) in cases {
+        let seen = call(executor, reply, path, &body).await;
+        let found = (seen.status, seen.error()[member].clone());
+        assert_eq!(
+            found,
+            (status, json!(word)),
+            "{executor} {path}: {}",
+            seen.text
+        );
+    }
+}
+
+#[tokio::test]
+async fn error_after_content_keeps_its_kind() {
+    let chunk = json!({"choices": [{"index": 0, "delta": {"content": "Hello"}}]});
+    let error = json!({"error": {"message": "Provider returned error", "code": 429, "metadata": {"raw": "{\"error\":{\"message\":\"Slow down, please\",\"code\":\"rate_limit_exceeded\"}}"}}});
+    let stream = || {
+        let events = [format!("data: {chunk}\n\n"), format!("data: {error}\n\n")];
+        Reply::stream("text/event-stream", &events)
+    };
+    let seen = call(
+        "openai-compatible",
+        stream(),
+        "/v1/messages",
+        &messages(true),
+    )
+    .await;
+    assert!(seen.status == 200 && seen.text.contains("Hello"));
+    assert_eq!(seen.error()["type"], "rate_limit_error", "{}", seen.text);
+    let seen = call(
+        "openai-compatible",
+        stream(),
+        "/v1/responses",
+        &responses(true),
+    )
+    .await;
+    assert_eq!(seen.error()["code"], "rate_limit_exceeded", "{}", seen.text);
+}
