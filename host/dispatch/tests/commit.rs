@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::chat_fixtures::{DONE, ROLE, content, stream};
 use crate::fake_plugins::FakeExecutor;
 use crate::fake_upstream::{FakeUpstream, Piece, Script};
-use crate::stage::{SECOND, Setting, Stage, text};
+use crate::stage::{SECOND, Setting, Stage, failure, text};
 
 async fn committed(stage: &Stage) -> Result<ResponseStream, CallError> {
     match stage.stream().await?.body {
