@@ -6,7 +6,15 @@
 use serde_json::{Value, json};
 
 use crate::harness::Jackfield;
-use crate::health::scripted::{Reply, ScriptedProvider};
+use crate::health::scripted::{ReceivedRequest, Reply, ScriptedProvider};
+
+/// What a provider replies.
+type Script = Box<dyn Fn(&ReceivedRequest) -> Reply + Send + Sync>;
+
+/// The same reply to every request.
+fn always(reply: Reply) -> Script {
+    Box::new(move |_| reply.clone())
+}
 
 const OVERFLOW: &str = "Your input exceeds the context window of this model.";
 
@@ -44,15 +52,15 @@ impl Seen {
 
 /// A provider of one executor that always sends the same reply, with the server in front of it. Each test has its
 /// own, so that no earlier failure cools the credential.
-async fn call(executor: &str, reply: Reply, path: &str, body: &Value) -> Seen {
-    let provider = ScriptedProvider::start(move |_| reply.clone()).await;
+async fn call(executor: &str, script: Script, path: &str, body: &Value) -> Seen {
+    let provider = ScriptedProvider::start(script).await;
     let (_, base) = EXECUTORS
         .iter()
         .find(|(name, _)| *name == executor)
         .unwrap();
     let config = format!(
         "retry: {{ rounds: 1 }}\nproviders:\n  - name: p\n    executor: {executor}\n    base-url: {}\n    \
-         credentials: [ {{ id: one, api-key: k }} ]\n    models: [ {{ name: m }} ]\n",
+         credentials: [ {{ id: one, api-key: key-one }} ]\n    models: [ {{ name: m }} ]\n",
         provider.url(base)
     );
     let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
@@ -81,20 +89,26 @@ fn event(data: &Value) -> String {
     format!("event: {name}\ndata: {data}\n\n")
 }
 
-/// A stream of OpenAI's responses that fails at once.
-fn failed_response(code: &str, message: &str) -> Reply {
-    let response = |status: &str, error: Value| json!({"id": "resp_1", "object": "response", "status": status, "error": error, "output": []});
-    let created =
-        json!({"type": "response.created", "response": response("in_progress", Value::Null)});
-    let error = json!({"code": code, "message": message});
-    let failed = json!({"type": "response.failed", "response": response("failed", error)});
-    Reply::stream("text/event-stream", &[event(&created), event(&failed)])
+/// A stream of OpenAI's that fails at once: of responses, or of the chat, which clients of other dialects get.
+fn failed_openai(code: &'static str, message: &'static str) -> Script {
+    Box::new(move |request| {
+        let error = json!({"code": code, "message": message});
+        if request.path.ends_with("/chat/completions") {
+            let data = json!({ "error": error });
+            return Reply::stream("text/event-stream", &[format!("data: {data}\n\n")]);
+        }
+        let response = |status: &str, error: &Value| json!({"id": "resp_1", "object": "response", "status": status, "error": error, "output": []});
+        let created =
+            json!({"type": "response.created", "response": response("in_progress", &Value::Null)});
+        let failed = json!({"type": "response.failed", "response": response("failed", &error)});
+        Reply::stream("text/event-stream", &[event(&created), event(&failed)])
+    })
 }
 
 /// A stream of Anthropic's that fails at once.
-fn failed_message(kind: &str) -> Reply {
+fn failed_message(kind: &str) -> Script {
     let error = json!({"type": "error", "error": {"type": kind, "message": "no"}});
-    Reply::stream("text/event-stream", &[event(&error)])
+    always(Reply::stream("text/event-stream", &[event(&error)]))
 }
 
 #[tokio::test]
@@ -102,52 +116,49 @@ async fn codex_sees_a_request_that_is_too_long() {
     let claude = json!({"type": "error", "error": {"type": "invalid_request_error", "message": "prompt is too long: 210000 tokens > 200000 maximum"}});
     let gemini = json!({"error": {"code": 400, "message": "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", "status": "INVALID_ARGUMENT"}});
     let compatible = json!({"error": {"message": "This model's maximum context length is 131072 tokens.", "code": 400}});
-    for (executor, reply) in [
-        (
-            "openai",
-            failed_response("context_length_exceeded", OVERFLOW),
-        ),
-        ("anthropic", Reply::json(400, &claude)),
-        ("gemini", Reply::json(400, &gemini)),
-        ("openai-compatible", Reply::json(400, &compatible)),
+    let overflow = || failed_openai("context_length_exceeded", OVERFLOW);
+    let seen = call("openai", overflow(), "/v1/responses", &responses(true)).await;
+    assert_overflow(&seen, "openai");
+    for (executor, body) in [
+        ("anthropic", &claude),
+        ("gemini", &gemini),
+        ("openai-compatible", &compatible),
     ] {
-        let seen = call(executor, reply.clone(), "/v1/responses", &responses(true)).await;
-        assert_eq!(seen.status, 200, "{executor}: {}", seen.text);
-        assert!(
-            seen.text.contains("event: response.failed"),
-            "{}",
-            seen.text
-        );
-        assert_eq!(
-            seen.error()["code"],
-            "context_length_exceeded",
-            "{}",
-            seen.text
-        );
-        if executor != "openai" {
-            let seen = call(executor, reply, "/v1/responses", &responses(false)).await;
-            assert_eq!(
-                (seen.status, &seen.error()["code"]),
-                (400, &json!("context_length_exceeded"))
-            );
-        }
+        let script = || always(Reply::json(400, body));
+        let seen = call(executor, script(), "/v1/responses", &responses(true)).await;
+        assert_overflow(&seen, executor);
+        let seen = call(executor, script(), "/v1/responses", &responses(false)).await;
+        let found = (seen.status, &seen.error()["code"]);
+        assert_eq!(found, (400, &json!("context_length_exceeded")));
     }
+}
+
+/// Codex knows an overflow by the code in this event only.
+fn assert_overflow(seen: &Seen, executor: &str) {
+    assert_eq!(seen.status, 200, "{executor}: {}", seen.text);
+    assert!(
+        seen.text.contains("event: response.failed"),
+        "{}",
+        seen.text
+    );
+    let code = &seen.error()["code"];
+    assert_eq!(code, "context_length_exceeded", "{executor}: {}", seen.text);
 }
 
 #[tokio::test]
 async fn claude_code_sees_a_request_that_is_too_long() {
     let error = json!({"error": {"message": OVERFLOW, "type": "invalid_request_error", "code": "context_length_exceeded"}});
     for (executor, reply) in [
-        (
-            "openai",
-            failed_response("context_length_exceeded", OVERFLOW),
-        ),
-        ("openai-compatible", Reply::json(400, &error)),
+        ("openai", failed_openai("context_length_exceeded", OVERFLOW)),
+        ("openai-compatible", always(Reply::json(400, &error))),
         (
             "openai-compatible",
-            Reply::stream("text/event-stream", &[format!("data: {error}\n\n")]),
+            always(Reply::stream(
+                "text/event-stream",
+                &[format!("data: {error}\n\n")],
+            )),
         ),
-        ("openai-compatible", Reply::json(200, &error)),
+        ("openai-compatible", always(Reply::json(200, &error))),
     ] {
         let seen = call(executor, reply, "/v1/messages", &messages(true)).await;
         assert_eq!(seen.status, 400, "{}", seen.text);
@@ -160,8 +171,8 @@ async fn claude_code_sees_a_request_that_is_too_long() {
 
 #[tokio::test]
 async fn error_at_once_in_a_stream_has_status_and_code_of_its_kind() {
-    let rate = || failed_response("rate_limit_exceeded", "Rate limit reached for gpt-5.5.");
-    let busy = || failed_response("server_is_overloaded", "Our servers are overloaded.");
+    let rate = || failed_openai("rate_limit_exceeded", "Rate limit reached for gpt-5.5.");
+    let busy = || failed_openai("server_is_overloaded", "Our servers are overloaded.");
     let openai = [
         (
             "/v1/responses",
@@ -258,7 +269,7 @@ async fn error_after_content_keeps_its_kind() {
     let error = json!({"error": {"message": "Provider returned error", "code": 429, "metadata": {"raw": "{\"error\":{\"message\":\"Slow down, please\",\"code\":\"rate_limit_exceeded\"}}"}}});
     let stream = || {
         let events = [format!("data: {chunk}\n\n"), format!("data: {error}\n\n")];
-        Reply::stream("text/event-stream", &events)
+        always(Reply::stream("text/event-stream", &events))
     };
     let seen = call(
         "openai-compatible",
