@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use http::{HeaderMap, HeaderName};
 use jackfield_auth::Lease;
 use jackfield_credential::Failure;
+use jackfield_dialect::ProviderError;
 use memchr::memmem;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -14,6 +15,19 @@ use crate::limits::{HEADER_SECRET_BYTES_MIN, SECRET_BEGINNING_BYTES_MIN};
 /// Replaces the secrets of this lease in a failure's message.
 pub(crate) fn scrub(lease: &Lease, failure: &mut Failure) {
     replace_secrets(&mut failure.message, secrets(lease));
+}
+
+/// Removes the secrets of this lease from an error that the provider reported. `message` is the error's full message
+/// without them.
+pub(crate) fn scrub_reported(lease: &Lease, error: &mut ProviderError, message: &str) {
+    message.clone_into(&mut error.message);
+    error.passed_on = None;
+    for text in [&mut error.kind, &mut error.code, &mut error.param] {
+        let shown = text.as_ref();
+        if shown.is_some_and(|text| shows_secret(lease, text.as_bytes())) {
+            *text = None;
+        }
+    }
 }
 
 /// Replaces all these secrets in a message by `[secret]`. Empty secrets are ignored.

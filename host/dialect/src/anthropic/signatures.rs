@@ -1,23 +1,20 @@
 //! Signatures in requests that are not translated: of `thinking` blocks, and the data of `redacted_thinking`.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use serde_json::value::RawValue;
 
-use crate::foreign_signatures::{SignatureEdit, SignatureMember, SignedPart};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers, SignedPart};
 use crate::json::{Entry, entries, items, members, string};
 
 /// The members with signatures. Images have a member `data`, too.
-pub(super) const MEMBERS: &[SignatureMember] = &[
-    SignatureMember {
-        name: "signature",
-        mark: None,
-    },
-    SignatureMember {
-        name: "data",
-        mark: Some("redacted_thinking"),
-    },
-];
+pub(super) static MEMBERS: LazyLock<[SignatureMembers; 2]> = LazyLock::new(|| {
+    [
+        SignatureMembers::new(&["signature"], "signature"),
+        SignatureMembers::new(&["data"], "data").only_with("redacted_thinking"),
+    ]
+});
 
 /// Whether a model refuses thinking without a signature. Claude does; other models that are served in this dialect
 /// return such blocks, and take them back (anomalyco/opencode#6418: GLM and MiniMax, then Claude).
@@ -118,23 +115,24 @@ fn strip_message(message: &RawValue, edit: &mut SignatureEdit<'_>) -> Outline {
 /// Whether the last turn holds results of calls whose own turn has no thinking: it was removed, or the provider
 /// refused the request.
 fn lacks_thinking(outlines: &[Outline], is_refused: bool) -> bool {
-    let mut turns = outlines.iter().rev();
-    let mut turns = turns.by_ref().filter(|turn| turn.role != Role::System);
+    let mut is_changed = is_refused;
+    let mut turns = outlines.iter().rev().filter(|turn| {
+        is_changed |= turn.removed > 0;
+        let is_removed = turn.removed > 0 && turn.remaining == 0;
+        turn.role != Role::System && !is_removed
+    });
     // The API joins neighbours of one role.
-    let mut has_results = false;
+    let (mut has_results, mut calling) = (false, Outline::default());
     let mut last = turns.next();
     while let Some(turn) = last.filter(|turn| turn.role == Role::User) {
         has_results |= turn.has_results;
         last = turns.next();
     }
-    let mut calling = Outline::default();
     while let Some(turn) = last.filter(|turn| turn.role == Role::Assistant) {
-        calling.removed += turn.removed;
         calling.has_calls |= turn.has_calls;
         calling.has_thinking |= turn.has_thinking;
         last = turns.next();
     }
-    let is_changed = calling.removed > 0 || is_refused;
     has_results && calling.has_calls && !calling.has_thinking && is_changed
 }
 

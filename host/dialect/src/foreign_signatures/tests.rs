@@ -85,6 +85,20 @@ fn thinking_is_switched_off_where_a_block_would_be_demanded() {
 }
 
 #[test]
+fn turns_are_judged_without_removed_messages() {
+    let result = r#"{"role":"user","content":[{"type":"tool_result","tool_use_id":"t"}]}"#;
+    let body = format!(
+        r#"{{"thinking":{{"type":"enabled"}},"messages":[{{"role":"assistant","content":[{{"type":"tool_use"}}]}},{result},{{"role":"assistant","content":[{{"type":"thinking"}}]}},{{"role":"user","content":"c"}}]}}"#
+    );
+    let (text, fields) = strip_foreign(Dialect::AnthropicMessages, &body, CLAUDE).unwrap();
+    assert_eq!(fields, ["messages.thinking", "thinking"], "{text}");
+    assert_eq!(
+        strip_refused(Dialect::AnthropicMessages, &text, CLAUDE),
+        None
+    );
+}
+
+#[test]
 fn a_message_without_content_is_removed() {
     let body = r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"thinking","thinking":"b"}]},{"role":"user","content":"c"}]}"#;
     let (stripped, _) = strip_foreign(Dialect::AnthropicMessages, body, CLAUDE).unwrap();
@@ -152,6 +166,18 @@ fn chat_gets_no_details_of_others() {
     assert_eq!(fields, fields_expected);
     let (google, _) = strip_foreign(Dialect::OpenaiChat, body, "gemini-3-pro").unwrap();
     assert!(google.contains(Signature::PLACEHOLDER), "{google}");
+    let bare = r#"{"messages":[{"tool_calls":[{"id":"c"},{"id":"d"}]},{"tool_calls":[{"id":"e","extra_content":{}}]}]}"#;
+    let google =
+        r#""extra_content":{"google":{"thought_signature":"skip_thought_signature_validator"}}"#;
+    let expected = format!(
+        r#"{{"messages":[{{"tool_calls":[{{"id":"c",{google}}},{{"id":"d"}}]}},{{"tool_calls":[{{"id":"e",{google}}}]}}]}}"#
+    );
+    let (text, _) = strip_refused(Dialect::OpenaiChat, bare, "google/gemini-3-pro").unwrap();
+    assert_eq!(text, expected);
+    assert_eq!(
+        strip_refused(Dialect::OpenaiChat, bare, "deepseek-v4"),
+        None
+    );
     let (refused, _) = strip_refused(Dialect::OpenaiChat, body, "deepseek-v4").unwrap();
     assert!(!refused.contains("reasoning_details"), "{refused}");
 }
