@@ -5,6 +5,7 @@
 mod report;
 mod workload;
 
+use jackfield_dialect::traits::Traits;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -125,6 +126,7 @@ fn requests() -> Result<()> {
                 body: &body,
                 head: &head,
                 model: "provider-model",
+                traits: &Traits::everything(),
                 thinking: None,
                 id: "call-1",
                 created: 1_780_000_000,

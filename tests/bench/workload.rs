@@ -6,6 +6,7 @@ use jackfield_dialect::ir::{
     Delta, Event, FinishReason, Part, PartStart, Request, Response, ResponseContext, Role, Tool,
     ToolCall, ToolChoice, ToolKind, ToolResult, TranslationReport, Turn,
 };
+use jackfield_dialect::traits::Traits;
 use serde_json::json;
 
 use crate::Result;
@@ -35,9 +36,11 @@ pub(crate) fn body(dialect: Dialect, length: usize) -> Result<Vec<u8>> {
     request.sampling.tokens_max = Some(4_096);
     request.sampling.temperature = Some(0.5);
     let encode = |request: &Request| {
-        dialect
-            .codec()
-            .encode_request(request, &mut TranslationReport::default())
+        dialect.codec().encode_request(
+            request,
+            &Traits::everything(),
+            &mut TranslationReport::default(),
+        )
     };
     push_exchange(&mut request, 0, 1);
     let short = encode(&request)?.len();

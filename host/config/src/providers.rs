@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jackfield_auth::RefreshTiming;
 use jackfield_credential::ProviderName;
 use jackfield_credential::model_names::NamedModel;
-use jackfield_dispatch::snapshot;
+use jackfield_dispatch::{ProviderTraits, TraitsConfig, snapshot};
 use url::Url;
 
 use crate::base_urls::default_base_url;
@@ -71,13 +71,16 @@ pub(crate) fn providers(
         });
         let models = mapping.nested(reader, &keys::MODELS, models);
         mapping.deny_unknown(reader);
+        let base_url = base_url?;
+        let traits = ProviderTraits::new(&base_url, TraitsConfig::default());
         Some(Provider {
             name: name?,
             endpoint: snapshot::Provider {
                 executor: executor?.into(),
-                base_url: Arc::new(base_url?),
+                base_url: Arc::new(base_url),
                 settings,
                 grants: grants.unwrap_or_default(),
+                traits: Arc::new(traits),
             },
             max_in_flight,
             disable_cooling,

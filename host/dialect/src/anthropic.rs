@@ -30,6 +30,7 @@ use crate::ir::{
 };
 use crate::stream::Observer;
 use crate::thinking::{BodyEdit, Thinking};
+use crate::traits::Traits;
 use crate::{BodyCheck, Dialect, ErrorBody, ErrorTable, RequestHead};
 
 /// The dialect of this module.
@@ -51,9 +52,10 @@ impl Codec for Anthropic {
     fn encode_request(
         &self,
         request: &Request,
+        traits: &Traits,
         report: &mut TranslationReport,
     ) -> Result<Vec<u8>, TranslationError> {
-        encode_request(request, report)
+        encode_request(request, traits, report)
     }
 
     fn edit_thinking(

@@ -12,6 +12,7 @@ use crate::json;
 use crate::sse;
 use crate::stream::Observer;
 use crate::thinking::{BodyEdit, Thinking};
+use crate::traits::Traits;
 use crate::{BodyCheck, ErrorBody, ErrorTable, RequestHead};
 
 /// Reads and writes one dialect.
@@ -27,13 +28,14 @@ pub trait Codec: Send + Sync {
         report: &mut TranslationReport,
     ) -> Result<Request, TranslationError>;
 
-    /// Encodes a request for a provider.
+    /// Encodes a request for a provider that takes what `traits` say. What they change is a warning.
     ///
     /// # Errors
     /// If the dialect cannot express something whose loss would make the response wrong.
     fn encode_request(
         &self,
         request: &Request,
+        traits: &Traits,
         report: &mut TranslationReport,
     ) -> Result<Vec<u8>, TranslationError>;
 
@@ -159,6 +161,7 @@ pub trait TokenCount: Send + Sync {
     fn encode_request(
         &self,
         request: &Request,
+        traits: &Traits,
         report: &mut TranslationReport,
     ) -> Result<Vec<u8>, TranslationError>;
 

@@ -8,6 +8,7 @@ pub mod embed;
 pub mod ir;
 pub mod json;
 pub mod sse;
+pub mod traits;
 
 mod anthropic;
 mod body_check;

@@ -25,6 +25,7 @@ use crate::openai_chat::{
 };
 use crate::stream::Observer;
 use crate::thinking::{self, BodyEdit, Thinking};
+use crate::traits::Traits;
 use crate::{BodyCheck, ErrorBody, ErrorTable, RequestHead};
 
 /// The codec of text completions.
@@ -43,9 +44,10 @@ impl Codec for OpenaiCompletions {
     fn encode_request(
         &self,
         request: &Request,
+        traits: &Traits,
         report: &mut TranslationReport,
     ) -> Result<Vec<u8>, TranslationError> {
-        encode_request(request, report)
+        encode_request(request, traits, report)
     }
 
     fn edit_thinking(

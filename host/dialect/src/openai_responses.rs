@@ -29,6 +29,7 @@ use crate::ir::{
 use crate::openai_chat::{render_model, render_model_list};
 use crate::stream::Observer;
 use crate::thinking::{BodyEdit, Thinking};
+use crate::traits::Traits;
 use crate::{BodyCheck, Dialect, ErrorBody, ErrorTable, RequestHead};
 
 /// The dialect of this module.
@@ -50,9 +51,10 @@ impl Codec for OpenaiResponses {
     fn encode_request(
         &self,
         request: &Request,
+        traits: &Traits,
         report: &mut TranslationReport,
     ) -> Result<Vec<u8>, TranslationError> {
-        encode_request(request, report)
+        encode_request(request, traits, report)
     }
 
     fn edit_thinking(

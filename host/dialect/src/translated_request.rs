@@ -7,6 +7,7 @@ use crate::ir::{
     CallIds, Effort, Malformed, Request, Response, ResponseContext, TranslationError,
     TranslationReport, Warning,
 };
+use crate::traits::Traits;
 use crate::{Dialect, RequestHead, Thinking, Translator};
 
 /// A client's request in a provider's dialect.
@@ -43,6 +44,8 @@ pub struct TranslationInput<'a> {
     pub head: &'a RequestHead<'a>,
     /// The provider's name of the model, without the suffix that `thinking` was read from.
     pub model: &'a str,
+    /// What the provider takes for the model. Ignored for embeddings.
+    pub traits: &'a Traits,
     /// How hard the model reasons, in place of what the body says; `None` leaves it to the body.
     /// Ignored for token counts and embeddings.
     pub thinking: Option<Thinking>,
@@ -82,7 +85,9 @@ impl TranslatedRequest {
         // After the suffix, which may request reasoning that the body does not.
         show_reasoning(source.dialect, &mut decoded);
         let client_losses = report.warnings().len();
-        let body = to.codec().encode_request(&decoded, &mut report)?;
+        let body = to
+            .codec()
+            .encode_request(&decoded, source.traits, &mut report)?;
         Ok(Self {
             body: body.into(),
             losses: report.warnings().len() - client_losses,
@@ -111,7 +116,7 @@ impl TranslatedRequest {
         decoded.make_call_ids_unique();
         let format = to.codec().token_count();
         let format = format.ok_or_else(|| TranslationError::new("", NO_TOKEN_COUNT))?;
-        let body = format.encode_request(&decoded, &mut report)?;
+        let body = format.encode_request(&decoded, source.traits, &mut report)?;
         Ok(Self {
             body: body.into(),
             losses: report.warnings().len(),

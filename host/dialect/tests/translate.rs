@@ -2,6 +2,7 @@
 //! translates it between all pairs and compares with `expect/CLIENT-PROVIDER.txt`. With `UPDATE_GOLDENS=1` in
 //! the environment, the test rewrites these files: review the difference before you commit it.
 
+use jackfield_dialect::traits::Traits;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
@@ -106,6 +107,7 @@ impl<'a> Pair<'a> {
             body: &body,
             head: &head,
             model: "provider-model",
+            traits: &Traits::everything(),
             thinking: None,
             id: "call-1",
             created: 1_780_000_000,

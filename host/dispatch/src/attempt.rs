@@ -105,6 +105,7 @@ impl<'a> Prepared<'a> {
         let negotiated = NegotiatedCall::new(
             call,
             executor.descriptor(),
+            &provider.traits,
             lease.upstream_model(),
             cache,
             now.as_millis() / 1_000,

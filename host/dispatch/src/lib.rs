@@ -25,6 +25,7 @@ mod plugin_fault;
 pub mod port;
 mod progress;
 mod provider_budgets;
+mod provider_traits;
 mod raw_request;
 mod raw_response;
 mod refresher;
@@ -48,6 +49,7 @@ pub use error::{CallError, ErrorResponse, NoCredential, NoCredentialReason, Upst
 pub use error_chain::error_chain;
 pub use fallback::{Condition, Fallback};
 pub use forwarded_headers::forwarded_headers;
+pub use provider_traits::{ProviderTraits, TraitsConfig};
 pub use raw_request::RawRequest;
 pub use raw_response::RawResponse;
 pub use refresher::PlannedRefresher;

@@ -81,3 +81,7 @@ pub const ESTIMATES_MAX: usize = 2;
 /// The largest body that is translated on an async worker thread, in bytes: a few milliseconds of work.
 /// Larger ones, most of which contain images, are translated on the blocking pool.
 pub const TRANSLATED_INLINE_BYTES_MAX: usize = 256 << 10;
+
+/// The most pairs of a dialect and a model for which a provider's traits are remembered. A configuration has
+/// fewer models of one provider; the traits of more are resolved in each call.
+pub(crate) const RESOLVED_TRAITS_MAX: usize = 4_096;

@@ -13,8 +13,9 @@ use jackfield_dialect::{Dialect, TranslatedRequest};
 use crate::call::{Call, Operation};
 use crate::error::CallError;
 use crate::port::Descriptor;
+use crate::provider_traits::ProviderTraits;
 pub(crate) use translation_cache::TranslationCache;
-use translation_cache::{RequestedModel, RewrittenBody, same_dialect};
+use translation_cache::{RequestedModel, RewrittenBody, TranslationTarget, same_dialect};
 
 /// A call in a dialect and with a body that one executor accepts.
 #[derive(Clone)]
@@ -67,6 +68,7 @@ impl NegotiatedCall {
     pub(crate) async fn new(
         call: &Arc<Call>,
         descriptor: &Descriptor,
+        traits: &ProviderTraits,
         requested_model: &Arc<str>,
         cache: &mut TranslationCache,
         created: u64,
@@ -76,16 +78,21 @@ impl NegotiatedCall {
             return Err(NegotiationError::NotPlanned);
         }
         let model = RequestedModel::new(requested_model, call.operation);
+        let target = |dialect| TranslationTarget {
+            dialect,
+            traits: traits.of(dialect, &model.name),
+            model: model.clone(),
+        };
         let own = call.dialect;
         let accepts_own = descriptor.dialects.iter().any(|name| name == own.name());
         let (upstream_dialect, rewritten) = if !accepts_own {
             let targets = translation_targets(call.operation, &descriptor.dialects);
-            let (dialect, rewritten) =
-                best_translation(call, &targets, &model, cache, created).await?;
+            let targets = targets.into_iter().map(target);
+            let (dialect, rewritten) = best_translation(call, targets, cache, created).await?;
             (dialect, Some(rewritten))
         } else if model.has_thinking() {
             // Providers do not know the suffix: the body must request the thinking in its own fields.
-            let rewritten = cache.get(call, own, &model, created).await;
+            let rewritten = cache.get(call, target(own), created).await;
             (
                 own,
                 Some(rewritten.map_err(NegotiationError::Untranslatable)?),
@@ -155,15 +162,15 @@ impl NegotiatedCall {
 /// choice: a provider may speak several dialects, and one may express what another cannot.
 async fn best_translation(
     call: &Arc<Call>,
-    targets: &[Dialect],
-    model: &RequestedModel,
+    targets: impl Iterator<Item = TranslationTarget>,
     cache: &mut TranslationCache,
     created: u64,
 ) -> Result<(Dialect, Arc<RewrittenBody>), NegotiationError> {
     let mut best: Option<(Dialect, Arc<RewrittenBody>)> = None;
     let mut first_error = None;
-    for &dialect in targets {
-        match cache.get(call, dialect, model, created).await {
+    for target in targets {
+        let dialect = target.dialect;
+        match cache.get(call, target, created).await {
             Ok(rewritten) => {
                 let losses = rewritten.losses();
                 if best.as_ref().is_none_or(|(_, best)| losses < best.losses()) {

@@ -12,6 +12,7 @@ use crate::affinity::AffinityKey;
 use crate::error::CallError;
 use crate::fallback::Fallback;
 use crate::port::{Executor, Selector};
+use crate::provider_traits::ProviderTraits;
 
 /// The configuration and the plugins that a call uses.
 #[derive(Debug, Clone, Default)]
@@ -91,6 +92,8 @@ pub struct Provider {
     /// Further origins that plans may use if the executor declares their hosts, such as a token
     /// endpoint's.
     pub grants: Vec<Url>,
+    /// What it takes, by model.
+    pub traits: Arc<ProviderTraits>,
 }
 
 /// How credentials are picked.

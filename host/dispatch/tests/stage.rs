@@ -145,6 +145,7 @@ fn provider() -> Provider {
         base_url: Arc::new(Url::parse("https://provider.test/v1").unwrap()),
         settings: Arc::from("{}"),
         grants: Vec::new(),
+        traits: Arc::default(),
     }
 }
 

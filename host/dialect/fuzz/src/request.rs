@@ -1,5 +1,6 @@
 //! Translates a client's request to every provider's dialect.
 
+use jackfield_dialect::traits::Traits;
 use jackfield_dialect::Dialect;
 use jackfield_dialect::ir::{TranslationReport, WARNINGS_MAX};
 
@@ -15,7 +16,7 @@ pub(crate) fn check(dialect: Dialect, data: &[u8]) {
     for to in Dialect::ALL {
         let mut report = report.clone();
         // An encoder may reject the request. If it does not, its output must be a valid request.
-        let Ok(written) = to.codec().encode_request(&request, &mut report) else {
+        let Ok(written) = to.codec().encode_request(&request, &Traits::everything(), &mut report) else {
             continue;
         };
         assert!(report.warnings().len() <= WARNINGS_MAX, "{to}: too many warnings");

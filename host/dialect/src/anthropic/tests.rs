@@ -9,6 +9,7 @@ mod properties;
 mod sampling;
 mod stream;
 
+use crate::traits::Traits;
 use serde_json::Value;
 
 use super::{decode_request, encode_request};
@@ -27,7 +28,7 @@ fn read(body: &Value) -> (Result<Request, TranslationError>, Vec<(String, String
 /// Encodes a request. Returns the warnings too, each with its field and text.
 fn write(request: &Request) -> (Result<Value, TranslationError>, Vec<(String, String)>) {
     let mut report = TranslationReport::default();
-    let written = encode_request(request, &mut report);
+    let written = encode_request(request, &Traits::everything(), &mut report);
     let written = written.map(|body| serde_json::from_slice(&body).unwrap());
     (written, warnings_of(&report))
 }

@@ -3,6 +3,7 @@
 use crate::codec::TokenCount;
 use crate::ir::{Request, TranslationError, TranslationReport};
 use crate::json::members;
+use crate::traits::Traits;
 
 /// The format of token counts.
 pub(super) struct AnthropicTokenCount;
@@ -11,6 +12,7 @@ impl TokenCount for AnthropicTokenCount {
     fn encode_request(
         &self,
         request: &Request,
+        _traits: &Traits,
         report: &mut TranslationReport,
     ) -> Result<Vec<u8>, TranslationError> {
         super::request::encode::encode_count_body(request, report)

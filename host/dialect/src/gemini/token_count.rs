@@ -6,6 +6,7 @@ use crate::codec::TokenCount;
 use crate::gemini::request::encode;
 use crate::ir::{Request, TranslationError, TranslationReport};
 use crate::json::to_vec;
+use crate::traits::Traits;
 
 /// The format of token counts.
 pub(super) struct GeminiTokenCount;
@@ -14,6 +15,7 @@ impl TokenCount for GeminiTokenCount {
     fn encode_request(
         &self,
         request: &Request,
+        _traits: &Traits,
         report: &mut TranslationReport,
     ) -> Result<Vec<u8>, TranslationError> {
         let mut body = encode::body(request, report)?;

@@ -2,7 +2,7 @@
 //!
 //! The common form has the input of a custom tool as an object with one string: `{"input": ".."}`.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::json;
 
@@ -48,6 +48,17 @@ pub(crate) fn arguments_or_empty(arguments: &str) -> &str {
         "{}"
     } else {
         arguments
+    }
+}
+
+/// Parses the arguments of a call as an object, which some APIs require. The text of anything else is its member
+/// `arguments`, so that the client and the model see it.
+pub(crate) fn arguments_object(arguments: &str) -> Value {
+    match json::parse(arguments) {
+        Ok(input @ Value::Object(_)) => input,
+        Ok(Value::Null) => Value::Object(Map::new()),
+        _ if arguments.trim().is_empty() => Value::Object(Map::new()),
+        _ => json!({"arguments": arguments}),
     }
 }
 

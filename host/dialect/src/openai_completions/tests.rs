@@ -1,5 +1,6 @@
 //! Tests of requests, responses and streams.
 
+use crate::traits::Traits;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -51,7 +52,7 @@ fn read(body: &Value) -> (Result<Request, TranslationError>, Vec<String>) {
 
 fn write(request: &Request) -> (Result<Value, TranslationError>, Vec<String>) {
     let mut report = TranslationReport::default();
-    let written = encode_request(request, &mut report);
+    let written = encode_request(request, &Traits::everything(), &mut report);
     let written = written.map(|body| serde_json::from_slice(&body).unwrap());
     let warned = report.into_warnings().into_iter().map(|it| it.field);
     (written, warned.collect())

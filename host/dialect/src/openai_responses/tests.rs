@@ -7,6 +7,7 @@ mod losses;
 mod round_trip;
 mod streams;
 
+use crate::traits::Traits;
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
@@ -65,7 +66,7 @@ fn with(members: &Value) -> Result<(Request, Vec<String>), TranslationError> {
 
 fn encode(request: &Request) -> Outcome<(Value, Vec<String>)> {
     let mut report = TranslationReport::default();
-    let body = encode_request(request, &mut report)?;
+    let body = encode_request(request, &Traits::everything(), &mut report)?;
     let fields = report.warnings().iter().map(|it| it.field.clone());
     Ok((serde_json::from_slice(&body)?, fields.collect()))
 }

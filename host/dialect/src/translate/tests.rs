@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ir::{Malformed, Part, Request, TranslationError, TranslationReport};
+use crate::traits::Traits;
 use crate::{ErrorClass, RequestHead};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -92,9 +93,11 @@ fn rejects_tool_result_without_call() {
 #[test]
 fn rejects_empty_request() {
     for dialect in Dialect::ALL {
-        let written = dialect
-            .codec()
-            .encode_request(&Request::default(), &mut TranslationReport::default());
+        let written = dialect.codec().encode_request(
+            &Request::default(),
+            &Traits::everything(),
+            &mut TranslationReport::default(),
+        );
         let field = written.err().map(|it| it.field);
         assert_eq!(field.as_deref(), Some("messages"), "{dialect}");
     }
@@ -111,9 +114,11 @@ fn accepts_request_with_only_system_instructions() -> Outcome {
     };
     for dialect in Dialect::ALL {
         if dialect != Dialect::OpenaiCompletions {
-            dialect
-                .codec()
-                .encode_request(&request, &mut TranslationReport::default())?;
+            dialect.codec().encode_request(
+                &request,
+                &Traits::everything(),
+                &mut TranslationReport::default(),
+            )?;
         }
     }
     Ok(())

@@ -5,6 +5,7 @@
 mod examples;
 mod members;
 
+use jackfield_dialect::traits::Traits;
 use std::fmt::Write as _;
 use std::fs;
 
@@ -59,7 +60,10 @@ impl FieldOutcome {
 /// What becomes of a request at a provider.
 fn field_outcome(provider: Dialect, request: &Request) -> FieldOutcome {
     let mut report = TranslationReport::default();
-    match provider.codec().encode_request(request, &mut report) {
+    match provider
+        .codec()
+        .encode_request(request, &Traits::everything(), &mut report)
+    {
         Ok(_) => FieldOutcome::from_warnings(report.warnings()),
         Err(error) => FieldOutcome::Rejected(error.field),
     }
@@ -72,7 +76,10 @@ fn outcome_between(
     request: &Request,
 ) -> Outcome<Option<FieldOutcome>> {
     let mut report = TranslationReport::default();
-    let body = match client.codec().encode_request(request, &mut report) {
+    let body = match client
+        .codec()
+        .encode_request(request, &Traits::everything(), &mut report)
+    {
         Ok(body) if report.warnings().is_empty() => body,
         _ => return Ok(None),
     };
@@ -82,6 +89,7 @@ fn outcome_between(
         body: &body,
         head: &head,
         model: &request.model,
+        traits: &Traits::everything(),
         thinking: None,
         id: "call-1",
         created: 1_780_000_000,

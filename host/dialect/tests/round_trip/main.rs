@@ -10,6 +10,7 @@ mod usage;
 use jackfield_dialect::ir::{
     Effort, Part, Reasoning, Request, ResponseContext, Role, TranslationReport, Turn,
 };
+use jackfield_dialect::traits::Traits;
 use jackfield_dialect::{Dialect, RequestHead};
 use proptest::prelude::*;
 
@@ -65,7 +66,7 @@ fn encode_and_decode(
     let failure = |error| failed(dialect, error);
     let body = dialect
         .codec()
-        .encode_request(request, report)
+        .encode_request(request, &Traits::everything(), report)
         .map_err(failure)?;
     let head = RequestHead::from_path(&request.model, request.stream);
     let head = head.map_err(|error| failed(dialect, error))?;

@@ -1,6 +1,7 @@
 //! A signature returns unchanged to the provider that made it, for every dialect of the client.
 
 use jackfield_dialect::ir::{Part, Response, Role, Signature, TranslationReport};
+use jackfield_dialect::traits::Traits;
 use jackfield_dialect::{Dialect, RequestHead};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -146,7 +147,7 @@ fn send_back(client: Dialect, provider: Dialect, response: &Response) -> TestRes
         .map_err(|error| failed(&place, error))?;
     let body = provider
         .codec()
-        .encode_request(&request, &mut report)
+        .encode_request(&request, &Traits::everything(), &mut report)
         .map_err(|error| failed(&place, error))?;
     prop_assert_eq!(report.warnings(), &[], "{}", place);
     let read = provider

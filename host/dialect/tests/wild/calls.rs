@@ -1,6 +1,7 @@
 //! Tool calls as they really stream.
 
 use jackfield_dialect::ir::Part;
+use jackfield_dialect::traits::Traits;
 use jackfield_dialect::{Dialect, RequestHead, TranslatedRequest, TranslationInput};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -165,6 +166,7 @@ fn missing_and_repeated_ids_are_unique() -> Outcome<()> {
         body: br#"{"max_tokens":9,"messages":[{"role":"user","content":"x"}]}"#,
         head: &head,
         model: "m",
+        traits: &Traits::everything(),
         thinking: None,
         id: "r1",
         created: 0,

@@ -5,6 +5,7 @@ mod calls;
 mod ends;
 mod texts;
 
+use jackfield_dialect::traits::Traits;
 use std::error::Error;
 
 use jackfield_dialect::ir::ResponseContext;
@@ -64,6 +65,7 @@ fn translate_request(
         body: body.as_bytes(),
         head: &head,
         model: "claude-sonnet-4-5",
+        traits: &Traits::everything(),
         thinking: None,
         id: "call-1",
         created: 0,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jackfield_credential::split_suffix;
 use jackfield_dialect::ir::{TranslationError, TranslationReport, Warning};
+use jackfield_dialect::traits::{ResolvedTraits, Traits};
 use jackfield_dialect::{Dialect, RequestHead, Thinking, TranslatedRequest, TranslationInput};
 
 use crate::call::{Call, Operation};
@@ -74,26 +75,24 @@ impl RequestedModel {
 }
 
 /// What a body is rewritten for.
-#[derive(Clone, PartialEq, Eq)]
-struct TranslationTarget {
-    dialect: Dialect,
-    model: RequestedModel,
+#[derive(Clone, PartialEq)]
+pub(super) struct TranslationTarget {
+    pub(super) dialect: Dialect,
+    pub(super) model: RequestedModel,
+    pub(super) traits: Arc<ResolvedTraits>,
 }
 
 impl TranslationCache {
-    /// Returns the body for a dialect and a model. `created` is in seconds since the Unix epoch.
+    /// Returns the body for a target. `created` is in seconds since the Unix epoch.
     ///
     /// # Errors
     /// When the dialect cannot express the call.
     pub(super) async fn get(
         &mut self,
         call: &Arc<Call>,
-        dialect: Dialect,
-        model: &RequestedModel,
+        target: TranslationTarget,
         created: u64,
     ) -> Result<Arc<RewrittenBody>, TranslationError> {
-        let model = model.clone();
-        let target = TranslationTarget { dialect, model };
         if let Some(entry) = self.0.iter().find(|entry| entry.target == target) {
             return entry.result.clone();
         }
@@ -155,6 +154,7 @@ fn translate(
         body: &call.body,
         head: &head,
         model: &target.model.name,
+        traits: &target.traits.traits,
         thinking: target.model.thinking,
         id: &call.id,
         created,
@@ -173,6 +173,7 @@ pub(super) fn same_dialect(call: &Call, model: &str, created: u64) -> Translated
         body: &call.body,
         head: &request_head(call),
         model,
+        traits: &Traits::everything(),
         thinking: None,
         id: &call.id,
         created,

@@ -76,6 +76,7 @@ fn build_for(
         base_url: Arc::new(Url::parse("https://api.example.com/v1").unwrap()),
         settings: Arc::from("{}"),
         grants: Vec::new(),
+        traits: Arc::default(),
     };
     let body = Bytes::from_static(br#"{"model":"a"}"#);
     build_request(

@@ -267,6 +267,7 @@ impl World {
                 base_url: Arc::new(Url::parse(&base_url(number)).unwrap()),
                 settings: Arc::from("{}"),
                 grants: Vec::new(),
+                traits: Arc::default(),
             };
             (ProviderName::new(format!("p{number}")), provider)
         });

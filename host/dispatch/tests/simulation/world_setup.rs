@@ -286,6 +286,7 @@ pub(super) fn snapshot(world: &World, generation: u64, configuration: u64) -> Sn
         base_url: Arc::new(Url::parse("https://provider.test/v1").unwrap()),
         settings: Arc::from("{}"),
         grants: Vec::new(),
+        traits: Arc::default(),
     };
     let executor: Arc<dyn Executor> = Arc::new(FakeExecutor::patching());
     let failing = world.random(2..50);

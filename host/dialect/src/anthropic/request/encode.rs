@@ -9,6 +9,7 @@ use crate::anthropic::reasoning::ThinkingPlan;
 use crate::anthropic::reasoning::model_rules::{self, ModelRules, SamplingSupport};
 use crate::anthropic::tools;
 use crate::ir::{Request, TranslationError, TranslationReport};
+use crate::traits::Traits;
 
 /// Encodes a request for content.
 ///
@@ -16,6 +17,7 @@ use crate::ir::{Request, TranslationError, TranslationReport};
 /// If the API cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
+    _traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
     let rules = model_rules::for_model(&request.model);

@@ -1,7 +1,6 @@
 //! Content blocks of responses.
 
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
 
 use crate::anthropic::{DIALECT, citations};
 use crate::ir::{Part, ReasoningPart, Signature, ToolCall};
@@ -115,16 +114,6 @@ impl<'a> ContentBlock<'a> {
                 signature: None,
             }),
         })
-    }
-}
-
-/// Parses the arguments of a call as an object, which the API requires.
-pub(crate) fn arguments_object(arguments: &str) -> Value {
-    match crate::json::parse(arguments) {
-        Ok(input @ Value::Object(_)) => input,
-        Ok(Value::Null) => Value::Object(Map::new()),
-        _ if arguments.trim().is_empty() => Value::Object(Map::new()),
-        _ => json!({"arguments": arguments}),
     }
 }
 

@@ -6,6 +6,7 @@ use super::block;
 use super::finish_reason;
 use crate::anthropic::usage::MessageUsage;
 use crate::anthropic::{DIALECT, citations};
+use crate::ir::tool_text;
 use crate::ir::{Part, ReasoningPart, Response, ResponseContext};
 
 /// Encodes a whole response.
@@ -65,7 +66,7 @@ fn write_part(part: &Part, response_context: &ResponseContext, content: &mut Vec
                 "type": "tool_use",
                 "id": id,
                 "name": call.name,
-                "input": block::arguments_object(&call.arguments),
+                "input": tool_text::arguments_object(&call.arguments),
             }));
         }
         Part::ToolResult(_) => {}

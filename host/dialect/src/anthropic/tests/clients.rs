@@ -1,5 +1,6 @@
 //! Requests of real clients: Claude Code's, and a request for a token count.
 
+use crate::traits::Traits;
 use serde_json::{Value, json};
 
 use super::{fields, read};
@@ -78,7 +79,9 @@ fn count_request_omits_max_tokens() {
     let mut report = TranslationReport::default();
     let format = Dialect::AnthropicMessages.codec().token_count().unwrap();
     let request = read(&claude_code_request()).0.unwrap();
-    let written = format.encode_request(&request, &mut report).unwrap();
+    let written = format
+        .encode_request(&request, &Traits::everything(), &mut report)
+        .unwrap();
     let written: Value = serde_json::from_slice(&written).unwrap();
     let mut names: Vec<&str> = written
         .as_object()

@@ -11,6 +11,7 @@ pub(crate) use config::thinking as thinking_config;
 use crate::ir::{Part, Request, Role, ToolChoice, TranslationError, TranslationReport, loss};
 use crate::json::object;
 use crate::json::to_vec;
+use crate::traits::Traits;
 
 /// Encodes a `GenerateContentRequest`. The model, and whether the response is streamed, are in the URL.
 ///
@@ -18,6 +19,7 @@ use crate::json::to_vec;
 /// If the request has something that the API cannot express and that the response depends on.
 pub(crate) fn encode_request(
     request: &Request,
+    _traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
     body(request, report).map(|body| to_vec(&body))

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::finish_reason;
 use crate::Usage;
 use crate::gemini::citations::Grounding;
-use crate::gemini::request::encode::contents::arguments;
 use crate::gemini::usage::UsageMetadata;
 use crate::gemini::{media, reasoning};
+use crate::ir::tool_text;
 use crate::ir::{
     FinishReason, Part, ReasoningPart, Response, ResponseContext, Signature, ToolCall,
 };
@@ -131,7 +131,7 @@ fn write_reasoning(reasoning: &ReasoningPart) -> Option<Value> {
 }
 
 fn write_call(call: &ToolCall) -> Value {
-    let args = arguments(&call.arguments);
+    let args = tool_text::arguments_object(&call.arguments);
     let mut part = json!({"functionCall": {"id": call.id, "name": call.name, "args": args}});
     sign(&mut part, call.signature.as_ref());
     part

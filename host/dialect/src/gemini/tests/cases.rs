@@ -1,5 +1,6 @@
 //! The cases that all dialects share.
 
+use crate::traits::Traits;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -78,7 +79,7 @@ fn every_case_round_trips() -> Outcome {
     for case in requests {
         let read = request(case)?;
         let mut report = TranslationReport::default();
-        let written = encode_request(&read, &mut report)?;
+        let written = encode_request(&read, &Traits::everything(), &mut report)?;
         assert_eq!(fields(&report), [""; 0], "{case}");
         assert_eq!(
             decode_request(&written, &request_head(), &mut report)?,
@@ -106,7 +107,11 @@ fn every_case_round_trips() -> Outcome {
 fn encodes_requests_like_google() -> Outcome {
     for case in ["text", "system", "images", "structured-output", "reasoning"] {
         let original: Value = serde_json::from_slice(&fs::read(path(case, "request.json"))?)?;
-        let written = encode_request(&request(case)?, &mut TranslationReport::default())?;
+        let written = encode_request(
+            &request(case)?,
+            &Traits::everything(),
+            &mut TranslationReport::default(),
+        )?;
         let written: Value = serde_json::from_slice(&written)?;
         assert_eq!(written, original, "{case}");
     }

@@ -1,5 +1,6 @@
 //! Requests to a provider, and the warnings of what the API cannot express.
 
+use crate::traits::Traits;
 use serde_json::{Map, Value, json};
 
 use super::super::encode_request;
@@ -12,7 +13,11 @@ use crate::ir::{
 
 fn encode(request: &Request) -> Outcome<(Value, Vec<String>)> {
     let mut report = TranslationReport::default();
-    let body = serde_json::from_slice(&encode_request(request, &mut report)?)?;
+    let body = serde_json::from_slice(&encode_request(
+        request,
+        &Traits::everything(),
+        &mut report,
+    )?)?;
     Ok((
         body,
         fields(&report).into_iter().map(str::to_owned).collect(),
@@ -133,7 +138,12 @@ fn rejects_files_of_other_providers() {
             turns: vec![turn(Role::User, vec![part])],
             ..Request::default()
         };
-        let refused = encode_request(&request, &mut TranslationReport::default()).unwrap_err();
+        let refused = encode_request(
+            &request,
+            &Traits::everything(),
+            &mut TranslationReport::default(),
+        )
+        .unwrap_err();
         assert_eq!(refused.field, field);
     }
 }
@@ -227,7 +237,11 @@ fn encodes_count_requests_in_both_forms() -> Outcome {
     let codec = Dialect::Gemini.codec();
     let format = codec.token_count().ok_or("Gemini counts tokens")?;
     let mut report = TranslationReport::default();
-    let simple: Value = serde_json::from_slice(&format.encode_request(&request, &mut report)?)?;
+    let simple: Value = serde_json::from_slice(&format.encode_request(
+        &request,
+        &Traits::everything(),
+        &mut report,
+    )?)?;
     assert_eq!(
         simple,
         json!({"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]})
@@ -235,7 +249,11 @@ fn encodes_count_requests_in_both_forms() -> Outcome {
     assert_eq!(decode(&simple, &mut report)?, request);
 
     request.system = vec![Part::text("Be brief.")];
-    let whole: Value = serde_json::from_slice(&format.encode_request(&request, &mut report)?)?;
+    let whole: Value = serde_json::from_slice(&format.encode_request(
+        &request,
+        &Traits::everything(),
+        &mut report,
+    )?)?;
     let inner = &whole["generateContentRequest"];
     assert_eq!(inner["model"], format!("models/{}", request_head().model));
     assert_eq!(decode(&whole, &mut report)?, request);

@@ -1,5 +1,6 @@
 //! Properties that hold for every input.
 
+use crate::traits::Traits;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -350,7 +351,7 @@ proptest! {
     fn requests_round_trip(request in request()) {
         let mut report = TranslationReport::default();
         let fail = |error: crate::ir::TranslationError| TestCaseError::fail(error.to_string());
-        let written = encode_request(&request, &mut report).map_err(fail)?;
+        let written = encode_request(&request, &Traits::everything(), &mut report).map_err(fail)?;
         let head = RequestHead { model: request.model.as_str().into(), stream: request.stream };
         let read = decode_request(&written, &head, &mut report).map_err(fail)?;
         prop_assert_eq!(read, request);

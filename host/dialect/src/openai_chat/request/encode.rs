@@ -10,6 +10,7 @@ use crate::ir::{
     loss,
 };
 use crate::json::object;
+use crate::traits::Traits;
 
 /// Encodes a request for a chat completion, without deprecated members.
 ///
@@ -17,6 +18,7 @@ use crate::json::object;
 /// If the dialect cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
+    _traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
     let mut body = Map::new();

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::ir::{Format, Part, Request, Role, Sampling, TranslationError, TranslationReport, Turn};
 use crate::json::to_vec;
 use crate::openai_chat::{encode_sampling, encode_stop};
+use crate::traits::Traits;
 
 /// Encodes a request for a text completion. The API can only continue one text.
 ///
@@ -12,6 +13,7 @@ use crate::openai_chat::{encode_sampling, encode_stop};
 /// If the dialect cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
+    _traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
     if !request.tools.is_empty() {

@@ -9,6 +9,7 @@ use crate::ir::{
     Effort, Format, Part, Reasoning, Request, TranslationError, TranslationReport, loss,
 };
 use crate::openai_responses::{DIALECT, tools};
+use crate::traits::Traits;
 
 /// Encodes requests. The provider stores nothing: clients send back all that is needed.
 ///
@@ -17,6 +18,7 @@ use crate::openai_responses::{DIALECT, tools};
 /// If this dialect cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
+    _traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
     let mut out = Map::new();

@@ -6,6 +6,7 @@ use crate::ir::{
     Effort, Format, Media, MediaSource, Reasoning, Role, Sampling, Signature, Tool, ToolCall,
     ToolChoice, ToolKind, ToolResult, Turn,
 };
+use crate::traits::Traits;
 
 #[test]
 fn warns_of_dropped_members() -> Outcome {
@@ -209,7 +210,8 @@ fn rejects_unsupported_media() {
         ),
     ] {
         let mut report = TranslationReport::default();
-        let refused = encode_request(&user(vec![part]), &mut report).unwrap_err();
+        let refused =
+            encode_request(&user(vec![part]), &Traits::everything(), &mut report).unwrap_err();
         assert_eq!(refused.field, field);
     }
 }

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use crate::anthropic::reasoning::model_rules::ModelRules;
-use crate::anthropic::response::block;
 use crate::anthropic::{DIALECT, citations, media};
+use crate::ir::tool_text;
 use crate::ir::{
     Part, ReasoningPart, Request, Role, ToolResult, TranslationError, TranslationReport, Turn, loss,
 };
@@ -195,7 +195,7 @@ fn assistant_blocks(turn: &Turn, report: &mut TranslationReport) -> Vec<Value> {
                     "type": "tool_use",
                     "id": sanitize_id(&call.id),
                     "name": call.name.as_str(),
-                    "input": block::arguments_object(&call.arguments),
+                    "input": tool_text::arguments_object(&call.arguments),
                 });
             }
             Part::ToolResult(_) => {}

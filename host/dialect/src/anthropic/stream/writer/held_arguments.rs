@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::anthropic::response::block;
+use crate::ir::tool_text;
 use crate::json::{self, Completeness};
 use crate::limits::{CALL_ARGUMENTS_BYTES_MAX, PING_BYTES};
 
@@ -50,7 +50,7 @@ impl HeldArguments {
         match json::replace_lone(&text) {
             std::borrow::Cow::Borrowed(text) if is_object(text) => self.pieces,
             std::borrow::Cow::Owned(text) if is_object(&text) => vec![text],
-            _ => vec![block::arguments_object(&text).to_string()],
+            _ => vec![tool_text::arguments_object(&text).to_string()],
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::gemini::DIALECT;
 use crate::gemini::{media, reasoning};
+use crate::ir::tool_text::arguments_object;
 use crate::ir::{
     Part, ReasoningPart, Request, Role, ToolCall, ToolResult, TranslationError, TranslationReport,
     loss,
@@ -135,7 +136,7 @@ fn reasoning_part(
 }
 
 fn function_call(call: &ToolCall, first: bool, report: &mut TranslationReport) -> Value {
-    let args = arguments(&call.arguments);
+    let args = arguments_object(&call.arguments);
     let call_of = object! {"id": call.id.as_str(), "name": call.name.as_str(), "args": args};
     let mut part = object! {"functionCall": call_of};
     let own = call.signature.as_ref();
@@ -147,17 +148,6 @@ fn function_call(call: &ToolCall, first: bool, report: &mut TranslationReport) -
         part["thoughtSignature"] = signature.into();
     }
     part
-}
-
-/// Parses arguments. The API requires an object, so any other text is wrapped into one.
-pub(in crate::gemini) fn arguments(text: &str) -> Value {
-    if text.trim().is_empty() {
-        return Value::Object(Map::new());
-    }
-    match crate::json::parse(text) {
-        Ok(Value::Object(members)) => Value::Object(members),
-        _ => json!({"arguments": text}),
-    }
 }
 
 fn function_response(

@@ -1,5 +1,6 @@
 //! Tests of encoding requests, and of decoding them again.
 
+use crate::traits::Traits;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ mod strategy;
 
 fn write(request: &Request) -> (Result<Value, TranslationError>, Vec<String>) {
     let mut report = TranslationReport::default();
-    let written = encode_request(request, &mut report);
+    let written = encode_request(request, &Traits::everything(), &mut report);
     let written = written.map(|body| serde_json::from_slice(&body).unwrap());
     let warned = report.into_warnings().into_iter().map(|it| it.field);
     (written, warned.collect())
@@ -254,7 +255,7 @@ proptest! {
     #[test]
     fn requests_round_trip(request in strategy::request()) {
         let mut report = TranslationReport::default();
-        let body = encode_request(&request, &mut report);
+        let body = encode_request(&request, &Traits::everything(), &mut report);
         let body = body.map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert!(report.warnings().is_empty(), "{:?}", report);
         prop_assert_eq!(read(&body), request);

@@ -1,0 +1,160 @@
+//! What a server and a family of models take: data with sources, by which encoders shape requests. Traits
+//! never shape a request that is in the provider's own dialect already.
+
+mod resolve;
+mod rows;
+mod values;
+
+pub use resolve::{ResolvedTraits, TraitOrigin, TraitScope, resolve};
+pub use rows::{TraitRow, TraitSource, parse_rows, rows};
+pub use values::{
+    ContentForm, FirstTurn, LastTurn, NameAlphabet, Pictures, ReasoningMember, ReasoningReturn,
+    SamplingMembers, SystemMessages, TokenLimitMember, UsageArithmetic,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// One member of [`Traits`], for manuals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraitMember {
+    /// The name in rows and in the configuration.
+    pub name: &'static str,
+    /// What it means.
+    pub description: &'static str,
+}
+
+macro_rules! traits {
+    ($( $(#[doc = $doc:literal])+ $name:ident: $kind:ty = $default:expr; )+) => {
+        /// What a server takes for a model. The default is the narrow set that every OpenAI-compatible
+        /// server takes.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub struct Traits {
+            $( $(#[doc = $doc])+ pub $name: $kind, )+
+        }
+
+        impl Default for Traits {
+            fn default() -> Self {
+                Self { $( $name: $default, )+ }
+            }
+        }
+
+        /// Some of the members of [`Traits`]: of a built-in row, or of the configuration.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+        pub struct TraitSet {
+            $(
+                $(#[doc = $doc])+
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $name: Option<$kind>,
+            )+
+        }
+
+        impl Traits {
+            /// Every member, in the order of the manual.
+            pub const MEMBERS: &'static [TraitMember] = &[
+                $( TraitMember {
+                    name: stringify!($name),
+                    description: concat!($($doc, "\n"),+),
+                }, )+
+            ];
+
+            /// Sets the members that `set` has.
+            pub fn apply(&mut self, set: &TraitSet) {
+                $( if let Some(value) = &set.$name { self.$name = value.clone(); } )+
+            }
+        }
+    };
+}
+
+traits! {
+    /// How the texts of one message are written.
+    content: ContentForm = ContentForm::Text;
+    /// Where instructions may be in the conversation.
+    system: SystemMessages = SystemMessages::First;
+    /// The member for the limit of tokens.
+    token_limit: TokenLimitMember = TokenLimitMember::MaxTokens;
+    /// Whether OpenAI's custom tools are taken. Otherwise they become functions of one text.
+    custom_tools: bool = false;
+    /// Whether every object in a tool's schema needs `properties`.
+    schema_properties_required: bool = true;
+    /// Whether schemas may have bounds, such as `minimum` and `maxItems`. Otherwise they go to the
+    /// description.
+    schema_bounds: bool = true;
+    /// Whether schemas may have `$ref`. Otherwise what it refers to is written in its place.
+    schema_refs: bool = true;
+    /// The most characters of a tool's name.
+    tool_name_chars_max: u16 = 64;
+    /// The characters of a tool's name.
+    tool_name_alphabet: NameAlphabet = NameAlphabet::Word;
+    /// Whether the member `user` is taken.
+    user: bool = false;
+    /// The most characters of `user`; longer ones become a digest.
+    user_chars_max: u16 = 64;
+    /// The fewest characters of `user`; shorter ones are left out.
+    user_chars_min: u16 = 1;
+    /// The most characters of a tool call's id.
+    call_id_chars_max: u16 = 40;
+    /// The fewest characters of a tool call's id.
+    call_id_chars_min: u16 = 1;
+    /// The characters of a tool call's id.
+    call_id_alphabet: NameAlphabet = NameAlphabet::Any;
+    /// The most texts in `stop`; 0 where the member is refused.
+    stop_texts_max: u16 = 4;
+    /// The most characters of a text in `stop`; 0 for no limit.
+    stop_chars_max: u16 = 0;
+    /// The member of a message that carries reasoning.
+    reasoning_member: ReasoningMember = ReasoningMember::ReasoningContent;
+    /// Whether the reasoning of earlier turns comes back to the provider.
+    reasoning_return: ReasoningReturn = ReasoningReturn::Allowed;
+    /// Which of the sampling members are taken.
+    sampling: SamplingMembers = SamplingMembers::All;
+    /// Where pictures may be.
+    pictures: Pictures = Pictures::UserTurns;
+    /// Whether tools and formats may have `strict`.
+    strict: bool = false;
+    /// Whether `parallel_tool_calls` is taken.
+    parallel_tool_calls: bool = false;
+    /// Whether `service_tier` is taken.
+    service_tier: bool = false;
+    /// Whether `prompt_cache_key` is taken.
+    prompt_cache_key: bool = false;
+    /// Whether `verbosity` is taken.
+    verbosity: bool = false;
+    /// Which turn a conversation may begin with.
+    first_turn: FirstTurn = FirstTurn::Any;
+    /// Which turn a conversation may end with.
+    last_turn: LastTurn = LastTurn::Any;
+    /// Whether the tokens of reasoning are part of the output's total.
+    usage_reasoning: UsageArithmetic = UsageArithmetic::Inside;
+    /// Whether cached tokens are part of the input's total.
+    usage_cached: UsageArithmetic = UsageArithmetic::Inside;
+}
+
+impl Traits {
+    /// What takes everything that a dialect has: for tests, and where no provider is known.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self {
+            content: ContentForm::List,
+            system: SystemMessages::Anywhere,
+            token_limit: TokenLimitMember::MaxCompletionTokens,
+            custom_tools: true,
+            schema_properties_required: false,
+            tool_name_chars_max: u16::MAX,
+            tool_name_alphabet: NameAlphabet::Any,
+            user: true,
+            user_chars_max: u16::MAX,
+            call_id_chars_max: u16::MAX,
+            strict: true,
+            parallel_tool_calls: true,
+            service_tier: true,
+            prompt_cache_key: true,
+            verbosity: true,
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

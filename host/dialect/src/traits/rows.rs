@@ -1,0 +1,69 @@
+//! The built-in rows. Each file below `rows` has those of one vendor.
+
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use super::TraitSet;
+
+/// What the provider or a public report says about some servers or models.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TraitRow {
+    /// The name in the request's record.
+    pub name: String,
+    /// The provider's dialects that it is about.
+    pub dialects: Vec<String>,
+    /// The kind of server, which a provider's configuration may name; none for rows about models only.
+    #[serde(default)]
+    pub server: Option<String>,
+    /// The hosts of the server: `api.example.com`, `*.example.com`, `*:11434`.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// The models, with `*` for any characters. Case does not count, nor what is before the last slash of
+    /// a model's name, if the pattern has none.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// The models that it is not about, though `models` matches.
+    #[serde(default)]
+    pub except: Vec<String>,
+    /// What they take.
+    pub traits: TraitSet,
+    /// Where that is from.
+    pub sources: Vec<TraitSource>,
+    /// The cases in `tests/cases/wild` that show it.
+    pub cases: Vec<String>,
+}
+
+/// Where a row is from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TraitSource {
+    /// The address of a page, or `owner/repository#number`.
+    pub address: String,
+    /// The day it was read: `2026-11-30`.
+    pub date: String,
+}
+
+/// Returns the built-in rows, in the order of the files.
+#[must_use]
+pub fn rows() -> &'static [TraitRow] {
+    &ROWS
+}
+
+/// Parses the rows of one file.
+///
+/// # Errors
+/// If it is not a list of rows.
+pub fn parse_rows(text: &str) -> Result<Vec<TraitRow>, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+static ROWS: LazyLock<Vec<TraitRow>> = LazyLock::new(|| {
+    // A test parses every file, so none is left out here.
+    let files = FILES.iter().filter_map(|text| parse_rows(text).ok());
+    files.flatten().collect()
+});
+
+/// One file for each vendor.
+pub(super) const FILES: &[&str] = &[include_str!("rows/openai.json")];
