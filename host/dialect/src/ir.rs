@@ -26,7 +26,9 @@ pub use event::{Delta, Event, EventDecoder, EventEncoder, Frame, Malformed, Part
 pub use finish_reason::FinishReason;
 pub use part::{Citation, Media, MediaSource, Part, ReasoningPart, ToolCall, ToolResult};
 pub use report::{TranslationError, TranslationReport, Warning};
-pub use request::{Format, Reasoning, Request, Role, Sampling, Tool, ToolChoice, ToolKind, Turn};
+pub use request::{
+    ClientTool, Format, Reasoning, Request, Role, Sampling, Tool, ToolChoice, ToolKind, Turn,
+};
 pub use response::Response;
 pub use response_context::ResponseContext;
 pub use signature::Signature;

@@ -4,6 +4,7 @@
 mod completeness;
 mod locate;
 mod members;
+mod numbers;
 mod patch;
 mod surrogates;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub use patch::{Patch, PatchError, apply};
 
 pub(crate) use completeness::Completeness;
 pub(crate) use members::{is_void, items, members, string};
+pub(crate) use numbers::{long_number, mark_long};
 pub(crate) use surrogates::{is_high, lenient_text, mark_lone, pair, replace_lone, unmark};
 
 use locate::locate;
@@ -88,15 +90,20 @@ pub(crate) fn finite_numbers(items: &[serde_json::Value]) -> Option<Vec<f32>> {
 /// Writes a value as JSON. Serialization fails only for maps whose keys are not strings and for types
 /// that refuse to be serialized; no value written here has either, so the fallback is never used.
 pub(crate) fn to_vec(value: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
+    numbers::restore_long(serde_json::to_vec(value).unwrap_or_default())
 }
 
-/// Parses a JSON text, with lone surrogates replaced.
+/// Writes a value as a JSON text, as [`to_vec`].
+pub(crate) fn to_text(value: &serde_json::Value) -> String {
+    String::from_utf8(to_vec(value)).unwrap_or_default()
+}
+
+/// Parses a JSON text, with lone surrogates replaced. Numbers that a tree would round are marked, for [`to_vec`].
 ///
 /// # Errors
-/// If it is not JSON, or not what is read.
-pub(crate) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
-    serde_json::from_str(&replace_lone(text))
+/// If it is not JSON.
+pub(crate) fn parse(text: &str) -> Result<serde_json::Value, serde_json::Error> {
+    serde_json::from_str(&mark_long(&replace_lone(text)))
 }
 
 /// Removes the white space between the tokens of a JSON text.

@@ -260,23 +260,39 @@ fn effort_name(effort: Effort, report: &mut TranslationReport) -> &'static str {
     "low"
 }
 
-/// Whether the last turn holds tool results, and the thinking before the calls is missing. The API
-/// rejects a thinking budget then.
+/// Whether the last turn holds tool results, and the turn with the calls does not begin with thinking. The API
+/// rejects a thinking budget then. It joins adjacent turns of one role, and instructions between them may be moved
+/// to the system text, so this compares the joined turns.
 fn is_mid_tool_use(request: &Request) -> bool {
-    let mut turns = request.turns.iter().rev();
-    let last = turns.find(|turn| turn.role != Role::System);
-    let has_tool_results = last.is_some_and(|turn| {
-        turn.role == Role::User && matches!(turn.parts.first(), Some(Part::ToolResult(_)))
-    });
-    let before = turns.find(|turn| turn.role == Role::Assistant);
-    let reasoning = before.is_some_and(|turn| {
-        let reasoning = turn.parts.iter().find_map(|part| match part {
-            Part::Reasoning(reasoning) => reasoning.signature.as_ref(),
-            _ => None,
-        });
-        reasoning.is_some_and(|signature| signature.data_for(super::DIALECT).is_some())
-    });
-    has_tool_results && !reasoning
+    let turns = request.turns.iter().rev();
+    let mut turns = turns.filter(|turn| turn.role != Role::System).peekable();
+    let mut has_tool_results = false;
+    while let Some(turn) = turns.next_if(|turn| turn.role == Role::User) {
+        let mut parts = turn.parts.iter();
+        has_tool_results |= parts.any(|part| matches!(part, Part::ToolResult(_)));
+    }
+    let mut begins_with_thinking = false;
+    while let Some(turn) = turns.next_if(|turn| turn.role == Role::Assistant) {
+        let mut parts = turn.parts.iter();
+        // An earlier turn of the same role decides, unless nothing of it is sent.
+        if let Some(first) = parts.find(|part| is_sent(part)) {
+            begins_with_thinking = matches!(first, Part::Reasoning(_));
+        }
+    }
+    has_tool_results && !begins_with_thinking
+}
+
+/// Whether a part of the assistant's turn reaches the API.
+fn is_sent(part: &Part) -> bool {
+    match part {
+        Part::Audio(_) | Part::Document(_) | Part::Image(_) | Part::ToolResult(_) => false,
+        Part::Reasoning(reasoning) => {
+            let signature = reasoning.signature.as_ref();
+            signature.is_some_and(|signature| signature.data_for(super::DIALECT).is_some())
+        }
+        Part::Refusal(text) | Part::Text { text, .. } => !text.trim().is_empty(),
+        Part::ToolCall(_) => true,
+    }
 }
 
 /// The values of `effort`. Clients may send OpenAI's names too.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::report::{TranslationError, TranslationReport};
-use crate::json::lenient_text;
+use crate::json::{lenient_text, long_number, mark_long};
 
 /// The members of an object that are not read yet, and the object's path. Null counts as missing.
 #[derive(Debug)]
@@ -16,13 +16,14 @@ pub(crate) struct ObjectReader {
 impl ObjectReader {
     /// Parses a body.
     pub(crate) fn from_body(body: &[u8]) -> Result<Self, TranslationError> {
-        let value: Value = serde_json::from_str(&lenient_text(body)).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            TranslationError::new(
-                "",
-                format!("the body is not JSON: see line {line}, column {column}"),
-            )
-        })?;
+        let value: Value =
+            serde_json::from_str(&mark_long(&lenient_text(body))).map_err(|error| {
+                let (line, column) = (error.line(), error.column());
+                TranslationError::new(
+                    "",
+                    format!("the body is not JSON: see line {line}, column {column}"),
+                )
+            })?;
         match value {
             Value::Object(members) => Ok(Self {
                 path: String::new(),
@@ -83,7 +84,7 @@ impl ObjectReader {
     pub(crate) fn string(&mut self, name: &str) -> Result<Option<String>, TranslationError> {
         match self.take(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
+            Some(Value::String(text)) if long_number(&text).is_none() => Ok(Some(text)),
             Some(_) => Err(self.error(name, "must be a string")),
         }
     }
@@ -107,7 +108,7 @@ impl ObjectReader {
     pub(crate) fn number(&mut self, name: &str) -> Result<Option<f64>, TranslationError> {
         match self.take(name) {
             None => Ok(None),
-            Some(value) => match value.as_f64() {
+            Some(value) => match number(&value) {
                 Some(number) => Ok(Some(number)),
                 None => Err(self.error(name, "must be a number")),
             },
@@ -190,6 +191,14 @@ impl ObjectReader {
                 report.warn_dropped(self.member_path(name));
             }
         }
+    }
+}
+
+/// Returns a number, rounded to a double.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::String(text) => long_number(text)?.parse().ok(),
+        other => other.as_f64(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! A request for content.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::effort::Effort;
@@ -23,6 +25,8 @@ pub struct Request {
     pub turns: Vec<Turn>,
     /// The tools that the model may call.
     pub tools: Vec<Tool>,
+    /// How the client calls tools that it does not call as the common form does, by their names here.
+    pub client_tools: BTreeMap<String, ClientTool>,
     /// Which of the tools it may or must call.
     pub tool_choice: Option<ToolChoice>,
     /// Whether it may make several calls in one response.
@@ -95,6 +99,20 @@ pub enum ToolKind {
     Custom(Option<Value>),
     /// A function with the JSON schema of its arguments; `None` for a function without arguments.
     Function(Option<Value>),
+}
+
+/// A tool that only clients of OpenAI's responses have in this form. In the common form it is a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientTool {
+    /// A tool in a namespace, which has another name there.
+    Namespaced {
+        /// The namespace.
+        namespace: String,
+        /// The name in the namespace.
+        name: String,
+    },
+    /// The search for further tools, which the client runs. Its result holds the tools.
+    Search,
 }
 
 /// Which tools may or must be called.

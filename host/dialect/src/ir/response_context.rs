@@ -1,8 +1,10 @@
 //! The context of the request that a response belongs to.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
-use super::request::{Request, ToolKind};
+use super::request::{ClientTool, Request, ToolKind};
 
 /// What an encoder of responses needs to know of the request.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +19,8 @@ pub struct ResponseContext {
     pub include_usage: bool,
     /// The names of the custom tools.
     pub custom_tools: Vec<String>,
+    /// As [`Request::client_tools`].
+    pub client_tools: BTreeMap<String, ClientTool>,
     /// As [`Request::echo`].
     pub echo: Map<String, Value>,
 }
@@ -33,6 +37,7 @@ impl ResponseContext {
             model: request.model.clone(),
             include_usage: request.include_usage,
             custom_tools: custom_tools.map(|tool| tool.name.clone()).collect(),
+            client_tools: request.client_tools.clone(),
             echo: request.echo.clone(),
         }
     }

@@ -30,7 +30,7 @@ pub(crate) fn input_object(input: &str) -> String {
 pub(crate) fn input(arguments: &str) -> Option<String> {
     match json::parse(arguments).ok()? {
         Value::Object(mut members) => match members.shift_remove("input")? {
-            Value::String(input) => Some(input),
+            Value::String(input) if json::long_number(&input).is_none() => Some(input),
             _ => None,
         },
         _ => None,

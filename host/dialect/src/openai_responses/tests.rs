@@ -6,6 +6,7 @@ mod hostile;
 mod losses;
 mod round_trip;
 mod streams;
+mod tool_search;
 
 use crate::traits::Traits;
 use std::error::Error;

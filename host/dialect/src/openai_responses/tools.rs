@@ -1,46 +1,114 @@
 //! Tools and the tool choice.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::ir::{
-    ObjectReader, Request, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport, loss,
+    ClientTool, ObjectReader, Request, Tool, ToolChoice, ToolKind, TranslationError,
+    TranslationReport, loss,
 };
 
-/// Takes the member `tools`. Tools that the provider runs are dropped.
-pub(super) fn decode(
-    fields: &mut ObjectReader,
-    report: &mut TranslationReport,
-) -> Result<Vec<Tool>, TranslationError> {
-    let mut tools = Vec::new();
-    for mut tool in fields.objects("tools")? {
-        let kind = tool.required_string("type")?;
-        if kind == "namespace" {
-            let namespace = tool.required_string("name")?;
-            let inner = decode(&mut tool, report)?.into_iter();
-            tools.extend(inner.map(|inner| Tool {
-                name: qualified_name(&namespace, &inner.name),
-                ..inner
-            }));
-            continue;
-        }
-        let taken = match kind.as_str() {
-            "function" => ToolKind::Function(tool.schema("parameters")?),
-            "custom" => ToolKind::Custom(tool.take("format")),
-            _ => {
-                report.warn(tool.member_path("type"), HOSTED_TOOL);
+/// The tools of a request, from its member `tools` and from items of its input.
+#[derive(Debug, Default)]
+pub(crate) struct OfferedTools {
+    pub(crate) tools: Vec<Tool>,
+    /// As [`Request::client_tools`].
+    pub(crate) client_tools: BTreeMap<String, ClientTool>,
+}
+
+impl OfferedTools {
+    /// Takes the member `tools`. Tools that the provider runs are dropped. Returns the names of the others, also of
+    /// those that were there already.
+    pub(crate) fn take(
+        &mut self,
+        fields: &mut ObjectReader,
+        report: &mut TranslationReport,
+    ) -> Result<Vec<String>, TranslationError> {
+        self.take_in(None, fields, report)
+    }
+
+    fn take_in(
+        &mut self,
+        namespace: Option<&str>,
+        fields: &mut ObjectReader,
+        report: &mut TranslationReport,
+    ) -> Result<Vec<String>, TranslationError> {
+        let mut names = Vec::new();
+        for mut tool in fields.objects("tools")? {
+            let kind = tool.required_string("type")?;
+            if kind == "namespace" {
+                let inner = tool.required_string("name")?;
+                names.extend(self.take_in(Some(&inner), &mut tool, report)?);
                 continue;
             }
-        };
-        tools.push(Tool {
-            name: tool.required_string("name")?,
-            description: tool.string("description")?,
-            kind: taken,
-            strict: tool.flag("strict")?,
-        });
-        tool.warn_unread(report);
+            let (name, taken) = match kind.as_str() {
+                "function" => {
+                    let schema = tool.take("parameters");
+                    (tool.required_string("name")?, ToolKind::Function(schema))
+                }
+                "custom" => {
+                    let format = tool.take("format");
+                    (tool.required_string("name")?, ToolKind::Custom(format))
+                }
+                "tool_search" if tool.string("execution")?.as_deref() == Some("client") => {
+                    let (name, search) = (TOOL_SEARCH.to_owned(), ClientTool::Search);
+                    self.client_tools.insert(name.clone(), search);
+                    (name, ToolKind::Function(tool.schema("parameters")?))
+                }
+                // The tools that it would search are in the request, and all of them are offered.
+                "tool_search" => {
+                    report.warn(tool.member_path("type"), SEARCH_NEEDLESS);
+                    continue;
+                }
+                _ => {
+                    report.warn(tool.member_path("type"), HOSTED_TOOL);
+                    continue;
+                }
+            };
+            let tool = self.tool(namespace, name, taken, tool, report)?;
+            names.push(tool.name.clone());
+            if !self.tools.iter().any(|known| known.name == tool.name) {
+                self.tools.push(tool);
+            }
+        }
+        Ok(names)
     }
-    Ok(tools)
+
+    fn tool(
+        &mut self,
+        namespace: Option<&str>,
+        name: String,
+        kind: ToolKind,
+        mut fields: ObjectReader,
+        report: &mut TranslationReport,
+    ) -> Result<Tool, TranslationError> {
+        let name = match namespace {
+            None => name,
+            Some(namespace) => {
+                let qualified = qualified_name(namespace, &name);
+                let namespace = namespace.to_owned();
+                let tool = ClientTool::Namespaced { namespace, name };
+                self.client_tools.insert(qualified.clone(), tool);
+                qualified
+            }
+        };
+        let tool = Tool {
+            name,
+            description: fields.string("description")?,
+            kind,
+            strict: fields.flag("strict")?,
+        };
+        fields.skip("defer_loading");
+        fields.warn_unread(report);
+        Ok(tool)
+    }
 }
+
+/// The name of the function that searches for tools.
+pub(super) const TOOL_SEARCH: &str = "tool_search";
+
+const SEARCH_NEEDLESS: &str = "dropped: all tools are offered without a search";
 
 const HOSTED_TOOL: &str =
     "dropped: only functions and custom tools can be carried to another dialect";
@@ -48,21 +116,6 @@ const HOSTED_TOOL: &str =
 /// Returns the name of a tool in a namespace, for dialects without namespaces.
 pub(super) fn qualified_name(namespace: &str, name: &str) -> String {
     format!("{namespace}__{name}")
-}
-
-/// Finds the namespace of a tool, and its name there, in the client's `tools`.
-pub(super) fn in_namespace<'t>(tools: Option<&'t Value>, name: &str) -> Option<(&'t str, &'t str)> {
-    let list = tools?.as_array()?.iter();
-    list.filter(|tool| tool.get("type").is_some_and(|kind| kind == "namespace"))
-        .find_map(|space| {
-            let namespace = space.get("name")?.as_str()?;
-            let rest = name.strip_prefix(namespace)?.strip_prefix("__")?;
-            let inner = space.get("tools")?.as_array()?.iter();
-            let found = inner
-                .filter_map(|tool| tool.get("name")?.as_str())
-                .find(|inner| *inner == rest)?;
-            Some((namespace, found))
-        })
 }
 
 /// Takes the member `tool_choice`.

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde_json::{Map, json};
+use serde_json::json;
 
 use Dialect::{AnthropicMessages, Gemini, OpenaiChat, OpenaiResponses};
 
@@ -42,7 +42,7 @@ prop_compose! {
             include_usage: true,
             system, turns, tools, tool_choice, parallel_tools, format, stop, sampling, reasoning, user,
             openai: openai.into_iter().collect(),
-            echo: Map::new(),
+            ..Request::default()
         }
     }
 }

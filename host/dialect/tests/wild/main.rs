@@ -3,6 +3,7 @@
 
 mod calls;
 mod ends;
+mod numbers;
 mod texts;
 
 use jackfield_dialect::traits::Traits;
@@ -53,12 +54,25 @@ fn translate_whole(provider: Dialect, client: Dialect, body: &str) -> Outcome<Va
     Ok(serde_json::from_slice(&body)?)
 }
 
-/// Translates a client's request.
+/// Translates a client's request. Returns the provider's body, and the fields of the warnings.
 fn translate_request(
     client: Dialect,
     provider: Dialect,
     body: &str,
 ) -> Outcome<(Value, Vec<String>)> {
+    let translated = translated(client, provider, body)?;
+    let warnings = translated.warnings.iter();
+    let fields = warnings.map(|warning| warning.field.to_string());
+    Ok((serde_json::from_slice(&translated.body)?, fields.collect()))
+}
+
+/// Translates a client's request. Returns the provider's body as a text.
+fn translate_request_text(client: Dialect, provider: Dialect, body: &str) -> Outcome<String> {
+    let translated = translated(client, provider, body)?;
+    Ok(String::from_utf8(translated.body.to_vec())?)
+}
+
+fn translated(client: Dialect, provider: Dialect, body: &str) -> Outcome<TranslatedRequest> {
     let head = RequestHead::from_path("m", false)?;
     let source = TranslationInput {
         dialect: client,
@@ -70,12 +84,7 @@ fn translate_request(
         id: "call-1",
         created: 0,
     };
-    let translated = TranslatedRequest::translate_content(&source, provider)?;
-    let fields = translated
-        .warnings
-        .iter()
-        .map(|warning| warning.field.to_string());
-    Ok((serde_json::from_slice(&translated.body)?, fields.collect()))
+    Ok(TranslatedRequest::translate_content(&source, provider)?)
 }
 
 fn context() -> ResponseContext {

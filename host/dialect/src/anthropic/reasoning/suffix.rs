@@ -69,24 +69,30 @@ fn thinking_constraints(edit: &BodyEdit) -> ThinkingConstraints {
     }
 }
 
-/// Whether the last turn holds tool results, and the thinking before the calls is missing.
+/// Whether the last turn holds tool results, and the turn with the calls does not begin with thinking. The API joins
+/// adjacent turns of one role, so this compares the joined turns.
 fn is_mid_tool_use(edit: &BodyEdit) -> bool {
     let turns = edit.get("/messages").and_then(Value::as_array);
-    let role_of = |turn: &Value, role: &str| turn["role"] == role;
-    let mut turns = turns.into_iter().flatten().rev();
-    let last = turns.find(|turn| !role_of(turn, "system"));
-    let has_tool_results = last.is_some_and(|turn| {
-        role_of(turn, "user") && blocks(turn).any(|block| block["type"] == "tool_result")
-    });
-    let before = turns.find(|turn| role_of(turn, "assistant"));
-    let has_reasoning = before.is_some_and(|turn| {
-        blocks(turn).any(|block| match block["type"].as_str() {
-            Some("redacted_thinking") => true,
-            Some("thinking") => block["signature"].as_str().is_some_and(|it| !it.is_empty()),
-            _ => false,
-        })
-    });
-    has_tool_results && !has_reasoning
+    let turns = turns.into_iter().flatten().rev();
+    let mut turns = turns.filter(|turn| turn["role"] != "system").peekable();
+    let mut has_tool_results = false;
+    while let Some(turn) = turns.next_if(|turn| turn["role"] == "user") {
+        has_tool_results |= blocks(turn).any(|block| block["type"] == "tool_result");
+    }
+    let mut begins_with_thinking = false;
+    while let Some(turn) = turns.next_if(|turn| turn["role"] == "assistant") {
+        begins_with_thinking =
+            blocks(turn)
+                .next()
+                .is_some_and(|block| match block["type"].as_str() {
+                    Some("redacted_thinking") => true,
+                    Some("thinking") => {
+                        block["signature"].as_str().is_some_and(|it| !it.is_empty())
+                    }
+                    _ => false,
+                });
+    }
+    has_tool_results && !begins_with_thinking
 }
 
 fn blocks(turn: &Value) -> impl Iterator<Item = &Value> {

@@ -70,7 +70,7 @@ fn decode_system(
     report: &mut TranslationReport,
 ) -> Result<Vec<Part>, TranslationError> {
     if let Some(Value::String(text)) = fields.peek("system") {
-        let text = text.clone();
+        let text = without_billing_header(text, report).to_owned();
         fields.skip("system");
         return Ok(messages::non_empty_text(text).into_iter().collect());
     }
@@ -80,11 +80,28 @@ fn decode_system(
             return Err(block.error("type", "must be text"));
         }
         cache_control::drop(&mut block, report);
-        parts.extend(messages::non_empty_text(block.required_string("text")?));
+        let text = block.required_string("text")?;
+        let text = without_billing_header(&text, report).to_owned();
+        parts.extend(messages::non_empty_text(text));
         block.warn_unread(report);
     }
     Ok(parts)
 }
+
+/// Returns instructions without the line for Anthropic's billing that Claude Code begins them with. It has a digest of
+/// the request, so no provider could cache a prompt that begins with it (anthropics/claude-code#68900,
+/// waybarrios/vllm-mlx#277, musistudio/claude-code-router#1343).
+pub(super) fn without_billing_header<'t>(text: &'t str, report: &mut TranslationReport) -> &'t str {
+    if !text.starts_with(BILLING_HEADER) {
+        return text;
+    }
+    report.warn("system", "dropped: the line for Anthropic's billing");
+    text.split_once('\n')
+        .map_or("", |(_, rest)| rest.trim_start_matches('\n'))
+}
+
+/// The beginning of the line.
+const BILLING_HEADER: &str = "x-anthropic-billing-header:";
 
 fn decode_sampling(fields: &mut ObjectReader) -> Result<Sampling, TranslationError> {
     let tokens_max = fields.count("max_tokens")?;

@@ -9,6 +9,7 @@ use crate::anthropic::reasoning::ThinkingPlan;
 use crate::anthropic::reasoning::model_rules::{self, ModelRules, SamplingSupport};
 use crate::anthropic::tools;
 use crate::ir::{Request, TranslationError, TranslationReport};
+use crate::json;
 use crate::traits::Traits;
 
 /// Encodes a request for content.
@@ -62,8 +63,7 @@ pub(crate) fn encode_count_body(
 }
 
 fn print(body: &Map<String, Value>) -> Vec<u8> {
-    // Serialization fails only for maps whose keys are not strings.
-    serde_json::to_vec(&body).unwrap_or_default()
+    json::to_vec(body)
 }
 
 fn encode_conversation(

@@ -8,6 +8,7 @@ use crate::anthropic::usage::MessageUsage;
 use crate::anthropic::{DIALECT, citations};
 use crate::ir::tool_text;
 use crate::ir::{Part, ReasoningPart, Response, ResponseContext};
+use crate::json;
 
 /// Encodes a whole response.
 #[must_use]
@@ -31,7 +32,7 @@ pub(crate) fn encode_response(response: &Response, response_context: &ResponseCo
         "stop_sequence": stop_sequence,
         "usage": MessageUsage::from(response.usage.unwrap_or_default()),
     });
-    written.to_string().into_bytes()
+    json::to_vec(&written)
 }
 
 /// Adds the blocks of a part.

@@ -41,6 +41,64 @@ fn drops_thinking_with_forced_or_pending_tool_call() {
     assert_eq!(members["thinking"]["type"], "enabled");
 }
 
+/// Codex writes instructions and a new message after an interrupted turn.
+#[test]
+fn finds_pending_tool_call_in_joined_turns() {
+    let thinking = || reasoning_part(Dialect::AnthropicMessages);
+    let call = || turn(Role::Assistant, vec![call_part("a", "{}")]);
+    let result = || turn(Role::User, vec![result_part("a")]);
+    let system = || turn(Role::System, vec![Part::text("s")]);
+    let thinks = |parts: Vec<Part>| turn(Role::Assistant, parts);
+    let cases = [
+        (vec![call(), result(), system(), user("b")], false),
+        (vec![call(), result(), user("b"), system()], false),
+        (vec![thinks(vec![thinking()]), call(), result()], true),
+        (
+            vec![
+                thinks(vec![thinking()]),
+                system(),
+                call(),
+                result(),
+                user("b"),
+            ],
+            true,
+        ),
+        // The API looks at the first block of the joined turn.
+        (
+            vec![assistant("b"), thinks(vec![thinking()]), call(), result()],
+            false,
+        ),
+        (
+            vec![
+                thinks(vec![reasoning_part(Dialect::Gemini), thinking()]),
+                call(),
+                result(),
+            ],
+            true,
+        ),
+        (
+            vec![thinks(vec![Part::text(" "), thinking()]), call(), result()],
+            true,
+        ),
+        // A turn of the assistant without calls ends the tool use.
+        (vec![call(), result(), assistant("b"), user("c")], true),
+    ];
+    for (turns, expected) in cases {
+        let mut request = base_request("claude-sonnet-4-5");
+        request.reasoning = reasoning_options(Some(Effort::Medium), None);
+        request.tools = vec![tool("a")];
+        request.turns.extend(turns);
+        let (members, warnings) = encode_members(&request, &["thinking"]);
+        let what = format!("{:?}", request.turns);
+        assert_eq!(members.get("thinking").is_some(), expected, "{what}");
+        assert_eq!(
+            warnings.contains(&"reasoning".to_owned()),
+            !expected,
+            "{what}"
+        );
+    }
+}
+
 #[test]
 fn orders_messages_as_the_api_requires() {
     let system = |text: &str| turn(Role::System, vec![Part::text(text)]);

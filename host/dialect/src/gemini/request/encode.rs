@@ -40,8 +40,15 @@ pub(crate) fn body(
         report.warn("system", loss::SYSTEM_AS_USER);
         contents.push(object! {"role": "user", "parts": std::mem::take(&mut system)});
     }
-    if contents.is_empty() {
-        return Err(TranslationError::empty_conversation());
+    match contents.first() {
+        None => return Err(TranslationError::empty_conversation()),
+        // The API rejects a call that does not come after a user's turn or a result.
+        Some(first) if first["role"] == "model" => {
+            report.warn(loss::FIRST_TURN, loss::FIRST_TURN_ADDED);
+            let parts = vec![json!({"text": loss::FIRST_USER_TEXT})];
+            contents.insert(0, object! {"role": "user", "parts": parts});
+        }
+        Some(_) => {}
     }
     body.insert("contents".to_owned(), contents.into());
     if !system.is_empty() {

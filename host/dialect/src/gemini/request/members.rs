@@ -3,14 +3,14 @@
 use serde_json::{Map, Value};
 
 use crate::ir::{ObjectReader, TranslationError};
-use crate::json::lenient_text;
+use crate::json::{lenient_text, mark_long};
 
 /// Reads a request body, with its members in camel case.
 ///
 /// # Errors
 /// If the body is not a JSON object, or has a member in both spellings.
 pub(crate) fn body(body: &[u8]) -> Result<ObjectReader, TranslationError> {
-    match serde_json::from_str(&lenient_text(body)) {
+    match serde_json::from_str(&mark_long(&lenient_text(body))) {
         Ok(value @ Value::Object(_)) => object(value, ""),
         // This returns the error with its line and column.
         _ => ObjectReader::from_body(body),

@@ -9,7 +9,7 @@ use crate::ir::{
     Effort, Format, Reasoning, Request, Sampling, ToolChoice, TranslationError, TranslationReport,
     loss,
 };
-use crate::json::object;
+use crate::json::{self, object};
 use crate::traits::Traits;
 
 /// Encodes a request for a chat completion, without deprecated members.
@@ -72,7 +72,7 @@ pub(crate) fn encode_request(
     for (name, value) in &request.openai {
         body.entry(name).or_insert_with(|| value.clone());
     }
-    Ok(serde_json::to_vec(&body).unwrap_or_default())
+    Ok(json::to_vec(&body))
 }
 
 /// Encodes the members about sampling that chat completions and text completions share. Values out of range

@@ -10,7 +10,7 @@ use crate::ir::{
     Effort, Format, ObjectReader, Part, Reasoning, Request, Sampling, TranslationError,
     TranslationReport,
 };
-use crate::openai_responses::tools;
+use crate::openai_responses::tools::{self, OfferedTools};
 
 /// Decodes a client's request.
 ///
@@ -36,13 +36,15 @@ pub(crate) fn decode_request(
     request
         .system
         .extend(instructions.filter(|it| !it.is_empty()).map(Part::text));
-    request.tools = tools::decode(&mut fields, report)?;
+    let mut offered = OfferedTools::default();
+    offered.take(&mut fields, report)?;
     request.tool_choice = tools::decode_choice(&mut fields, report)?;
     request.parallel_tools = fields.flag("parallel_tool_calls")?;
-    let input = input::decode(&mut fields, report)?;
+    let input = input::decode(&mut fields, &mut offered, report)?;
     request.system.extend(input.system);
     request.turns = input.turns;
-    request.tools.extend(input.tools);
+    request.tools = offered.tools;
+    request.client_tools = offered.client_tools;
     request.sampling = Sampling {
         temperature: fields.number("temperature")?,
         top_p: fields.number("top_p")?,

@@ -8,6 +8,7 @@ use super::decode::{ENCRYPTED_CONTENT, OPENAI_MEMBERS};
 use crate::ir::{
     Effort, Format, Part, Reasoning, Request, TranslationError, TranslationReport, loss,
 };
+use crate::json;
 use crate::openai_responses::{DIALECT, tools};
 use crate::traits::Traits;
 
@@ -52,7 +53,7 @@ pub(crate) fn encode_request(
     tools::encode(request, &mut out, report);
     encode_openai_members(request, &mut out, report);
     // Serialization fails only for maps whose keys are not strings.
-    Ok(serde_json::to_vec(&out).unwrap_or_default())
+    Ok(json::to_vec(&out))
 }
 
 /// Whether to ask for signatures: only if the request is about reasoning, since models without

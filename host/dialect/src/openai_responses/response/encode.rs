@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{INCOMPLETE_REASONS, item};
+use super::INCOMPLETE_REASONS;
+use super::item::{self, CallKind};
 use crate::Usage;
 use crate::ir::tool_text;
 use crate::ir::{FinishReason, Part, ReasoningPart, Response, ResponseContext, Signature};
+use crate::json;
 use crate::openai_responses::{reasoning, usage};
 
 /// Encodes a whole response.
@@ -14,7 +16,7 @@ pub(crate) fn encode_response(response: &Response, response_context: &ResponseCo
     let ending = Ending::of(&response.finish);
     let output = items(&response.parts, ending.status, response_context);
     let body = final_response(response_context, ending, output, response.usage);
-    serde_json::to_vec(&body).unwrap_or_default()
+    json::to_vec(&body)
 }
 
 /// How a response ends.
@@ -142,8 +144,8 @@ fn items(parts: &[Part], status: &'static str, response_context: &ResponseContex
                     let id = ItemKind::Reasoning.id(response_context, out.len());
                     out.push(call_signature(&id, signature));
                 }
-                let custom = item::is_custom(&call.name, response_context);
-                let id = ItemKind::of_call(custom).id(response_context, out.len());
+                let kind = CallKind::of(&call.name, response_context);
+                let id = ItemKind::of_call(kind).id(response_context, out.len());
                 let mut call = call.clone();
                 call.arguments = tool_text::arguments_or_empty(&call.arguments).to_owned();
                 out.push(item::tool_call(&id, COMPLETED, &call, response_context));
@@ -209,11 +211,16 @@ pub(crate) enum ItemKind {
     Image,
     Message,
     Reasoning,
+    Search,
 }
 
 impl ItemKind {
-    pub(crate) const fn of_call(custom: bool) -> Self {
-        if custom { Self::Custom } else { Self::Function }
+    pub(crate) const fn of_call(kind: CallKind) -> Self {
+        match kind {
+            CallKind::Custom => Self::Custom,
+            CallKind::Function => Self::Function,
+            CallKind::Search => Self::Search,
+        }
     }
 
     /// Returns the id of the item at an index of the output.
@@ -224,6 +231,7 @@ impl ItemKind {
             Self::Image => "ig",
             Self::Message => "msg",
             Self::Reasoning => "rs",
+            Self::Search => "tsc",
         };
         format!("{prefix}_{}_{index}", response_context.id)
     }

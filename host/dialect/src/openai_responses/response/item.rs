@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use crate::ir::tool_text;
 use crate::ir::{
-    Citation, Malformed, Media, MediaSource, Part, ReasoningPart, ResponseContext, Signature,
-    ToolCall,
+    Citation, ClientTool, Malformed, Media, MediaSource, Part, ReasoningPart, ResponseContext,
+    Signature, ToolCall,
 };
+use crate::json;
 use crate::openai_responses::reasoning::{self, Mark};
 use crate::openai_responses::request::decode::input::{SUMMARY_SEPARATOR, media_type};
 use crate::openai_responses::{citations, tools};
@@ -178,27 +179,32 @@ pub(crate) fn tool_call(
     response_context: &ResponseContext,
 ) -> Value {
     let mut out = Map::new();
-    let custom = is_custom(&call.name, response_context);
-    let (namespace, name) =
-        match tools::in_namespace(response_context.echo.get("tools"), &call.name) {
-            Some((namespace, name)) => (Some(namespace), name),
-            None => (None, call.name.as_str()),
-        };
-    let kind = if custom {
-        "custom_tool_call"
-    } else {
-        "function_call"
-    };
     let mut put = |name: &str, value: &str| out.insert(name.to_owned(), value.into());
+    let kind = CallKind::of(&call.name, response_context);
     put("id", id);
-    put("type", kind);
+    put("type", kind.item_type());
     put("status", status);
     put("call_id", &call.id);
-    put("name", name);
-    if let Some(namespace) = namespace {
-        put("namespace", namespace);
+    if kind == CallKind::Search {
+        put("execution", "client");
+        let arguments = json::parse(&call.arguments).ok();
+        let arguments = arguments.filter(Value::is_object);
+        out.insert(
+            "arguments".to_owned(),
+            arguments.unwrap_or_else(|| json!({})),
+        );
+        return Value::Object(out);
     }
-    if custom {
+    match response_context.client_tools.get(&call.name) {
+        Some(ClientTool::Namespaced { namespace, name }) => {
+            put("name", name);
+            put("namespace", namespace);
+        }
+        Some(ClientTool::Search) | None => {
+            put("name", &call.name);
+        }
+    }
+    if kind == CallKind::Custom {
         put("input", &tool_text::input_or_arguments(&call.arguments));
     } else {
         put("arguments", &call.arguments);
@@ -206,12 +212,32 @@ pub(crate) fn tool_call(
     Value::Object(out)
 }
 
-/// Whether the client's tool is a custom tool.
-pub(crate) fn is_custom(name: &str, response_context: &ResponseContext) -> bool {
-    response_context
-        .custom_tools
-        .iter()
-        .any(|custom| custom == name)
+/// The kind of the client's tool that a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallKind {
+    Custom,
+    Function,
+    /// The client's search for tools.
+    Search,
+}
+
+impl CallKind {
+    pub(crate) fn of(name: &str, response_context: &ResponseContext) -> Self {
+        let mut custom = response_context.custom_tools.iter();
+        match response_context.client_tools.get(name) {
+            Some(ClientTool::Search) => Self::Search,
+            _ if custom.any(|custom| custom == name) => Self::Custom,
+            _ => Self::Function,
+        }
+    }
+
+    const fn item_type(self) -> &'static str {
+        match self {
+            Self::Custom => "custom_tool_call",
+            Self::Function => "function_call",
+            Self::Search => "tool_search_call",
+        }
+    }
 }
 
 /// Encodes an image as the result of the image tool; `None` if it is not inline.

@@ -19,7 +19,7 @@ use crate::limits::HELD_RESPONSE_BYTES_MAX;
 use crate::openai_chat::OpenaiError;
 use crate::openai_responses::error;
 use crate::openai_responses::response::encode::{self, Ending, ItemKind};
-use crate::openai_responses::response::item;
+use crate::openai_responses::response::item::{self, CallKind};
 use crate::{ProviderError, Usage};
 
 /// Writes the events of a client's stream.
@@ -116,9 +116,9 @@ impl ResponsesWriter {
                     let own = ItemKind::Reasoning.id(&self.response_context, self.output.len());
                     self.emit_item(encode::call_signature(&own, signature), out);
                 }
-                let custom = item::is_custom(name, &self.response_context);
-                let own = ItemKind::of_call(custom).id(&self.response_context, self.output.len());
-                let call = part_buffer::CallBuffer::new(own, id, name, custom);
+                let kind = CallKind::of(name, &self.response_context);
+                let own = ItemKind::of_call(kind).id(&self.response_context, self.output.len());
+                let call = part_buffer::CallBuffer::new(own, id, name, kind);
                 self.add(&call.item("in_progress", &self.response_context), out);
                 self.open = Some(PartBuffer::Call(call));
             }
@@ -194,7 +194,9 @@ impl ResponsesWriter {
                 let kind = "response.reasoning_summary_text.delta";
                 self.summary_event(kind, &id, &EventMembers::Delta { delta }, out);
             }
-            (PartBuffer::Call(call), Delta::Arguments(delta)) if !call.custom => {
+            (PartBuffer::Call(call), Delta::Arguments(delta))
+                if call.kind == CallKind::Function =>
+            {
                 let kind = "response.function_call_arguments.delta";
                 let id = call.item_id.clone();
                 self.item_event(kind, &id, &EventMembers::Delta { delta }, out);
@@ -245,29 +247,34 @@ impl ResponsesWriter {
 
     fn end_call(&mut self, mut call: part_buffer::CallBuffer, out: &mut Vec<Frame>) {
         let id = call.item_id.clone();
-        if call.custom {
-            let input = &tool_text::input_or_arguments(&call.call.arguments);
-            if !input.is_empty() {
-                let kind = "response.custom_tool_call_input.delta";
-                self.item_event(kind, &id, &EventMembers::Delta { delta: input }, out);
+        match call.kind {
+            CallKind::Custom => {
+                let input = &tool_text::input_or_arguments(&call.call.arguments);
+                if !input.is_empty() {
+                    let kind = "response.custom_tool_call_input.delta";
+                    self.item_event(kind, &id, &EventMembers::Delta { delta: input }, out);
+                }
+                let kind = "response.custom_tool_call_input.done";
+                self.item_event(kind, &id, &EventMembers::Input { input }, out);
             }
-            let kind = "response.custom_tool_call_input.done";
-            self.item_event(kind, &id, &EventMembers::Input { input }, out);
-        } else {
-            let arguments = tool_text::arguments_or_empty(&call.call.arguments).to_owned();
-            // A client may join the deltas only, so the `{}` for missing arguments is sent as a delta too.
-            if arguments != call.call.arguments {
-                let kind = "response.function_call_arguments.delta";
-                let delta = &arguments;
-                self.item_event(kind, &id, &EventMembers::Delta { delta }, out);
+            CallKind::Function => {
+                let arguments = tool_text::arguments_or_empty(&call.call.arguments).to_owned();
+                // A client may join the deltas only, so the `{}` for missing arguments is sent as a delta too.
+                if arguments != call.call.arguments {
+                    let kind = "response.function_call_arguments.delta";
+                    let delta = &arguments;
+                    self.item_event(kind, &id, &EventMembers::Delta { delta }, out);
+                }
+                let members = EventMembers::Arguments {
+                    name: &call.call.name,
+                    arguments: &arguments,
+                };
+                let kind = "response.function_call_arguments.done";
+                self.item_event(kind, &id, &members, out);
+                call.call.arguments = arguments;
             }
-            let members = EventMembers::Arguments {
-                name: &call.call.name,
-                arguments: &arguments,
-            };
-            let kind = "response.function_call_arguments.done";
-            self.item_event(kind, &id, &members, out);
-            call.call.arguments = arguments;
+            // Its arguments are an object, which only the whole item has.
+            CallKind::Search => {}
         }
         let item = call.item("completed", &self.response_context);
         self.finish_item(item, out);

@@ -84,7 +84,10 @@ fn rejects_unsupported_requests() {
             json!({"input": [{"type": "compaction", "encrypted_content": "x"}]}),
             "input[0].type",
         ),
-        (json!({"input": [{"type": "unheard_of"}]}), "input[0].type"),
+        (
+            json!({"input": [{"type": "unheard_of", "encrypted_content": "x"}]}),
+            "input[0].type",
+        ),
         (
             json!({"input": [{"role": "robot", "content": "a"}]}),
             "input[0].role",

@@ -189,6 +189,7 @@ fn response_context() -> ResponseContext {
         echo: [("instructions".to_owned(), json!("Be brief."))]
             .into_iter()
             .collect(),
+        ..ResponseContext::default()
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::without_billing_header;
 use crate::anthropic::request::cache_control;
 use crate::anthropic::response::block;
 use crate::anthropic::{DIALECT, citations, media};
@@ -11,6 +12,7 @@ use crate::ir::{
     ObjectReader, Part, ReasoningPart, Request, Role, Signature, ToolCall, ToolResult,
     TranslationError, TranslationReport, Turn,
 };
+use crate::json;
 
 /// Decodes `messages` into the request's turns. Instructions before the first turn are added to the
 /// system text.
@@ -31,7 +33,11 @@ pub(crate) fn decode(
         message.warn_unread(report);
         match request.turns.last_mut() {
             _ if parts.is_empty() => {}
-            None if role == Role::System => request.system.extend(parts),
+            None if role == Role::System => {
+                request
+                    .system
+                    .extend(without_billing_headers(parts, report));
+            }
             Some(last) if last.role == role => last.parts.extend(parts),
             _ => request.turns.push(Turn { role, parts }),
         }
@@ -49,6 +55,17 @@ pub(crate) fn decode(
         }
     }
     Ok(())
+}
+
+fn without_billing_headers(parts: Vec<Part>, report: &mut TranslationReport) -> Vec<Part> {
+    let stays = |part: Part| match part {
+        Part::Text { text, citations } => {
+            let text = without_billing_header(&text, report).to_owned();
+            (!text.is_empty()).then_some(Part::Text { text, citations })
+        }
+        other => Some(other),
+    };
+    parts.into_iter().filter_map(stays).collect()
 }
 
 /// Returns a text part, unless the text is empty. The API rejects empty texts, but some clients send
@@ -175,7 +192,7 @@ fn decode_tool_call(block: &mut ObjectReader) -> Result<ToolCall, TranslationErr
     Ok(ToolCall {
         id,
         name: block.required_string("name")?,
-        arguments: input.map_or_else(|| "{}".to_owned(), |input| input.to_string()),
+        arguments: input.map_or_else(|| "{}".to_owned(), |input| json::to_text(&input)),
         signature: None,
     })
 }

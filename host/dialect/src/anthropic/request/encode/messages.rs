@@ -109,11 +109,8 @@ fn begin_with_user(
     match turns.first() {
         Some((Role::User, _)) => {}
         Some(_) => {
-            report.warn(
-                "messages",
-                "changed: a user's turn was added before the first one",
-            );
-            turns.insert(0, (Role::User, vec![text_block(FIRST_USER_TEXT)]));
+            report.warn(loss::FIRST_TURN, loss::FIRST_TURN_ADDED);
+            turns.insert(0, (Role::User, vec![text_block(loss::FIRST_USER_TEXT)]));
         }
         None if system.is_empty() => {
             return Err(TranslationError::empty_conversation());
@@ -267,6 +264,3 @@ fn sanitize_id(id: &str) -> Cow<'_, str> {
         id.collect()
     })
 }
-
-/// The first turn if the conversation begins with the assistant.
-const FIRST_USER_TEXT: &str = "(The conversation begins with your words.)";

@@ -50,7 +50,7 @@ impl HeldArguments {
         match json::replace_lone(&text) {
             std::borrow::Cow::Borrowed(text) if is_object(text) => self.pieces,
             std::borrow::Cow::Owned(text) if is_object(&text) => vec![text],
-            _ => vec![tool_text::arguments_object(&text).to_string()],
+            _ => vec![json::to_text(&tool_text::arguments_object(&text))],
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::ir::{
     ObjectReader, Part, ReasoningPart, Role, Signature, ToolCall, ToolResult, TranslationError,
     TranslationReport, Turn,
 };
+use crate::json;
 
 /// Decodes a conversation: a list of contents, one content, or a text.
 ///
@@ -149,7 +150,7 @@ impl ContentsReader {
         let name = fields.required_string("name")?;
         let arguments = match fields.take("args") {
             None => "{}".to_owned(),
-            Some(args @ Value::Object(_)) => args.to_string(),
+            Some(args @ Value::Object(_)) => json::to_text(&args),
             Some(_) => return Err(fields.error("args", "must be an object")),
         };
         let given = fields.string("id")?.filter(|id| !id.is_empty());
@@ -318,7 +319,12 @@ fn decode_result(value: Option<Value>) -> (Vec<Part>, bool) {
         (None, _) => return (Vec::new(), false),
         (Some("result" | "output"), None) => false,
         (Some("error"), None) => true,
-        _ => return (vec![Part::text(Value::Object(members).to_string())], false),
+        _ => {
+            return (
+                vec![Part::text(json::to_text(&Value::Object(members)))],
+                false,
+            );
+        }
     };
     let inner = members.values_mut().next().map(Value::take);
     (text_parts(inner.unwrap_or_default()), failed)
@@ -327,6 +333,6 @@ fn decode_result(value: Option<Value>) -> (Vec<Part>, bool) {
 fn text_parts(value: Value) -> Vec<Part> {
     match value {
         Value::String(text) => vec![Part::text(text)],
-        other => vec![Part::text(other.to_string())],
+        other => vec![Part::text(json::to_text(&other))],
     }
 }

@@ -21,18 +21,29 @@ pub(crate) fn encode(
     request: &Request,
     report: &mut TranslationReport,
 ) -> Result<Vec<Value>, TranslationError> {
-    let mut contents = Vec::new();
+    let mut contents: Vec<Value> = Vec::new();
     // Results in OpenAI's dialects have only the call's id. This API requires the name too.
     let mut names = HashMap::new();
-    for turn in &request.turns {
-        let (role, parts) = match turn.role {
-            Role::System => continue,
-            Role::Assistant => ("model", model_parts(&turn.parts, &mut names, report)?),
-            Role::User => ("user", user_parts(&turn.parts, &names, report)?),
-        };
+    let mut add = |role: &str, parts: Vec<Value>| {
         // A turn is empty if all of its parts are reasoning that only another provider can read.
         if !parts.is_empty() {
             contents.push(object! {"role": role, "parts": parts});
+        }
+    };
+    for turn in &request.turns {
+        match turn.role {
+            Role::System => {}
+            Role::Assistant => add("model", model_parts(&turn.parts, &mut names, report)?),
+            Role::User => {
+                let mut user = user_parts(&turn.parts, &names, report)?;
+                // The API counts the parts after several calls: with others among them, it rejects the results
+                // (google-gemini/gemini-cli#16135).
+                if user.results.len() > 1 {
+                    add("user", std::mem::take(&mut user.results));
+                }
+                user.results.append(&mut user.others);
+                add("user", user.results);
+            }
         }
     }
     Ok(contents)
@@ -63,25 +74,31 @@ fn model_parts<'a>(
     Ok(written)
 }
 
+/// The encoded parts of a user's turn.
+#[derive(Default)]
+struct UserParts {
+    results: Vec<Value>,
+    /// All others, which follow the results.
+    others: Vec<Value>,
+}
+
 fn user_parts(
     parts: &[Part],
     names: &HashMap<&str, &str>,
     report: &mut TranslationReport,
-) -> Result<Vec<Value>, TranslationError> {
-    let mut written = Vec::new();
-    // The API counts calls and results, so other parts follow after all results of the turn.
-    let mut beside = Vec::new();
+) -> Result<UserParts, TranslationError> {
+    let mut encoded = UserParts::default();
     for part in parts {
         match part {
             Part::ToolResult(result) => {
-                written.push(function_response(result, names, &mut beside, report)?);
+                let result = function_response(result, names, &mut encoded.others, report)?;
+                encoded.results.push(result);
             }
             Part::Reasoning(_) | Part::ToolCall(_) => report.warn_dropped(loss::CONTENT),
-            other => beside.extend(plain_part(other, report)?),
+            other => encoded.others.extend(plain_part(other, report)?),
         }
     }
-    written.append(&mut beside);
-    Ok(written)
+    Ok(encoded)
 }
 
 /// Encodes a part that turns of both roles may have; `None` if it is empty.

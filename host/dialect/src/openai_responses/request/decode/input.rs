@@ -4,11 +4,13 @@ use serde_json::{Value, json};
 
 use super::conversation::Conversation;
 use crate::ir::{
-    Media, MediaSource, ObjectReader, Part, ReasoningPart, Role, Tool, ToolCall, ToolResult,
+    Media, MediaSource, ObjectReader, Part, ReasoningPart, Role, ToolCall, ToolResult,
     TranslationError, TranslationReport, Turn,
 };
+use crate::json;
+use crate::openai_responses::media;
 use crate::openai_responses::reasoning::{self, Mark};
-use crate::openai_responses::{media, tools};
+use crate::openai_responses::tools::{self, OfferedTools};
 
 /// The content of an input.
 #[derive(Debug, Default)]
@@ -16,17 +18,15 @@ pub(crate) struct Input {
     /// The instructions before all turns.
     pub(crate) system: Vec<Part>,
     pub(crate) turns: Vec<Turn>,
-    /// Tools that items of the input add.
-    pub(crate) tools: Vec<Tool>,
 }
 
-/// Takes the input.
+/// Takes the input. Its items may offer more tools.
 pub(crate) fn decode(
     fields: &mut ObjectReader,
+    tools: &mut OfferedTools,
     report: &mut TranslationReport,
 ) -> Result<Input, TranslationError> {
     let mut conversation = Conversation::default();
-    let mut tools = Vec::new();
     match fields.peek("input") {
         None => return Err(fields.error("input", "missing")),
         Some(Value::String(_)) => {
@@ -35,23 +35,19 @@ pub(crate) fn decode(
         }
         Some(Value::Array(_)) => {
             for item in fields.objects("input")? {
-                decode_item(item, &mut conversation, &mut tools, report)?;
+                decode_item(item, &mut conversation, tools, report)?;
             }
         }
         Some(_) => return Err(fields.error("input", "must be a string or an array")),
     }
     let (system, turns) = conversation.finish();
-    Ok(Input {
-        system,
-        turns,
-        tools,
-    })
+    Ok(Input { system, turns })
 }
 
 fn decode_item(
     mut item: ObjectReader,
     conversation: &mut Conversation,
-    tools: &mut Vec<Tool>,
+    tools: &mut OfferedTools,
     report: &mut TranslationReport,
 ) -> Result<(), TranslationError> {
     let kind = item.string("type")?;
@@ -88,25 +84,117 @@ fn decode_item(
         Some("image_generation_call") => image(&mut item, conversation)?,
         Some("additional_tools") => {
             item.skip("role");
-            tools.extend(tools::decode(&mut item, report)?);
+            tools.take(&mut item, report)?;
         }
+        Some("tool_search_call") => tool_search_call(&mut item, conversation, report)?,
+        Some("tool_search_output") => {
+            tool_search_output(&mut item, conversation, tools, report)?;
+        }
+        Some("agent_message") => agent_message(&mut item, conversation, report)?,
         Some("item_reference") => return Err(item.error("id", ITEM_REFERENCE)),
-        Some("compaction" | "compaction_trigger") => {
-            return Err(item.error("type", "only the provider that made it can read it"));
-        }
-        Some(kind) if HOSTED_ITEMS.contains(&kind) => {
-            report.warn_dropped(format!("input.{kind}"));
-            return Ok(());
-        }
-        Some(_) => return Err(item.error("type", "no type of item that is known")),
+        Some(kind) => return other_item(kind, &mut item, conversation, report),
     }
-    // An id in the provider's store, and a status.
-    item.skip("id");
-    item.skip("status");
+    // An id in the provider's store, a status, and Codex's own record of the message.
+    for informative in ["id", "status", "internal_chat_message_metadata_passthrough"] {
+        item.skip(informative);
+    }
     if item.take("phase").is_some() {
         report.warn_dropped("input.phase");
     }
     item.warn_unread(report);
+    Ok(())
+}
+
+/// Drops an item of a tool that the provider runs, and an item of a type that is not known, if the conversation is
+/// complete without it.
+fn other_item(
+    kind: &str,
+    item: &mut ObjectReader,
+    conversation: &mut Conversation,
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
+    let is_known = HOSTED_ITEMS.contains(&kind);
+    // Such an item replaces earlier items: a summary that only its provider can read, or the request for one.
+    let is_sealed = item.peek("encrypted_content").is_some() || kind == "compaction_trigger";
+    if !is_known && is_sealed {
+        return Err(item.error("type", SEALED_ITEM));
+    }
+    if !is_known && item.peek("role").is_some() && item.peek("content").is_some() {
+        report.warn(format!("input.{kind}"), "changed: sent as a message");
+        return message(item, conversation, report);
+    }
+    report.warn_dropped(format!("input.{kind}"));
+    Ok(())
+}
+
+/// A call of the tool search. The provider's own search has no id: its result is all that counts.
+fn tool_search_call(
+    item: &mut ObjectReader,
+    conversation: &mut Conversation,
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
+    item.skip("execution");
+    let arguments = match item.take("arguments") {
+        Some(Value::String(text)) => text,
+        Some(arguments) => json::to_text(&arguments),
+        None => "{}".to_owned(),
+    };
+    if item.peek("call_id").is_none() {
+        report.warn_dropped("input.tool_search_call");
+        return Ok(());
+    }
+    conversation.call(ToolCall {
+        id: call_id(item)?,
+        name: tools::TOOL_SEARCH.to_owned(),
+        arguments,
+        signature: None,
+    });
+    Ok(())
+}
+
+/// The tools that a search found. They are offered from now on, and the result names them.
+fn tool_search_output(
+    item: &mut ObjectReader,
+    conversation: &mut Conversation,
+    tools: &mut OfferedTools,
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
+    item.skip("execution");
+    let found = tools.take(item, report)?;
+    let text = if found.is_empty() {
+        "No tool was found.".to_owned()
+    } else {
+        format!("Found tools, which can be called now: {}", found.join(", "))
+    };
+    if let Some(id) = item.string("call_id")?
+        && !conversation.result(id, vec![Part::text(text)])
+    {
+        report.warn_dropped("input.tool_search_output");
+    }
+    Ok(())
+}
+
+/// A message of another agent. Other dialects have no role for it.
+fn agent_message(
+    item: &mut ObjectReader,
+    conversation: &mut Conversation,
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
+    let author = item.string("author")?.unwrap_or_default();
+    item.skip("recipient");
+    let mut texts = Vec::new();
+    for mut part in item.objects("content")? {
+        match part.string("text")? {
+            Some(text) => texts.push(text),
+            None => report.warn_dropped("input.agent_message.content"),
+        }
+    }
+    if texts.is_empty() {
+        return Err(item.error("content", SEALED_ITEM));
+    }
+    report.warn("input.agent_message", "changed: sent as the user's text");
+    let text = format!("Message from the agent {author}:\n{}", texts.join("\n"));
+    conversation.add(Role::User, vec![Part::text(text)]);
     Ok(())
 }
 
@@ -205,7 +293,7 @@ fn builtin_call(
     conversation.call(ToolCall {
         id: call_id(item)?,
         name: name.to_owned(),
-        arguments: action.to_string(),
+        arguments: json::to_text(&action),
         signature: None,
     });
     Ok(())
@@ -229,9 +317,9 @@ fn result(
     let parts = match item.peek("output") {
         // The shell tool's output is a list of records, not of content.
         Some(Value::Array(list)) if list.iter().any(|it| it.get("stdout").is_some()) => {
-            vec![Part::text(
-                item.take("output").unwrap_or_default().to_string(),
-            )]
+            vec![Part::text(json::to_text(
+                &item.take("output").unwrap_or_default(),
+            ))]
         }
         None => Vec::new(),
         Some(_) => media::decode(item, "output", report)?,
@@ -287,21 +375,23 @@ pub(crate) const SUMMARY_SEPARATOR: &str = "\n\n";
 
 const ITEM_REFERENCE: &str = "responses are not stored; send the item itself";
 
+const SEALED_ITEM: &str = "only the provider that made it can read it";
+
 /// Calls of tools that the provider runs itself, and items that belong to them. The messages after them
 /// hold the outcome.
-const HOSTED_ITEMS: [&str; 14] = [
+const HOSTED_ITEMS: [&str; 13] = [
     "code_interpreter_call",
     "computer_call",
     "computer_call_output",
     "configuration_update",
     "file_search_call",
+    // A commit of Codex's, for its own undo.
+    "ghost_snapshot",
     "mcp_approval_request",
     "mcp_approval_response",
     "mcp_call",
     "mcp_list_tools",
     "program",
     "program_output",
-    "tool_search_call",
-    "tool_search_output",
     "web_search_call",
 ];

@@ -6,7 +6,7 @@ use super::event_writer::EventMembers;
 use crate::ir::{Delta, ResponseContext, Signature, ToolCall};
 use crate::openai_responses::citations;
 use crate::openai_responses::reasoning::{self, Mark};
-use crate::openai_responses::response::item;
+use crate::openai_responses::response::item::{self, CallKind};
 
 /// The open part.
 #[derive(Debug)]
@@ -29,8 +29,7 @@ pub(crate) enum PartBuffer {
 pub(crate) struct CallBuffer {
     pub(crate) item_id: String,
     pub(crate) call: ToolCall,
-    /// Whether the client's tool is a custom tool.
-    pub(crate) custom: bool,
+    pub(crate) kind: CallKind,
 }
 
 /// Reasoning.
@@ -133,7 +132,7 @@ impl PartBuffer {
 }
 
 impl CallBuffer {
-    pub(crate) fn new(item_id: String, call_id: &str, name: &str, custom: bool) -> Self {
+    pub(crate) fn new(item_id: String, call_id: &str, name: &str, kind: CallKind) -> Self {
         let call = ToolCall {
             id: call_id.to_owned(),
             name: name.to_owned(),
@@ -143,7 +142,7 @@ impl CallBuffer {
         Self {
             item_id,
             call,
-            custom,
+            kind,
         }
     }
 

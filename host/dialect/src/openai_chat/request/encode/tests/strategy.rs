@@ -1,6 +1,6 @@
 //! A strategy for requests that this dialect can express without a loss.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -51,6 +51,7 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
             reasoning,
             user,
             openai,
+            client_tools: BTreeMap::new(),
             echo: Map::new(),
         }
     })
