@@ -33,6 +33,7 @@ mod reply;
 mod request;
 mod requester;
 mod scrub;
+mod signatures;
 pub mod snapshot;
 mod token_estimate;
 mod unknown_model;

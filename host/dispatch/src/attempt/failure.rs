@@ -98,6 +98,7 @@ impl Attempt<'_> {
         mut failure: Failure,
         response: Option<ErrorResponse>,
     ) -> AttemptError {
+        let refuses_signatures = self.has_refused_signatures(&failure, response.as_ref());
         scrub(&lease, &mut failure);
         // Dropped as a whole: an edit could break the body's format. The host writes the error then.
         let response = response.filter(|response| !shows_secret(&lease, &response.body));
@@ -114,6 +115,9 @@ impl Attempt<'_> {
         let stale = StaleAttempt { lease, failure };
         if needs_refresh {
             return AttemptError::NeedsRefresh(Box::new(stale));
+        }
+        if refuses_signatures {
+            return AttemptError::SignaturesRefused(Box::new(stale));
         }
         AttemptError::Upstream(stale.fail(self.context))
     }

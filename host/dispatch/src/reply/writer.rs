@@ -10,6 +10,7 @@ use jackfield_dialect::{
 
 use crate::call::StreamFraming;
 use crate::negotiation::NegotiatedCall;
+use crate::signatures::SignatureRecorder;
 
 /// Writes one stream for the client.
 pub(crate) struct StreamWriter {
@@ -19,6 +20,8 @@ pub(crate) struct StreamWriter {
     array: Option<ArrayWriter>,
     /// The translation of one event. A field, so that events share its allocation.
     frames: Vec<Frame>,
+    /// `None` for events that no provider sent.
+    recorder: Option<SignatureRecorder>,
     /// The provider's end event was written.
     done: bool,
 }
@@ -35,11 +38,15 @@ impl StreamWriter {
     /// A writer for the client of a call.
     pub(crate) fn new(negotiated: &NegotiatedCall, framing: StreamFraming) -> Self {
         let dialect = negotiated.call().dialect;
-        match negotiated.translation().and_then(|it| it.translator()) {
+        let writer = match negotiated.translation().and_then(|it| it.translator()) {
             None => Self::same_dialect(dialect, framing),
             Some(translator) => {
                 Self::with_mode(dialect, Mode::Translated(Box::new(translator)), framing)
             }
+        };
+        Self {
+            recorder: Some(negotiated.recorder().clone()),
+            ..writer
         }
     }
 
@@ -69,6 +76,7 @@ impl StreamWriter {
             mode,
             array,
             frames: Vec::new(),
+            recorder: None,
             done: false,
         }
     }
@@ -76,6 +84,9 @@ impl StreamWriter {
     /// Writes one of the provider's events, and returns what it means. An error event is not written:
     /// before the commit the call fails over, and after it [`Self::fail`] writes the error.
     pub(super) fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<u8>) -> EventClass {
+        if let Some(recorder) = &self.recorder {
+            recorder.record(data);
+        }
         let class = match &mut self.mode {
             Mode::SameDialect(observer) => {
                 let class = observer.observe(name, data);
