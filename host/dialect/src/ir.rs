@@ -18,6 +18,7 @@ mod request;
 mod response;
 mod response_context;
 mod signature;
+mod tool_results;
 pub(crate) mod tool_text;
 
 pub use crate::limits::WARNINGS_MAX;

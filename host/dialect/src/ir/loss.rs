@@ -56,3 +56,7 @@ pub(crate) const TOOL_FAILURE_AS_TEXT: &str =
 
 /// The result of a tool.
 pub(crate) const TOOL_RESULT: &str = "tool_result";
+pub(crate) const RESULTS_JOINED: &str = "changed: a call has one result, so several became one";
+pub(crate) const RESULT_ADDED: &str = "changed: a call without a result got one that says so";
+/// The text of the added result.
+pub(crate) const RESULT_ADDED_TEXT: &str = "The call was interrupted. It has no result.";
