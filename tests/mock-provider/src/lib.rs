@@ -11,6 +11,7 @@ mod client;
 mod directives;
 mod embeddings;
 mod errors;
+mod family;
 mod gemini;
 mod media;
 mod models;
@@ -39,6 +40,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 pub use client::{MockClient, MockClientError, MockResponse};
+pub use family::{Family, FamilyRule, FamilyServer, Refusal};
 pub use oauth::{MockOAuth, MockOAuthCounts, MockOAuthOptions, MockTokens, Rotation};
 pub use request_log::RecordedRequest;
 
