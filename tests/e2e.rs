@@ -58,6 +58,8 @@ mod sdks;
 mod selectors;
 #[path = "e2e/settings.rs"]
 mod settings;
+#[path = "e2e/signatures.rs"]
+mod signatures;
 #[path = "e2e/stored_data.rs"]
 mod stored_data;
 #[path = "e2e/swap.rs"]

@@ -223,8 +223,9 @@ mod tests {
             memory.note_refused(&[Refused::Signature(digest), Refused::Part(digest)], b);
         }
         assert_eq!(memory.provenance(first, a), Provenance::Unknown);
-        assert!(!memory.has_refused_parts(a) && !memory.may_know_foreign(b));
+        assert!(!memory.has_refused_parts(a));
         let known = memory.known.lock();
+        assert!(!known.given.counts.contains_key(&a));
         assert_eq!(known.given.values.len(), SIGNATURES_MAX);
         assert_eq!(known.given.order.len(), SIGNATURES_MAX);
         for refused in [&known.refused, &known.refused_parts] {
