@@ -18,6 +18,7 @@ mod request;
 mod response;
 mod response_context;
 mod signature;
+mod tool_names;
 mod tool_results;
 pub(crate) mod tool_text;
 
@@ -33,6 +34,7 @@ pub use request::{
 pub use response::Response;
 pub use response_context::ResponseContext;
 pub use signature::Signature;
+pub use tool_names::ToolNames;
 
 pub(crate) use call_ids::CallIds;
 pub(crate) use object_reader::ObjectReader;

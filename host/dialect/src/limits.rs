@@ -102,3 +102,7 @@ pub(crate) const ITEMS_MAX: usize = 1 << 14;
 /// The maximum length of a response that is held for the last event of a stream to a client of
 /// `openai-responses`, which repeats it, in bytes: the maximum length of an event from a provider.
 pub(crate) const HELD_RESPONSE_BYTES_MAX: usize = EVENT_BYTES_MAX;
+
+/// How many times a schema's own length the definitions may have that are written in the place of references. Schemas
+/// of real tools refer to a definition a few times; hostile ones would double with each level.
+pub(crate) const SCHEMA_GROWTH_MAX: usize = 8;

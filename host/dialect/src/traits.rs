@@ -3,13 +3,17 @@
 
 mod resolve;
 mod rows;
+mod schema;
+mod shape;
+mod short_names;
 mod values;
 
 pub use resolve::{ResolvedTraits, TraitOrigin, TraitScope, resolve};
 pub use rows::{TraitRow, TraitSource, parse_rows, rows};
 pub use values::{
-    ContentForm, FirstTurn, LastTurn, NameAlphabet, Pictures, ReasoningMember, ReasoningReturn,
-    SamplingMembers, SystemMessages, TokenLimitMember, UsageArithmetic,
+    ContentForm, EffortWord, FirstTurn, LastTurn, NameAlphabet, Pictures, ReasoningMember,
+    ReasoningRequest, ReasoningReturn, ResponseFormats, SamplingMembers, SystemMessages,
+    TokenLimitMember, ToolChoiceWords,
 };
 
 use serde::{Deserialize, Serialize};
@@ -72,14 +76,32 @@ traits! {
     content: ContentForm = ContentForm::Text;
     /// Where instructions may be in the conversation.
     system: SystemMessages = SystemMessages::First;
+    /// Which turn a conversation may begin with.
+    first_turn: FirstTurn = FirstTurn::Any;
+    /// Which turn a conversation may end with.
+    last_turn: LastTurn = LastTurn::Any;
+    /// Where pictures may be.
+    pictures: Pictures = Pictures::UserTurns;
     /// The member for the limit of tokens.
     token_limit: TokenLimitMember = TokenLimitMember::MaxTokens;
+    /// Which of the sampling members `temperature`, `top_p` and the penalties are taken.
+    sampling: SamplingMembers = SamplingMembers::All;
+    /// The highest temperature, in hundredths.
+    temperature_max_percent: u16 = 200;
+    /// The most texts in `stop`; 0 where the member is refused.
+    stop_texts_max: u16 = 4;
+    /// The most characters of a text in `stop`; 0 for no limit.
+    stop_chars_max: u16 = 0;
     /// Whether OpenAI's custom tools are taken. Otherwise they become functions of one text.
     custom_tools: bool = false;
-    /// Whether every object in a tool's schema needs `properties`.
+    /// Which tool choices are taken.
+    tool_choice: ToolChoiceWords = ToolChoiceWords::All;
+    /// Whether a tool's schema needs `type` and `properties`.
     schema_properties_required: bool = true;
-    /// Whether schemas may have bounds, such as `minimum` and `maxItems`. Otherwise they go to the
-    /// description.
+    /// Whether each array in a tool's schema needs `items`.
+    schema_items_required: bool = false;
+    /// Whether schemas may have bounds, such as `minimum` and `maxItems`. Otherwise the description says
+    /// them.
     schema_bounds: bool = true;
     /// Whether schemas may have `$ref`. Otherwise what it refers to is written in its place.
     schema_refs: bool = true;
@@ -87,31 +109,25 @@ traits! {
     tool_name_chars_max: u16 = 64;
     /// The characters of a tool's name.
     tool_name_alphabet: NameAlphabet = NameAlphabet::Word;
-    /// Whether the member `user` is taken.
-    user: bool = false;
-    /// The most characters of `user`; longer ones become a digest.
-    user_chars_max: u16 = 64;
-    /// The fewest characters of `user`; shorter ones are left out.
-    user_chars_min: u16 = 1;
-    /// The most characters of a tool call's id.
-    call_id_chars_max: u16 = 40;
     /// The fewest characters of a tool call's id.
     call_id_chars_min: u16 = 1;
+    /// The most characters of a tool call's id.
+    call_id_chars_max: u16 = 64;
     /// The characters of a tool call's id.
     call_id_alphabet: NameAlphabet = NameAlphabet::Any;
-    /// The most texts in `stop`; 0 where the member is refused.
-    stop_texts_max: u16 = 4;
-    /// The most characters of a text in `stop`; 0 for no limit.
-    stop_chars_max: u16 = 0;
+    /// How a request asks for reasoning.
+    reasoning_request: ReasoningRequest = ReasoningRequest::Effort;
+    /// Whether a request with tools may ask for an effort.
+    effort_with_tools: bool = true;
+    /// The reasoning efforts that are taken. Others become the nearest. Empty for all.
+    efforts: Vec<EffortWord> = Vec::new();
     /// The member of a message that carries reasoning.
     reasoning_member: ReasoningMember = ReasoningMember::ReasoningContent;
     /// Whether the reasoning of earlier turns comes back to the provider.
     reasoning_return: ReasoningReturn = ReasoningReturn::Allowed;
-    /// Which of the sampling members are taken.
-    sampling: SamplingMembers = SamplingMembers::All;
-    /// Where pictures may be.
-    pictures: Pictures = Pictures::UserTurns;
-    /// Whether tools and formats may have `strict`.
+    /// The formats of a response that are taken.
+    response_formats: ResponseFormats = ResponseFormats::Schema;
+    /// Whether `strict` is taken, in tools and formats.
     strict: bool = false;
     /// Whether `parallel_tool_calls` is taken.
     parallel_tool_calls: bool = false;
@@ -121,14 +137,15 @@ traits! {
     prompt_cache_key: bool = false;
     /// Whether `verbosity` is taken.
     verbosity: bool = false;
-    /// Which turn a conversation may begin with.
-    first_turn: FirstTurn = FirstTurn::Any;
-    /// Which turn a conversation may end with.
-    last_turn: LastTurn = LastTurn::Any;
-    /// Whether the tokens of reasoning are part of the output's total.
-    usage_reasoning: UsageArithmetic = UsageArithmetic::Inside;
-    /// Whether cached tokens are part of the input's total.
-    usage_cached: UsageArithmetic = UsageArithmetic::Inside;
+    /// Whether the other members are taken that only OpenAI's dialects have: `metadata`, `store`,
+    /// `safety_identifier`, `prompt_cache_retention`, `logit_bias` and so on.
+    openai_members: bool = false;
+    /// Whether `user` is taken.
+    user: bool = false;
+    /// The fewest characters of `user`; shorter ones are left out.
+    user_chars_min: u16 = 1;
+    /// The most characters of `user`; longer ones become a digest.
+    user_chars_max: u16 = 64;
 }
 
 impl Traits {
@@ -138,19 +155,22 @@ impl Traits {
         Self {
             content: ContentForm::List,
             system: SystemMessages::Anywhere,
+            pictures: Pictures::Everywhere,
             token_limit: TokenLimitMember::MaxCompletionTokens,
+            stop_texts_max: u16::MAX,
             custom_tools: true,
             schema_properties_required: false,
             tool_name_chars_max: u16::MAX,
             tool_name_alphabet: NameAlphabet::Any,
-            user: true,
-            user_chars_max: u16::MAX,
             call_id_chars_max: u16::MAX,
             strict: true,
             parallel_tool_calls: true,
             service_tier: true,
             prompt_cache_key: true,
             verbosity: true,
+            openai_members: true,
+            user: true,
+            user_chars_max: u16::MAX,
             ..Self::default()
         }
     }

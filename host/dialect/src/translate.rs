@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::error_class::TranslatedError;
 use crate::ir::{
     CallIds, Event, EventDecoder, EventEncoder, Frame, PartStart, Response, ResponseContext,
+    ToolNames,
 };
 use crate::{Dialect, ErrorBody, EventClass, ProviderError, Usage};
 
@@ -14,6 +15,7 @@ pub struct Translator {
     encoder: Box<dyn EventEncoder>,
     events: Vec<Event>,
     call_ids: CallIds,
+    tool_names: ToolNames,
     usage: Option<Usage>,
     has_content: bool,
     /// The error that the provider reported.
@@ -36,6 +38,7 @@ impl Translator {
         Self {
             decoder: from.codec().decoder(),
             call_ids: CallIds::new(&response_context.id),
+            tool_names: response_context.tool_names.clone(),
             encoder: to.codec().encoder(response_context),
             events: Vec::new(),
             usage: None,
@@ -103,8 +106,9 @@ impl Translator {
         self.has_content |= self.decoder.has_content();
         for mut event in self.events.drain(..) {
             match &mut event {
-                Event::PartStart(PartStart::ToolCall { id, .. }) => {
+                Event::PartStart(PartStart::ToolCall { id, name, .. }) => {
                     *id = self.call_ids.unique(id);
+                    self.tool_names.restore(name);
                 }
                 // This drops the drain, which also removes the events after the error.
                 Event::Error(_) => return,

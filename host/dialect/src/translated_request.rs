@@ -73,7 +73,7 @@ impl TranslatedRequest {
         // Only the response needs it, and it may be most of a small request.
         let echo = std::mem::take(&mut decoded.echo);
         // Made before the provider's name of the model is set: responses repeat the client's.
-        let response_context = ResponseContext {
+        let mut response_context = ResponseContext {
             echo,
             ..ResponseContext::new(&decoded, source.id, source.created)
         };
@@ -86,6 +86,7 @@ impl TranslatedRequest {
         // After the suffix, which may request reasoning that the body does not.
         show_reasoning(source.dialect, &mut decoded);
         let client_losses = report.warnings().len();
+        response_context.tool_names = decoded.shape(source.traits, &mut report);
         let body = to
             .codec()
             .encode_request(&decoded, source.traits, &mut report)?;
@@ -116,6 +117,8 @@ impl TranslatedRequest {
         source.model.clone_into(&mut decoded.model);
         decoded.make_call_ids_unique();
         decoded.settle_tool_results(&mut report);
+        // The response has no names.
+        decoded.shape(source.traits, &mut report);
         let format = to.codec().token_count();
         let format = format.ok_or_else(|| TranslationError::new("", NO_TOKEN_COUNT))?;
         let body = format.encode_request(&decoded, source.traits, &mut report)?;
@@ -184,10 +187,13 @@ impl TranslatedRequest {
 
     /// Encodes a response with content for the client; `None` for token counts and embeddings.
     #[must_use]
-    pub fn encode_response(&self, response: &Response) -> Option<Vec<u8>> {
+    pub fn encode_response(&self, mut response: Response) -> Option<Vec<u8>> {
         match &self.response_kind {
             ResponseKind::Content(context) => {
-                Some(self.from.codec().encode_response(response, context))
+                if self.from != self.to {
+                    restore(&mut response, context);
+                }
+                Some(self.from.codec().encode_response(&response, context))
             }
             ResponseKind::TokenCount | ResponseKind::Embeddings(_) => None,
         }
@@ -202,7 +208,7 @@ impl TranslatedRequest {
         match &self.response_kind {
             ResponseKind::Content(context) => {
                 let mut response = provider.decode_response(body)?;
-                CallIds::new(&context.id).apply(&mut response);
+                restore(&mut response, context);
                 Ok(client.encode_response(&response, context))
             }
             ResponseKind::TokenCount => {
@@ -231,6 +237,12 @@ impl TranslatedRequest {
             ResponseKind::TokenCount | ResponseKind::Embeddings(_) => None,
         }
     }
+}
+
+/// Gives the calls of a provider's response unique ids, and the names that the client knows.
+fn restore(response: &mut Response, context: &ResponseContext) {
+    CallIds::new(&context.id).apply(response);
+    context.tool_names.apply(response);
 }
 
 /// Asks for the reasoning where the client's dialect shows it by default.

@@ -60,3 +60,14 @@ pub(crate) const RESULTS_JOINED: &str = "changed: a call has one result, so seve
 pub(crate) const RESULT_ADDED: &str = "changed: a call without a result got one that says so";
 /// The text of the added result.
 pub(crate) const RESULT_ADDED_TEXT: &str = "The call was interrupted. It has no result.";
+
+/// Instructions inside of the conversation, at a provider that takes them only before it.
+pub(crate) const INSTRUCTIONS_IN_USER_TURN: &str =
+    "changed: sent in the user's turn, since the provider takes instructions only at the beginning";
+
+/// What traits change.
+pub(crate) const REFUSED_BY_MODEL: &str = "dropped: the model does not take it";
+pub(crate) const REFUSED_BY_PROVIDER: &str = "dropped: the provider does not take it";
+pub(crate) const NAME_SHORTENED: &str = "changed: to a name in the form that the provider takes";
+pub(crate) const BOUNDS_DESCRIBED: &str = "changed: the descriptions have the bounds of the values";
+pub(crate) const REFS_INLINED: &str = "changed: `$ref` became what it refers to";

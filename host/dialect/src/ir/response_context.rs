@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::request::{ClientTool, Request, ToolKind};
+use super::tool_names::ToolNames;
 
 /// What an encoder of responses needs to know of the request.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +22,8 @@ pub struct ResponseContext {
     pub custom_tools: Vec<String>,
     /// As [`Request::client_tools`].
     pub client_tools: BTreeMap<String, ClientTool>,
+    /// The names of tools that the provider got in another form.
+    pub tool_names: ToolNames,
     /// As [`Request::echo`].
     pub echo: Map<String, Value>,
 }
@@ -38,6 +41,7 @@ impl ResponseContext {
             include_usage: request.include_usage,
             custom_tools: custom_tools.map(|tool| tool.name.clone()).collect(),
             client_tools: request.client_tools.clone(),
+            tool_names: ToolNames::default(),
             echo: request.echo.clone(),
         }
     }

@@ -8,6 +8,7 @@ use crate::ir::{
     ClientTool, ObjectReader, Request, Tool, ToolChoice, ToolKind, TranslationError,
     TranslationReport, loss,
 };
+use crate::traits::Traits;
 
 /// The tools of a request, from its member `tools` and from items of its input.
 #[derive(Debug, Default)]
@@ -177,6 +178,7 @@ fn allowed(
 /// Encodes the members of a request about tools.
 pub(super) fn encode(
     request: &Request,
+    traits: &Traits,
     out: &mut Map<String, Value>,
     report: &mut TranslationReport,
 ) {
@@ -192,7 +194,11 @@ pub(super) fn encode(
     }
     out.insert(
         "tools".to_owned(),
-        request.tools.iter().map(encode_tool).collect(),
+        request
+            .tools
+            .iter()
+            .map(|tool| encode_tool(tool, traits))
+            .collect(),
     );
     if let Some(choice) = &request.tool_choice {
         out.insert("tool_choice".to_owned(), encode_choice(choice, request));
@@ -202,7 +208,7 @@ pub(super) fn encode(
     }
 }
 
-fn encode_tool(tool: &Tool) -> Value {
+fn encode_tool(tool: &Tool, traits: &Traits) -> Value {
     let mut out = Map::new();
     let kind = if is_custom(tool) {
         "custom"
@@ -224,7 +230,9 @@ fn encode_tool(tool: &Tool) -> Value {
             let schema = schema.clone().unwrap_or_default();
             out.insert("parameters".to_owned(), schema);
             // Only this dialect defaults to true, which rejects most schemas.
-            out.insert("strict".to_owned(), tool.strict.unwrap_or(false).into());
+            if traits.strict {
+                out.insert("strict".to_owned(), tool.strict.unwrap_or(false).into());
+            }
         }
     }
     Value::Object(out)

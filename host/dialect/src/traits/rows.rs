@@ -66,4 +66,16 @@ static ROWS: LazyLock<Vec<TraitRow>> = LazyLock::new(|| {
 });
 
 /// One file for each vendor.
-pub(super) const FILES: &[&str] = &[include_str!("rows/openai.json")];
+pub(super) const FILES: &[&str] = &[
+    include_str!("rows/dialects.json"),
+    include_str!("rows/openai.json"),
+    include_str!("rows/deepseek.json"),
+    include_str!("rows/hosts.json"),
+    include_str!("rows/local.json"),
+    include_str!("rows/minimax.json"),
+    include_str!("rows/mistral.json"),
+    include_str!("rows/moonshot.json"),
+    include_str!("rows/qwen.json"),
+    include_str!("rows/xai.json"),
+    include_str!("rows/zhipu.json"),
+];

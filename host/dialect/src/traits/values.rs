@@ -50,8 +50,66 @@ values! {
         Any,
         /// ASCII letters, digits, `_` and `-`.
         Word,
+        /// As `word`; the first one is a letter.
+        WordAfterLetter,
         /// ASCII letters, digits, `_`, `-`, `.` and `:`; the first one is a letter or `_`.
         WordDotColon,
+    }
+
+    /// A reasoning effort, by its word in OpenAI's dialects.
+    EffortWord {
+        /// No reasoning.
+        None,
+        /// The least.
+        Minimal,
+        /// Low.
+        Low,
+        /// Medium.
+        Medium,
+        /// High.
+        High,
+        /// The most, by DeepSeek's word for it.
+        Max,
+        /// More than high.
+        Xhigh,
+    }
+
+    /// How a request asks for reasoning.
+    ReasoningRequest {
+        /// `reasoning_effort`.
+        Effort,
+        /// `enable_thinking`, a flag.
+        EnableThinking,
+        /// In no way: the model decides.
+        None,
+        /// `thinking`, an object whose `type` is `enabled` or `disabled`.
+        Thinking,
+        /// `thinking` and `reasoning_effort`.
+        ThinkingAndEffort,
+    }
+
+    /// The formats of a response that are taken.
+    ResponseFormats {
+        /// A JSON object. The instructions have the schema.
+        JsonObject,
+        /// JSON by a schema, too.
+        Schema,
+        /// JSON by a schema, not without one.
+        SchemaOnly,
+        /// Text. The instructions ask for JSON.
+        Text,
+    }
+
+    /// Which tool choices are taken.
+    ToolChoiceWords {
+        /// All.
+        All,
+        /// `auto` and `none`.
+        Auto,
+        /// `auto`, `none` and `required`.
+        Required,
+        /// All but a list of allowed tools.
+        WithoutAllowed,
     }
 
     /// The member of an assistant's message that carries reasoning.
@@ -64,8 +122,6 @@ values! {
         Reasoning,
         /// `reasoning_content`.
         ReasoningContent,
-        /// `reasoning_details`, with the signature.
-        ReasoningDetails,
     }
 
     /// Whether the reasoning of earlier turns comes back to the provider.
@@ -86,7 +142,9 @@ values! {
         None,
         /// `temperature` or `top_p`, not both.
         One,
-        /// All, where the request asks for no reasoning.
+        /// `temperature` and `top_p`, no penalties.
+        WithoutPenalties,
+        /// All, where the request asks for the effort `none`.
         WithoutReasoning,
     }
 
@@ -114,13 +172,5 @@ values! {
         Any,
         /// A user's, or the result of a tool.
         User,
-    }
-
-    /// How a part of the tokens relates to the total of its side.
-    UsageArithmetic {
-        /// The total does not have it.
-        Beside,
-        /// The total has it.
-        Inside,
     }
 }

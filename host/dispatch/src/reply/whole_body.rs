@@ -161,10 +161,11 @@ fn collect_stream(negotiated: &NegotiatedCall, body: Bytes) -> Result<WholeBody,
     }
     let response = collector.finish().ok_or_else(StreamError::ended_early)?;
     let translation = negotiated.response_translation();
-    let body = translation.encode_response(&response).unwrap_or_default();
+    let usage = response.usage;
+    let body = translation.encode_response(response).unwrap_or_default();
     Ok(WholeBody {
         body: body.into(),
-        usage: response.usage,
+        usage,
     })
 }
 

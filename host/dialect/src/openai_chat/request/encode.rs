@@ -10,7 +10,7 @@ use crate::ir::{
     loss,
 };
 use crate::json::{self, object};
-use crate::traits::Traits;
+use crate::traits::{ReasoningRequest, TokenLimitMember, Traits};
 
 /// Encodes a request for a chat completion, without deprecated members.
 ///
@@ -18,7 +18,7 @@ use crate::traits::Traits;
 /// If the dialect cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
-    _traits: &Traits,
+    traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
     let mut body = Map::new();
@@ -28,7 +28,7 @@ pub(crate) fn encode_request(
         }
     };
     put("model", json!(request.model));
-    let messages = messages::encode_messages(request, report)?;
+    let messages = messages::encode_messages(request, traits, report)?;
     if messages.is_empty() {
         return Err(TranslationError::empty_conversation());
     }
@@ -42,13 +42,14 @@ pub(crate) fn encode_request(
     if request.sampling.top_k.is_some() {
         report.warn_dropped("top_k");
     }
-    // OpenAI's reasoning models reject the older `max_tokens`.
-    put("max_completion_tokens", json!(request.sampling.tokens_max));
+    // OpenAI's reasoning models reject the older `max_tokens`, and other providers the newer member.
+    let limit = match traits.token_limit {
+        TokenLimitMember::MaxCompletionTokens => "max_completion_tokens",
+        TokenLimitMember::MaxTokens => "max_tokens",
+    };
+    put(limit, json!(request.sampling.tokens_max));
     put("stop", encode_stop(&request.stop, report));
-    put(
-        "reasoning_effort",
-        encode_reasoning(request.reasoning, report),
-    );
+    encode_reasoning(request.reasoning, traits, report, &mut put);
     put("response_format", encode_format(&request.format));
     // The API rejects `tool_choice` and `parallel_tool_calls` without `tools`.
     if request.tools.is_empty() {
@@ -115,9 +116,14 @@ pub(crate) fn encode_stop(stop: &[String], report: &mut TranslationReport) -> Va
     }
 }
 
-fn encode_reasoning(reasoning: Option<Reasoning>, report: &mut TranslationReport) -> Value {
+fn encode_reasoning(
+    reasoning: Option<Reasoning>,
+    traits: &Traits,
+    report: &mut TranslationReport,
+    put: &mut impl FnMut(&str, Value),
+) {
     let Some(reasoning) = reasoning else {
-        return Value::Null;
+        return;
     };
     if reasoning.shown == Some(true) {
         report.warn(
@@ -130,7 +136,33 @@ fn encode_reasoning(reasoning: Option<Reasoning>, report: &mut TranslationReport
         report.warn(loss::BUDGET, loss::BUDGET_AS_EFFORT);
         Some(Effort::from_budget(budget))
     });
-    json!(effort.map(Effort::openai_name))
+    let Some(effort) = effort else {
+        return;
+    };
+    let enabled = effort != Effort::None;
+    let kind = if enabled { "enabled" } else { "disabled" };
+    match traits.reasoning_request {
+        ReasoningRequest::None => report.warn(loss::EFFORT, loss::REFUSED_BY_MODEL),
+        ReasoningRequest::Effort => put("reasoning_effort", json!(traits.effort_word(effort))),
+        ReasoningRequest::EnableThinking => put("enable_thinking", json!(enabled)),
+        ReasoningRequest::Thinking => put("thinking", json!({"type": kind})),
+        ReasoningRequest::ThinkingAndEffort => {
+            put("thinking", json!({"type": kind}));
+            if enabled {
+                put("reasoning_effort", json!(traits.effort_word(effort)));
+            }
+        }
+    }
+    let switch = matches!(
+        traits.reasoning_request,
+        ReasoningRequest::EnableThinking | ReasoningRequest::Thinking
+    );
+    if switch && enabled {
+        report.warn(
+            loss::EFFORT,
+            "changed: the model takes reasoning on or off, no effort",
+        );
+    }
 }
 
 fn encode_format(format: &Format) -> Value {

@@ -19,7 +19,7 @@ use crate::traits::Traits;
 /// If this dialect cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
-    _traits: &Traits,
+    traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
     let mut out = Map::new();
@@ -50,7 +50,7 @@ pub(crate) fn encode_request(
     if let Some(text) = encode_text(request) {
         out.insert("text".to_owned(), text);
     }
-    tools::encode(request, &mut out, report);
+    tools::encode(request, traits, &mut out, report);
     encode_openai_members(request, &mut out, report);
     // Serialization fails only for maps whose keys are not strings.
     Ok(json::to_vec(&out))

@@ -11,25 +11,32 @@ use crate::ir::{
 use crate::json::object;
 use crate::openai_chat::DIALECT;
 use crate::openai_chat::{media, reasoning, tools};
+use crate::traits::{ContentForm, ReasoningMember, ReasoningReturn, Traits};
 
 /// Encodes all messages of a request, the instructions first.
 pub(crate) fn encode_messages(
     request: &Request,
+    traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<Value>, TranslationError> {
     let mut messages = Vec::new();
-    system(&request.system, report, &mut messages);
+    system(&request.system, traits, report, &mut messages);
     for turn in &request.turns {
         match turn.role {
-            Role::Assistant => assistant(turn, &request.tools, report, &mut messages),
-            Role::System => system(&turn.parts, report, &mut messages),
-            Role::User => user(turn, report, &mut messages)?,
+            Role::Assistant => assistant(turn, &request.tools, traits, report, &mut messages),
+            Role::System => system(&turn.parts, traits, report, &mut messages),
+            Role::User => user(turn, traits, report, &mut messages)?,
         }
     }
     Ok(messages)
 }
 
-fn system(parts: &[Part], report: &mut TranslationReport, messages: &mut Vec<Value>) {
+fn system(
+    parts: &[Part],
+    traits: &Traits,
+    report: &mut TranslationReport,
+    messages: &mut Vec<Value>,
+) {
     let mut texts = Vec::new();
     for part in parts {
         match part {
@@ -41,20 +48,21 @@ fn system(parts: &[Part], report: &mut TranslationReport, messages: &mut Vec<Val
         }
     }
     if !texts.is_empty() {
-        messages.push(object! {"role": "system", "content": content(texts)});
+        messages.push(object! {"role": "system", "content": content(texts, traits)});
     }
 }
 
 /// Encodes a user's turn. Each tool result becomes a message of its own, before the user's message.
 fn user(
     turn: &Turn,
+    traits: &Traits,
     report: &mut TranslationReport,
     messages: &mut Vec<Value>,
 ) -> Result<(), TranslationError> {
     let mut parts = Vec::new();
     for part in &turn.parts {
         match part {
-            Part::ToolResult(result) => messages.push(tool(result, &mut parts, report)?),
+            Part::ToolResult(result) => messages.push(tool(result, traits, &mut parts, report)?),
             Part::Reasoning(_) | Part::Refusal(_) | Part::ToolCall(_) => {
                 report.warn_dropped(loss::CONTENT);
             }
@@ -68,7 +76,7 @@ fn user(
         }
     }
     if !parts.is_empty() {
-        messages.push(object! {"role": "user", "content": content(parts)});
+        messages.push(object! {"role": "user", "content": content(parts, traits)});
     }
     Ok(())
 }
@@ -76,6 +84,7 @@ fn user(
 /// Encodes a tool result. It holds text only: its media are added to `parts`, the user's message after it.
 fn tool(
     result: &ToolResult,
+    traits: &Traits,
     parts: &mut Vec<Value>,
     report: &mut TranslationReport,
 ) -> Result<Value, TranslationError> {
@@ -110,7 +119,7 @@ fn tool(
     let content = match texts.as_slice() {
         [] if result.is_error => TOOL_ERROR_PREFIX.trim_end().into(),
         [] => json!(""),
-        _ => content(texts),
+        _ => content(texts, traits),
     };
     Ok(object! {"role": "tool", "tool_call_id": result.call_id.as_str(), "content": content})
 }
@@ -118,6 +127,7 @@ fn tool(
 fn assistant(
     turn: &Turn,
     tools: &[Tool],
+    traits: &Traits,
     report: &mut TranslationReport,
     messages: &mut Vec<Value>,
 ) {
@@ -135,6 +145,10 @@ fn assistant(
                 drop_citations(citations.len(), report);
                 parts.push(media::text_part(text));
             }
+            // Only OpenAI knows the part.
+            Part::Refusal(text) if traits.content == ContentForm::Text => {
+                parts.push(media::text_part(text));
+            }
             Part::Refusal(text) => parts.push(json!({"type": "refusal", "refusal": text})),
             Part::ToolCall(call) => called.push(tool_call(call, tools, report)),
             Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
@@ -146,8 +160,16 @@ fn assistant(
             ),
         }
     }
-    let text = reasoning.text.clone();
-    let details = reasoning.into_details();
+    let mut text = reasoning.text.clone();
+    let mut details = reasoning.into_details();
+    if traits.reasoning_member == ReasoningMember::ContentPart {
+        // The records are of providers with other members.
+        details.clear();
+        if !text.is_empty() {
+            let text = [media::text_part(&std::mem::take(&mut text))];
+            parts.insert(0, object! {"type": "thinking", "thinking": text.to_vec()});
+        }
+    }
     if parts.is_empty() && called.is_empty() && text.is_empty() && details.is_empty() {
         return;
     }
@@ -159,11 +181,18 @@ fn assistant(
             // Only a message with calls may have null here.
             [] if called.is_empty() => json!(""),
             [] => Value::Null,
-            _ => content(parts),
+            _ => content(parts, traits),
         },
     );
-    if !text.is_empty() {
-        message.insert("reasoning_content".to_owned(), json!(text));
+    let member = match traits.reasoning_member {
+        ReasoningMember::ReasoningContent => Some("reasoning_content"),
+        ReasoningMember::Reasoning => Some("reasoning"),
+        ReasoningMember::ContentPart | ReasoningMember::None => None,
+    };
+    // Where it is required, an empty text will do.
+    let required = traits.reasoning_return == ReasoningReturn::Required;
+    if let Some(member) = member.filter(|_| required || !text.is_empty()) {
+        message.insert(member.to_owned(), json!(text));
     }
     for (name, list) in [("reasoning_details", details), ("tool_calls", called)] {
         if !list.is_empty() {
@@ -184,14 +213,21 @@ fn tool_call(call: &ToolCall, tools: &[Tool], report: &mut TranslationReport) ->
     tools::encode(call, is_custom(&call.name, tools), extra)
 }
 
-/// Encodes the content of a message. A single text becomes a string, because not all servers accept a list.
-fn content(mut parts: Vec<Value>) -> Value {
-    if let [only] = parts.as_mut_slice()
-        && only["type"] == "text"
-    {
-        return only["text"].take();
+/// Encodes the content of a message. A single text becomes a string, because not all servers accept a list; several
+/// become one where the provider takes only that.
+fn content(mut parts: Vec<Value>, traits: &Traits) -> Value {
+    let is_text = |part: &Value| part["type"] == "text";
+    match parts.as_mut_slice() {
+        [only] if is_text(only) => only["text"].take(),
+        several if traits.content == ContentForm::Text && several.iter().all(is_text) => {
+            let texts: Vec<&str> = several
+                .iter()
+                .filter_map(|it| it["text"].as_str())
+                .collect();
+            texts.join("\n\n").into()
+        }
+        _ => Value::Array(parts),
     }
-    Value::Array(parts)
 }
 
 fn drop_citations(count: usize, report: &mut TranslationReport) {

@@ -1,0 +1,270 @@
+//! Changes JSON schemas into the subset that a server takes, without a change of what they mean to the model.
+
+use serde_json::{Map, Value};
+
+use crate::limits::SCHEMA_GROWTH_MAX;
+
+/// Adds the `type` and `properties` that an object's schema lacks. Returns whether it changed anything.
+pub(crate) fn require_properties(schema: &mut Value) -> bool {
+    let Value::Object(members) = schema else {
+        let changed = *schema != Value::Bool(false);
+        *schema = empty_object();
+        return changed;
+    };
+    let mut changed = false;
+    if !members.contains_key("type") {
+        members.insert("type".to_owned(), "object".into());
+        changed = true;
+    }
+    if !members.get("properties").is_some_and(Value::is_object) {
+        members.insert("properties".to_owned(), Map::new().into());
+        changed = true;
+    }
+    changed
+}
+
+/// Returns the schema of an object without members.
+pub(crate) fn empty_object() -> Value {
+    serde_json::json!({"type": "object", "properties": {}})
+}
+
+/// Adds `items` to the arrays that have none. Returns whether it changed anything.
+pub(crate) fn require_items(schema: &mut Value) -> bool {
+    let mut changed = false;
+    each_schema(schema, &mut |members| {
+        let is_array = |kind: &Value| kind == "array";
+        let array = members.get("type").is_some_and(|kind| match kind {
+            Value::Array(kinds) => kinds.iter().any(is_array),
+            kind => is_array(kind),
+        });
+        if array && !members.contains_key("items") && !members.contains_key("prefixItems") {
+            members.insert("items".to_owned(), Map::new().into());
+            changed = true;
+        }
+    });
+    changed
+}
+
+/// Moves bounds into the descriptions. Returns whether it changed anything.
+pub(crate) fn describe_bounds(schema: &mut Value) -> bool {
+    let mut changed = false;
+    each_schema(schema, &mut |members| {
+        let mut said = Vec::new();
+        for name in BOUNDS {
+            if let Some(bound) = members.shift_remove(*name) {
+                said.push(format!("{name}: {bound}"));
+            }
+        }
+        if said.is_empty() {
+            return;
+        }
+        changed = true;
+        let said = said.join(", ");
+        let text = match members.get("description").and_then(Value::as_str) {
+            Some(text) if !text.is_empty() => format!("{text} ({said})"),
+            _ => said,
+        };
+        members.insert("description".to_owned(), text.into());
+    });
+    changed
+}
+
+/// Writes what each local `$ref` refers to in its place, and removes the definitions. A reference inside of what
+/// it refers to, or one to another document, becomes a schema that allows anything. Returns whether it changed
+/// anything.
+pub(crate) fn inline_refs(schema: &mut Value) -> bool {
+    let mut has_refs = false;
+    each_schema(schema, &mut |members| {
+        has_refs |= members.contains_key("$ref")
+    });
+    if !has_refs {
+        return false;
+    }
+    let root = schema.clone();
+    let mut budget = SCHEMA_GROWTH_MAX.saturating_mul(printed_bytes(schema));
+    if let Value::Object(members) = schema {
+        for name in DEFINITIONS {
+            members.shift_remove(*name);
+        }
+    }
+    inline(schema, &root, &mut Vec::new(), &mut budget);
+    true
+}
+
+fn inline(schema: &mut Value, root: &Value, path: &mut Vec<String>, budget: &mut usize) {
+    let Value::Object(members) = schema else {
+        return;
+    };
+    let depth = path.len();
+    if let Some(Value::String(target)) = members.shift_remove("$ref") {
+        let found = target.strip_prefix('#').and_then(|at| root.pointer(at));
+        let known = found.filter(|_| !path.contains(&target));
+        let cost = known.map_or(0, printed_bytes);
+        if let Some(Value::Object(found)) = known.filter(|_| cost <= *budget) {
+            *budget -= cost;
+            for (name, value) in found {
+                // What is beside the reference is more specific.
+                members.entry(name).or_insert_with(|| value.clone());
+            }
+            path.push(target);
+        }
+    }
+    for inner in inner_schemas(members) {
+        inline(inner, root, path, budget);
+    }
+    path.truncate(depth);
+}
+
+fn printed_bytes(schema: &Value) -> usize {
+    schema.to_string().len()
+}
+
+/// Visits a schema and all schemas inside of it.
+fn each_schema(schema: &mut Value, visit: &mut dyn FnMut(&mut Map<String, Value>)) {
+    if let Value::Object(members) = schema {
+        visit(members);
+        for inner in inner_schemas(members) {
+            each_schema(inner, visit);
+        }
+    }
+}
+
+/// Returns the schemas directly inside of a schema.
+fn inner_schemas(members: &mut Map<String, Value>) -> Vec<&mut Value> {
+    let mut inner = Vec::new();
+    for (name, value) in members.iter_mut() {
+        let name = name.as_str();
+        if NAMED.contains(&name) {
+            inner.extend(
+                value
+                    .as_object_mut()
+                    .into_iter()
+                    .flat_map(|it| it.values_mut()),
+            );
+        } else if SINGLE.contains(&name) && value.is_object() {
+            inner.push(value);
+        } else if LISTS.contains(&name) {
+            inner.extend(value.as_array_mut().into_iter().flatten());
+        }
+    }
+    inner
+}
+
+/// The keywords that limit a value.
+const BOUNDS: &[&str] = &[
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "maxItems",
+    "maxLength",
+    "maxProperties",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minProperties",
+    "minimum",
+    "multipleOf",
+    "uniqueItems",
+];
+
+/// The members of a document that hold schemas for references.
+const DEFINITIONS: &[&str] = &["$defs", "definitions"];
+
+/// The keywords with a schema for each name.
+const NAMED: &[&str] = &[
+    "$defs",
+    "definitions",
+    "dependentSchemas",
+    "patternProperties",
+    "properties",
+];
+
+/// The keywords with a list of schemas.
+const LISTS: &[&str] = &["allOf", "anyOf", "oneOf", "prefixItems", "items"];
+
+/// The keywords with one schema.
+const SINGLE: &[&str] = &[
+    "additionalProperties",
+    "contains",
+    "else",
+    "if",
+    "items",
+    "not",
+    "propertyNames",
+    "then",
+];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn adds_missing_properties() {
+        for (mut schema, expected) in [
+            (json!({"type": "object"}), empty_object()),
+            (json!({}), empty_object()),
+            (json!(true), empty_object()),
+            (json!(null), empty_object()),
+        ] {
+            assert!(require_properties(&mut schema));
+            assert_eq!(schema, expected);
+            assert!(!require_properties(&mut schema));
+        }
+    }
+
+    #[test]
+    fn adds_items_in_depth() {
+        let mut schema = json!({"properties": {"a": {"anyOf": [{"type": ["array", "null"]}]}}});
+        assert!(require_items(&mut schema));
+        let array = json!({"type": ["array", "null"], "items": {}});
+        assert_eq!(schema, json!({"properties": {"a": {"anyOf": [array]}}}));
+        assert!(!require_items(&mut schema));
+    }
+
+    #[test]
+    fn describes_bounds() {
+        let mut schema = json!({"properties": {
+            "maximum": {"type": "integer", "description": "How many.", "minimum": 1, "maximum": 9},
+            "tags": {"type": "array", "items": {"type": "string", "minLength": 1}, "maxItems": 5},
+        }});
+        assert!(describe_bounds(&mut schema));
+        let expected = json!({"properties": {
+            "maximum": {"type": "integer", "description": "How many. (maximum: 9, minimum: 1)"},
+            "tags": {"type": "array", "items": {"type": "string", "description": "minLength: 1"}, "description": "maxItems: 5"},
+        }});
+        assert_eq!(schema, expected);
+    }
+
+    #[test]
+    fn inlines_references_and_ends_recursion() {
+        let mut schema = json!({
+            "properties": {"node": {"$ref": "#/$defs/node", "description": "The root."}, "far": {"$ref": "other.json"}},
+            "$defs": {"node": {"type": "object", "description": "A node.", "properties": {"next": {"$ref": "#/$defs/node"}}}},
+        });
+        assert!(inline_refs(&mut schema));
+        let expected = json!({"properties": {
+            "node": {"description": "The root.", "type": "object", "properties": {"next": {}}},
+            "far": {},
+        }});
+        assert_eq!(schema, expected);
+        assert!(!inline_refs(&mut schema));
+    }
+
+    #[test]
+    fn bounds_inlined_references() {
+        // Each definition refers twice to the next one.
+        let mut defs = Map::new();
+        for level in 0..40 {
+            let next = json!({"$ref": format!("#/$defs/d{}", level + 1)});
+            defs.insert(
+                format!("d{level}"),
+                json!({"properties": {"a": next, "b": next}}),
+            );
+        }
+        let mut schema = json!({"$ref": "#/$defs/d0", "$defs": defs});
+        let before = printed_bytes(&schema);
+        assert!(inline_refs(&mut schema));
+        assert!(printed_bytes(&schema) < (SCHEMA_GROWTH_MAX + 1) * before);
+    }
+}
