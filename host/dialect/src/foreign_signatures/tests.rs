@@ -104,6 +104,13 @@ fn openai_gets_no_reasoning_of_others() {
         !refused.contains("rs_") && !refused.contains("fc_"),
         "{refused}"
     );
+    // What stands beside it without encrypted content is of the same provider.
+    let beside = body.replace(
+        r#"{"type":"reasoning","id":"rs_1""#,
+        r#"{"type":"reasoning","id":"rs_0","summary":[],"encrypted_content":null},{"type":"reasoning","id":"rs_1""#,
+    );
+    let (stripped, _) = strip_foreign(Dialect::OpenaiResponses, &beside, "gpt-5.5").unwrap();
+    assert_eq!(stripped, expected);
     // Items without encrypted content are stored at the provider.
     let stored = r#"{"input":[{"type":"reasoning","id":"rs_1","encrypted_content":null}]}"#;
     assert_eq!(

@@ -1,5 +1,7 @@
 //! Signatures in requests that are not translated: `encrypted_content` of reasoning items.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use crate::foreign_signatures::{SignatureEdit, SignatureMember, SignedPart};
@@ -19,35 +21,83 @@ pub(super) fn strip(root: &RawValue, edit: &mut SignatureEdit<'_>) {
         return;
     };
     let input = items(input.value, usize::MAX);
-    let mut is_removed = vec![false; input.len()];
-    // Whether the reasoning before the item was removed.
-    let mut lacks_reasoning = edit.is_refused();
-    for (index, item) in input.iter().enumerate() {
-        let Ok(found) = members(item.get(), ["type", "role", "encrypted_content"]) else {
-            continue;
-        };
-        let [kind, role, encrypted] = found.values;
-        match kind.and_then(string).as_deref() {
-            Some("reasoning") => {
-                is_removed[index] = edit.drops(&SignedPart {
-                    signature: encrypted.and_then(string),
-                    json: item.get(),
-                });
-                lacks_reasoning = is_removed[index] || edit.is_refused();
-            }
-            Some("custom_tool_call" | "function_call") if lacks_reasoning => remove_id(item, edit),
-            None | Some("message") => match role.and_then(string).as_deref() {
-                Some("assistant") if lacks_reasoning => remove_id(item, edit),
-                Some("assistant") => {}
-                _ => lacks_reasoning = edit.is_refused(),
-            },
-            Some(_) => {}
-        }
+    let mut is_removed = Vec::with_capacity(input.len());
+    let kinds: Vec<ItemKind> = input.iter().map(|item| ItemKind::of(item)).collect();
+    for turn in kinds.chunk_by(|_, next| *next != ItemKind::Input) {
+        let at = is_removed.len();
+        let items = &input[at..at + turn.len()];
+        is_removed.extend(strip_turn(items, turn, edit));
     }
     if is_removed.contains(&true) {
         edit.warn_dropped("input.reasoning");
         edit.text.remove_items(&input, &is_removed);
     }
+}
+
+/// What an item is, as far as signatures concern it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ItemKind {
+    /// A call or a message of the model.
+    Output,
+    /// A message of the user or the developer: it begins a turn.
+    Input,
+    /// Results of calls, and all other items.
+    Other,
+    Reasoning,
+}
+
+impl ItemKind {
+    fn of(item: &RawValue) -> Self {
+        let Ok(found) = members(item.get(), ["type", "role"]) else {
+            return Self::Other;
+        };
+        let [kind, role] = found.values.map(|value| value.and_then(string));
+        match (kind.as_deref(), role.as_deref()) {
+            (Some("reasoning"), _) => Self::Reasoning,
+            (Some("custom_tool_call" | "function_call"), _) => Self::Output,
+            (None | Some("message"), Some("assistant")) => Self::Output,
+            (None | Some("message"), Some(_)) => Self::Input,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Returns which items of a turn are removed, and removes ids that depend on them.
+fn strip_turn(turn: &[&RawValue], kinds: &[ItemKind], edit: &mut SignatureEdit<'_>) -> Vec<bool> {
+    let reasoning = |item: &RawValue| {
+        let found = members(item.get(), ["encrypted_content"]).ok();
+        let text = found.and_then(|found| string(found.values[0]?));
+        text.filter(|text| !text.is_empty())
+            .map(|text| text.into_owned())
+    };
+    let signatures: Vec<Option<String>> = turn.iter().map(|item| reasoning(item)).collect();
+    let mut is_removed: Vec<bool> = turn
+        .iter()
+        .zip(kinds.iter().zip(&signatures))
+        .map(|(item, (kind, signature))| {
+            let part = SignedPart {
+                signature: signature.as_deref().map(Cow::Borrowed),
+                json: item.get(),
+            };
+            *kind == ItemKind::Reasoning && edit.drops(&part)
+        })
+        .collect();
+    if !is_removed.contains(&true) && !edit.is_refused() {
+        return is_removed;
+    }
+    // Another provider's turn: what it has without encrypted content is not stored at this one, either.
+    let mut lacks_reasoning = edit.is_refused();
+    for (index, item) in turn.iter().enumerate() {
+        match kinds[index] {
+            ItemKind::Reasoning => {
+                is_removed[index] |= signatures[index].is_none();
+                lacks_reasoning = is_removed[index];
+            }
+            ItemKind::Output if lacks_reasoning => remove_id(item, edit),
+            ItemKind::Input | ItemKind::Other | ItemKind::Output => {}
+        }
+    }
+    is_removed
 }
 
 /// Removes the id of an item. By the id the provider would find the reasoning that the item needs, and refuse the
