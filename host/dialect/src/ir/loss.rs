@@ -26,12 +26,6 @@ pub(crate) const DETAIL: &str = "image_url.detail";
 /// The reasoning effort.
 pub(crate) const EFFORT: &str = "reasoning_effort";
 
-/// A conversation that begins with the assistant's turn, for APIs that require a user's turn before it.
-pub(crate) const FIRST_TURN: &str = "messages";
-pub(crate) const FIRST_TURN_ADDED: &str = "changed: a user's turn was added before the first one";
-/// The text of the added turn.
-pub(crate) const FIRST_USER_TEXT: &str = "(The conversation begins with your words.)";
-
 /// Instructions inside of the conversation.
 pub(crate) const INSTRUCTIONS: &str = "messages.system";
 pub(crate) const INSTRUCTIONS_MOVED: &str =

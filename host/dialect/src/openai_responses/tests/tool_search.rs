@@ -1,6 +1,7 @@
 //! Codex's search for tools, and items that only its own provider knows.
 
 use super::*;
+use crate::Dialect;
 use crate::ir::{ClientTool, Role, ToolCall, ToolKind};
 
 /// The request after a search that found a tool of an MCP server.
@@ -90,7 +91,7 @@ fn calls_have_the_form_of_the_client() -> Outcome {
     ]);
     let whole: Value = serde_json::from_slice(&encode_response(&response, &context))?;
     assert_eq!(whole["output"], expected);
-    let mut encoder = crate::Dialect::OpenaiResponses.codec().encoder(context);
+    let mut encoder = Dialect::OpenaiResponses.codec().encoder(context);
     let mut frames = Vec::new();
     for event in response.events() {
         encoder.event(&event, &mut frames);
