@@ -9,7 +9,7 @@ mod short_names;
 mod values;
 
 pub use resolve::{ResolvedTraits, TraitOrigin, TraitScope, resolve};
-pub use rows::{TraitRow, TraitSource, parse_rows, rows};
+pub use rows::{TraitRow, TraitSource, parse_rows, rows, servers};
 pub use values::{
     ContentForm, EffortWord, FirstTurn, LastTurn, NameAlphabet, Pictures, ReasoningMember,
     ReasoningRequest, ReasoningReturn, ResponseFormats, SamplingMembers, SystemMessages,
@@ -21,10 +21,18 @@ use serde::{Deserialize, Serialize};
 /// One member of [`Traits`], for manuals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraitMember {
-    /// The name in rows and in the configuration.
+    /// The name of the field.
     pub name: &'static str,
     /// What it means.
     pub description: &'static str,
+}
+
+impl TraitMember {
+    /// The name as rows and the configuration spell it.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.name.replace('_', "-")
+    }
 }
 
 macro_rules! traits {

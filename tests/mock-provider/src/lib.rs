@@ -12,6 +12,7 @@ mod directives;
 mod embeddings;
 mod errors;
 mod family;
+mod family_routes;
 mod gemini;
 mod media;
 mod models;

@@ -7,7 +7,7 @@ mod schema;
 
 pub(super) use schema::{COMPLETION_BODY, EFFORT};
 
-pub(super) use parse::parse_request;
+pub(super) use parse::{parse_request, remove_unknown};
 pub(super) use render::{events, response_body, usage};
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::errors::{Api, json_response};
+use super::family_routes::with_families;
 use super::request::RequestError;
 use super::serve::{EVENT_STREAM_TYPE, Endpoint, IncomingRequest};
 use super::{
@@ -20,7 +21,7 @@ use super::{
 type Provider = State<Arc<MockProvider>>;
 
 pub(super) fn router(provider: Arc<MockProvider>) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/v1/chat/completions", post(post_chat))
         .route(AZURE_CHAT, post(post_azure_chat))
         .route("/v1/completions", post(post_completions))
@@ -37,7 +38,8 @@ pub(super) fn router(provider: Arc<MockProvider>) -> Router {
         .route("/mock/counts", get(counts))
         .route("/mock/requests", get(requests))
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
-        .with_state(provider)
+        .with_state(Arc::clone(&provider));
+    with_families(&provider, &routes)
 }
 
 fn incoming(uri: Uri, headers: HeaderMap, body: Bytes) -> IncomingRequest {
@@ -225,7 +227,7 @@ async fn requests(State(provider): Provider) -> Response<Body> {
 }
 
 /// The size limit of a request body, in bytes; Anthropic's API has the same limit.
-const REQUEST_BODY_BYTES_MAX: usize = 32 << 20;
+pub(super) const REQUEST_BODY_BYTES_MAX: usize = 32 << 20;
 
 const ANTHROPIC_VERSION: &str = "anthropic-version";
 

@@ -211,6 +211,42 @@ impl Schema {
         }
     }
 
+    /// Removes members that the schema does not have, and items of a list whose tag it does not have.
+    pub(super) fn remove_unknown(&self, value: &mut Value) {
+        match (self, value) {
+            (Self::List(each), Value::Array(items)) => {
+                items.retain(|item| each.knows_tag(item));
+                items.iter_mut().for_each(|item| each.remove_unknown(item));
+            }
+            (Self::Map(each), Value::Object(object)) => {
+                object
+                    .values_mut()
+                    .for_each(|item| each.remove_unknown(item));
+            }
+            (Self::Object(members), value) => remove_unknown_members(value, members),
+            (Self::Tagged(tag, kinds), value) => {
+                let kind = kinds.iter().find(|(kind, _)| value[*tag] == *kind);
+                if let Some((_, members)) = kind {
+                    remove_unknown_members(value, members);
+                }
+            }
+            (Self::AnyOf(variants), value) => {
+                if let Some(schema) = variants.iter().find(|schema| schema.matches_type(value)) {
+                    schema.remove_unknown(value);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether an item has a tag of the schema, if that has tags.
+    fn knows_tag(&self, item: &Value) -> bool {
+        match self {
+            Self::Tagged(tag, kinds) => kinds.iter().any(|(kind, _)| item[*tag] == *kind),
+            _ => true,
+        }
+    }
+
     /// Returns whether the value has the schema's JSON type.
     fn matches_type(&self, value: &Value) -> bool {
         match self {
@@ -283,6 +319,18 @@ fn check_object(value: &Value, members: &[Member]) -> Result<(), Violation> {
     missing.map_or(Ok(()), |member| {
         Err(Violation::new(ViolationKind::Missing).nested_in(at(member.name)))
     })
+}
+
+fn remove_unknown_members(value: &mut Value, members: &[Member]) {
+    let Value::Object(object) = value else {
+        return;
+    };
+    object.retain(|name, _| members.iter().any(|member| member.name == name));
+    for (name, item) in object {
+        if let Some(member) = members.iter().find(|member| member.name == name) {
+            member.schema.remove_unknown(item);
+        }
+    }
 }
 
 fn check_tagged(

@@ -49,6 +49,11 @@ pub(crate) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
     })
 }
 
+/// Removes what OpenAI's API does not have and other servers of the same dialect do.
+pub(crate) fn remove_unknown(body: &mut Value) {
+    BODY.remove_unknown(body);
+}
+
 fn check_members(body: &Value) -> Result<(), RequestError> {
     let has = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
     let invalid =
