@@ -1,23 +1,20 @@
 //! Signatures in requests that are not translated: of `thinking` blocks, and the data of `redacted_thinking`.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use serde_json::value::RawValue;
 
-use crate::foreign_signatures::{SignatureEdit, SignatureMember, SignedPart};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers, SignedPart};
 use crate::json::{Entry, entries, items, members, string};
 
 /// The members with signatures. Images have a member `data`, too.
-pub(super) const MEMBERS: &[SignatureMember] = &[
-    SignatureMember {
-        name: "signature",
-        mark: None,
-    },
-    SignatureMember {
-        name: "data",
-        mark: Some("redacted_thinking"),
-    },
-];
+pub(super) static MEMBERS: LazyLock<[SignatureMembers; 2]> = LazyLock::new(|| {
+    [
+        SignatureMembers::new(&["signature"], "signature"),
+        SignatureMembers::new(&["data"], "data").only_with("redacted_thinking"),
+    ]
+});
 
 /// Whether a model refuses thinking without a signature. Claude does; other models that are served in this dialect
 /// return such blocks, and take them back (anomalyco/opencode#6418: GLM and MiniMax, then Claude).

@@ -1,24 +1,17 @@
 //! Signatures in requests that are not translated: `thoughtSignature` on a part of any kind.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use serde_json::value::RawValue;
 
 use super::reasoning::{PLACEHOLDER, is_placeholder};
-use crate::foreign_signatures::{SignatureEdit, SignatureMember, SignedPart};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers, SignedPart};
 use crate::json::{Entry, entries, items, string};
 
 /// The members with signatures. Protobuf's JSON takes both spellings.
-pub(super) const MEMBERS: &[SignatureMember] = &[
-    SignatureMember {
-        name: NAMES[0],
-        mark: None,
-    },
-    SignatureMember {
-        name: NAMES[1],
-        mark: None,
-    },
-];
+pub(super) static MEMBERS: LazyLock<[SignatureMembers; 1]> =
+    LazyLock::new(|| [SignatureMembers::new(&NAMES, "ignature")]);
 
 const NAMES: [&str; 2] = ["thoughtSignature", "thought_signature"];
 

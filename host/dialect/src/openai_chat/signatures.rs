@@ -1,27 +1,21 @@
 //! Signatures in requests that are not translated: OpenRouter's `reasoning_details`, and the signature of a call in
 //! `extra_content`, as Google's endpoint of this dialect has it.
 
+use std::sync::LazyLock;
+
 use serde_json::value::RawValue;
 
-use crate::foreign_signatures::{SignatureEdit, SignatureMember, SignedPart};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers, SignedPart};
 use crate::ir::Signature;
 use crate::json::{Entry, entries, items, members, string};
 
 /// The members with signatures.
-pub(super) const MEMBERS: &[SignatureMember] = &[
-    SignatureMember {
-        name: "signature",
-        mark: Some(DETAILS),
-    },
-    SignatureMember {
-        name: "data",
-        mark: Some(DETAILS),
-    },
-    SignatureMember {
-        name: SIGNATURE,
-        mark: None,
-    },
-];
+pub(super) static MEMBERS: LazyLock<[SignatureMembers; 2]> = LazyLock::new(|| {
+    [
+        SignatureMembers::new(&["signature", SIGNATURE], "signature"),
+        SignatureMembers::new(&["data"], "data").only_with(DETAILS),
+    ]
+});
 
 const DETAILS: &str = "reasoning_details";
 const SIGNATURE: &str = "thought_signature";

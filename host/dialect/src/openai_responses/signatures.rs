@@ -1,17 +1,20 @@
 //! Signatures in requests that are not translated: `encrypted_content` of reasoning items.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use serde_json::value::RawValue;
 
-use crate::foreign_signatures::{SignatureEdit, SignatureMember, SignedPart};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers, SignedPart};
 use crate::json::{entries, items, members, string};
 
 /// The members with signatures.
-pub(super) const MEMBERS: &[SignatureMember] = &[SignatureMember {
-    name: "encrypted_content",
-    mark: None,
-}];
+pub(super) static MEMBERS: LazyLock<[SignatureMembers; 1]> = LazyLock::new(|| {
+    [SignatureMembers::new(
+        &["encrypted_content"],
+        "encrypted_content",
+    )]
+});
 
 /// Removes the reasoning items that are dropped. Without its encrypted content the provider would look for a
 /// stored item of the same id (vercel/ai#7543).
