@@ -34,6 +34,8 @@ mod events;
 mod examples;
 #[path = "e2e/fallback.rs"]
 mod fallback;
+#[path = "e2e/families.rs"]
+mod families;
 #[path = "e2e/files.rs"]
 mod files;
 #[path = "e2e/harness.rs"]

@@ -19,6 +19,7 @@ mod response;
 mod response_context;
 mod signature;
 mod tool_names;
+mod tool_results;
 pub(crate) mod tool_text;
 
 pub use crate::limits::WARNINGS_MAX;

@@ -82,6 +82,7 @@ impl TranslatedRequest {
             decoded.reasoning = thinking.override_reasoning(decoded.reasoning);
         }
         decoded.make_call_ids_unique();
+        decoded.settle_tool_results(&mut report);
         // After the suffix, which may request reasoning that the body does not.
         show_reasoning(source.dialect, &mut decoded);
         let client_losses = report.warnings().len();
@@ -115,6 +116,7 @@ impl TranslatedRequest {
                 .decode_request(source.body, source.head, &mut report)?;
         source.model.clone_into(&mut decoded.model);
         decoded.make_call_ids_unique();
+        decoded.settle_tool_results(&mut report);
         // The response has no names.
         decoded.shape(source.traits, &mut report);
         let format = to.codec().token_count();

@@ -5,6 +5,7 @@ mod events;
 mod parse;
 mod render;
 mod schema;
+mod tools;
 
 pub(super) use events::events;
 pub(super) use parse::parse_request;

@@ -25,7 +25,13 @@ pub(super) fn decode(
             );
             continue;
         }
-        request.tools.push(decode_tool(&mut tool)?);
+        let decoded = decode_tool(&mut tool)?;
+        // Other dialects have no search for tools that are left out of the prompt, so all are offered at once.
+        let is_deferred = tool.flag("defer_loading")?.unwrap_or(false);
+        if is_deferred && decoded.name == DEFERRED_PLACEHOLDER {
+            continue;
+        }
+        request.tools.push(decoded);
         // How its input is streamed, and which other tools may call it.
         tool.skip("eager_input_streaming");
         tool.skip("allowed_callers");
@@ -39,6 +45,9 @@ pub(super) fn decode(
     }
     Ok(())
 }
+
+/// A tool of Claude Code (2.1.332) that is never called: it is there so that at least one tool is deferred.
+const DEFERRED_PLACEHOLDER: &str = "DeferredToolPlaceholder";
 
 fn decode_tool(tool: &mut ObjectReader) -> Result<Tool, TranslationError> {
     let schema = match tool.take("input_schema") {

@@ -50,6 +50,10 @@ pub(crate) const TOOL_FAILURE_AS_TEXT: &str =
 
 /// The result of a tool.
 pub(crate) const TOOL_RESULT: &str = "tool_result";
+pub(crate) const RESULTS_JOINED: &str = "changed: a call has one result, so several became one";
+pub(crate) const RESULT_ADDED: &str = "changed: a call without a result got one that says so";
+/// The text of the added result.
+pub(crate) const RESULT_ADDED_TEXT: &str = "The call was interrupted. It has no result.";
 
 /// A first turn of the user that the client did not send.
 pub(crate) const FIRST_USER_ADDED: &str = "changed: a user's turn was added before the first one";

@@ -72,7 +72,7 @@ fn rejects_tool_result_without_call() {
         ),
         (
             Dialect::Gemini,
-            r#"{"contents":[{"parts":[{"functionResponse":{"name":"x","response":{}}}]}]}"#,
+            r#"{"contents":[{"role":"model","parts":[{"functionCall":{"name":"y"}}]},{"parts":[{"functionResponse":{"name":"x","response":{}}}]}]}"#,
         ),
         (
             Dialect::OpenaiChat,

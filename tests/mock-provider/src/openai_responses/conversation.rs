@@ -109,7 +109,9 @@ fn read_item(
     item: &Value,
 ) -> Result<(), RequestError> {
     match kind {
-        "function_call" | "custom_tool_call" => {
+        // `tools` has read them.
+        "additional_tools" => {}
+        "function_call" | "custom_tool_call" | "tool_search_call" => {
             let arguments = str_member(item, "arguments").unwrap_or("{}");
             if serde_json::from_str::<serde_json::Map<String, Value>>(arguments).is_err() {
                 return Err(RequestError::at(
@@ -117,7 +119,8 @@ fn read_item(
                     "arguments must be an object in JSON",
                 ));
             }
-            let valid_prefix = |id: &str| id.starts_with("fc_") || id.starts_with("ctc_");
+            let valid_prefix =
+                |id: &str| ["fc_", "ctc_", "tsc_"].iter().any(|it| id.starts_with(it));
             if str_member(item, "id").is_some_and(|id| !valid_prefix(id)) {
                 let reason = "Invalid 'id': expected an ID that begins with 'fc'.";
                 return Err(
@@ -129,7 +132,7 @@ fn read_item(
                 .push(str_member(item, "call_id").unwrap_or_default().to_owned());
             conversation.calls += 1;
         }
-        "function_call_output" | "custom_tool_call_output" => {
+        "function_call_output" | "custom_tool_call_output" | "tool_search_output" => {
             let id = str_member(item, "call_id").unwrap_or_default();
             let Some(place) = conversation.pending.iter().position(|open| open == id) else {
                 let reason =

@@ -4,9 +4,10 @@ use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use super::render::{
-    MESSAGE_ID, REASONING_ID, call_item_id, final_status, finished_response, function_call_item,
-    message_item, reasoning_item, response_object, summary_part, text_part,
+    MESSAGE_ID, REASONING_ID, final_status, finished_response, message_item, reasoning_item,
+    response_object, summary_part, text_part,
 };
+use super::tools::{CallForm, CallKind, custom_input};
 use crate::errors::sse_event;
 use crate::request::ModelRequest;
 use crate::response::{FinishReason, ModelResponse, ToolCall, pieces};
@@ -33,7 +34,7 @@ pub(crate) fn events(request: &ModelRequest, response: &ModelResponse) -> Vec<By
         events.write_message(response);
     }
     for call in &response.calls {
-        events.write_call(call);
+        events.write_call(call, &CallForm::of(call, &request.body));
     }
     let name = if response.finish_reason == FinishReason::Length {
         "response.incomplete"
@@ -129,23 +130,35 @@ impl EventWriter {
         self.write_item_done(message_item(&text, final_status(response)));
     }
 
-    fn write_call(&mut self, call: &ToolCall) {
-        self.write_item_added(&function_call_item(call, "in_progress"));
+    fn write_call(&mut self, call: &ToolCall, form: &CallForm) {
+        self.write_item_added(&form.item(call, "in_progress"));
         let index = self.output.len();
         let at = |mut data: Value| {
-            data["item_id"] = json!(call_item_id(call));
+            data["item_id"] = json!(form.item_id(call));
             data["output_index"] = json!(index);
             data
         };
-        let arguments = call.arguments.to_string();
-        for piece in pieces(&arguments) {
-            self.send(
-                "response.function_call_arguments.delta",
-                at(json!({ "delta": piece })),
-            );
+        match form.kind {
+            CallKind::Search => {}
+            CallKind::Function => {
+                let arguments = call.arguments.to_string();
+                for piece in pieces(&arguments) {
+                    let delta = at(json!({ "delta": piece }));
+                    self.send("response.function_call_arguments.delta", delta);
+                }
+                let whole = at(json!({ "arguments": arguments, "name": call.name }));
+                self.send("response.function_call_arguments.done", whole);
+            }
+            CallKind::Custom => {
+                let input = custom_input(call);
+                for piece in pieces(&input) {
+                    let delta = at(json!({ "delta": piece }));
+                    self.send("response.custom_tool_call_input.delta", delta);
+                }
+                let whole = at(json!({ "input": input }));
+                self.send("response.custom_tool_call_input.done", whole);
+            }
         }
-        let whole = json!({ "arguments": arguments, "name": call.name });
-        self.send("response.function_call_arguments.done", at(whole));
-        self.write_item_done(function_call_item(call, "completed"));
+        self.write_item_done(form.item(call, "completed"));
     }
 }

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::conversation::{ResponsesConversation, read_conversation};
-use super::schema::{BODY, CHOICE, FUNCTION};
+use super::schema::{BODY, CHOICE};
+use super::tools::parse_tools;
 use crate::directives::Directives;
 use crate::openai_common::{check_json_schema, named_choice, violation_error};
 use crate::request::{
@@ -93,39 +94,6 @@ fn read_input(input: &Value) -> Result<ResponsesConversation, RequestError> {
             text.as_str().unwrap_or_default(),
         )),
     }
-}
-
-fn parse_tools(body: &Value) -> Result<Vec<Tool>, RequestError> {
-    let mut tools = Vec::new();
-    for (index, tool) in array_member(body, "tools").iter().enumerate() {
-        let field = format!("tools[{index}]");
-        match str_member(tool, "type") {
-            Some("function") => {}
-            // The provider runs other tools. The mock never calls them.
-            Some(_) => continue,
-            None => {
-                let reason = format!("Missing required parameter: '{field}.type'.");
-                return Err(RequestError::at(format!("{field}.type"), reason)
-                    .with_code("missing_required_parameter"));
-            }
-        }
-        FUNCTION
-            .validate(tool, violation_error)
-            .map_err(|error| error.inside(&field))?;
-        // OpenAI applies the strict rules by default only where the schema allows it: no error then.
-        let strict = tool["strict"] == Value::Bool(true);
-        check_json_schema(
-            &field,
-            str_member(tool, "name"),
-            tool.get("parameters"),
-            strict,
-        )?;
-        tools.push(Tool {
-            name: tool["name"].as_str().unwrap_or_default().to_owned(),
-            schema: tool["parameters"].clone(),
-        });
-    }
-    Ok(tools)
 }
 
 fn parse_tool_choice(body: &Value, tools: &[Tool]) -> Result<ToolChoice, RequestError> {

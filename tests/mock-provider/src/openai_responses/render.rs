@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::DIALECT;
+use super::tools::CallForm;
 use crate::request::ModelRequest;
-use crate::response::{FinishReason, ModelResponse, ToolCall};
+use crate::response::{FinishReason, ModelResponse};
 use crate::signature::sign;
 
 /// Renders the response as one JSON object.
@@ -19,12 +20,8 @@ pub(crate) fn response_body(request: &ModelRequest, response: &ModelResponse) ->
             final_status(response),
         ));
     }
-    output.extend(
-        response
-            .calls
-            .iter()
-            .map(|call| function_call_item(call, "completed")),
-    );
+    let item = |call| CallForm::of(call, &request.body).item(call, "completed");
+    output.extend(response.calls.iter().map(item));
     finished_response(request, response, output)
 }
 
@@ -142,28 +139,6 @@ pub(super) fn message_item(text: &str, status: &str) -> Value {
 /// Renders a part of a message.
 pub(super) fn text_part(text: &str) -> Value {
     json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] })
-}
-
-/// Renders a function call item; its arguments are empty while in progress.
-pub(super) fn function_call_item(call: &ToolCall, status: &str) -> Value {
-    let arguments = if status == "in_progress" {
-        String::new()
-    } else {
-        call.arguments.to_string()
-    };
-    json!({
-        "type": "function_call",
-        "id": call_item_id(call),
-        "call_id": format!("call_mock_{}", call.number),
-        "name": call.name,
-        "arguments": arguments,
-        "status": status,
-    })
-}
-
-/// Returns the id of a call's item, which differs from its `call_id`.
-pub(super) fn call_item_id(call: &ToolCall) -> String {
-    format!("fc_mock_{}", call.number)
 }
 
 /// The id of the message item.

@@ -210,6 +210,7 @@ pub(super) static ITEM: Schema = Schema::Tagged(
                 required("input", Schema::Text),
                 optional("id", Schema::Text),
                 optional("status", STATUS),
+                optional("namespace", Schema::Text),
             ],
         ),
         (
@@ -234,6 +235,37 @@ pub(super) static ITEM: Schema = Schema::Tagged(
                 nullable("content", Schema::List(&Schema::Tagged("type", &SUMMARIES))),
                 nullable("encrypted_content", Schema::Text),
                 nullable("status", STATUS),
+            ],
+        ),
+        (
+            "additional_tools",
+            &[
+                required("type", Schema::Text),
+                optional("id", Schema::Text),
+                optional("role", Schema::Enum(&["developer"])),
+                required("tools", Schema::List(&Schema::Map(&Schema::Any))),
+            ],
+        ),
+        (
+            "tool_search_call",
+            &[
+                required("type", Schema::Text),
+                required("arguments", Schema::Map(&Schema::Any)),
+                nullable("call_id", Schema::Text),
+                optional("execution", Schema::Enum(&["client", "server"])),
+                optional("id", Schema::Text),
+                optional("status", STATUS),
+            ],
+        ),
+        (
+            "tool_search_output",
+            &[
+                required("type", Schema::Text),
+                required("tools", Schema::List(&Schema::Map(&Schema::Any))),
+                nullable("call_id", Schema::Text),
+                optional("execution", Schema::Enum(&["client", "server"])),
+                optional("id", Schema::Text),
+                optional("status", STATUS),
             ],
         ),
         (

@@ -46,6 +46,37 @@ fn claude_code_request() -> Value {
     })
 }
 
+/// As Claude Code 2.1.332 searches for tools: the client's own tool answers with references to deferred tools.
+#[test]
+fn carries_the_tools_that_a_search_found() {
+    let schema = json!({"type": "object", "properties": {}});
+    let tool = |name: &str, deferred: bool| json!({"name": name, "input_schema": schema, "defer_loading": deferred});
+    let reference = |name: &str| json!({"type": "tool_reference", "tool_name": name});
+    let (request, warnings) = read(&json!({
+        "model": "claude-opus-4-8",
+        "max_tokens": 9,
+        "messages": [
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "ToolSearch", "input": {}}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "t", "content": [reference("A"), reference("B")]},
+                {"type": "text", "text": "Tool loaded."},
+            ]},
+        ],
+        "tools": [tool("ToolSearch", false), tool("A", true), tool("DeferredToolPlaceholder", true)],
+    }));
+    let request = request.unwrap();
+    assert_eq!(fields(&warnings), [""; 0]);
+    let names: Vec<&str> = request.tools.iter().map(|tool| &*tool.name).collect();
+    assert_eq!(names, ["ToolSearch", "A"]);
+    let Part::ToolResult(result) = &request.turns[2].parts[0] else {
+        panic!("no result: {:?}", request.turns[2]);
+    };
+    let found =
+        ["A", "B"].map(|name| Part::text(format!("Found the tool {name}. It can be called now.")));
+    assert_eq!(result.parts, found);
+}
+
 #[test]
 fn decodes_claude_code_request() {
     let (request, warnings) = read(&claude_code_request());

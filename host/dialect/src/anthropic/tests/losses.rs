@@ -54,7 +54,7 @@ fn drops_anthropic_only_members_by_name() {
             body(
                 &json!({"system": [{"type": "text", "text": "a", "cache_control": cached}], "tools": [tool]}),
             ),
-            vec!["cache_control", "tools[0].defer_loading"],
+            vec!["cache_control"],
         ),
         (
             body(&json!({"tools": [{"type": "web_search_20250305", "name": "web_search"}]})),

@@ -145,8 +145,8 @@ fn rejected_parts() -> Vec<RejectedCase> {
             "contents[0].parts[0].inlineData.data",
         ),
         (
-            part(json!({"functionResponse": {"name": "f"}})),
-            "contents[0].parts[0].functionResponse.name",
+            json!({"contents": [call(), {"parts": [{"functionResponse": {"name": "g"}}]}]}),
+            "contents[1].parts[0].functionResponse.name",
         ),
         (part(json!({"text": 1})), "contents[0].parts[0].text"),
         (
@@ -254,6 +254,30 @@ fn matches_results_to_calls() -> Outcome {
     assert_eq!(first.parts, [Part::text(r#"{"n":1}"#)]);
     assert_eq!(second.parts[0], Part::text(r#"{"a":1,"b":2}"#));
     assert!(matches!(second.parts[1], Part::Image(_)));
+    Ok(())
+}
+
+/// As Gemini CLI 0.61.0 counts the tokens of pictures that tools return.
+#[test]
+fn adds_calls_before_results_that_are_alone() -> Outcome {
+    let response = |id: &str| json!({"functionResponse": {"name": "f", "id": id, "response": {"output": "a"}}});
+    let image = json!({"inlineData": {"mimeType": "image/png", "data": "AA=="}});
+    let body = json!({"contents": [{"parts": [response("x"), image, response("y")]}]});
+    let mut report = TranslationReport::default();
+    let request = decode(&body, &mut report)?;
+    assert_eq!(fields(&report), ["functionResponse"]);
+    let ids = |parts: &[Part]| -> Vec<String> {
+        let ids = parts.iter().filter_map(|part| match part {
+            Part::ToolCall(call) => Some(call.id.clone()),
+            Part::ToolResult(result) => Some(result.call_id.clone()),
+            _ => None,
+        });
+        ids.collect()
+    };
+    assert_eq!(request.turns.len(), 2);
+    assert_eq!(ids(&request.turns[0].parts), ["call_0", "call_1"]);
+    assert_eq!(ids(&request.turns[1].parts), ["call_0", "call_1"]);
+    assert_eq!(request.turns[1].parts.len(), 3);
     Ok(())
 }
 

@@ -219,6 +219,13 @@ fn decode_tool_result(
             "document" | "image" | "search_result" => {
                 media::decode(&kind, &mut inner, &mut parts, report)?;
             }
+            // What the client's search for tools found. The tool itself is in `tools`.
+            "tool_reference" => {
+                let name = inner.required_string("tool_name")?;
+                parts.push(Part::text(format!(
+                    "Found the tool {name}. It can be called now."
+                )));
+            }
             _ => {
                 drop_provider_block(&kind, &inner, report)?;
                 continue;

@@ -82,6 +82,8 @@ struct ContentsReader {
     resolved: HashSet<String>,
     /// The number of calls so far.
     calls: usize,
+    /// How many of them the client did not send.
+    added: usize,
 }
 
 impl ContentsReader {
@@ -181,14 +183,15 @@ impl ContentsReader {
         let given = fields
             .string("id")?
             .filter(|id| self.names.contains_key(id));
-        let call_id = given
-            .or_else(|| self.next_unresolved(&name))
-            .ok_or_else(|| {
-                fields.error(
-                    "name",
-                    "no earlier tool call of this name waits for a result",
-                )
-            })?;
+        let known = given.or_else(|| self.next_unresolved(&name));
+        let call_id = match known {
+            Some(id) => id,
+            None if self.calls == self.added => {
+                report.warn("functionResponse", "changed: a call was added before it");
+                self.add_call(&name)
+            }
+            None => return Err(fields.error("name", NO_OPEN_CALL)),
+        };
         self.resolved.insert(call_id.clone());
         let (mut parts, is_error) = decode_result(fields.take("response"));
         let inline = fields.member_path("parts");
@@ -205,6 +208,27 @@ impl ContentsReader {
             parts,
             is_error,
         })
+    }
+
+    /// Adds a call before a result of a conversation without calls, and returns its id. Gemini CLI counts the tokens
+    /// of results by themselves (`countTokens`).
+    fn add_call(&mut self, name: &str) -> String {
+        let id = format!("call_{}", self.calls);
+        self.calls += 1;
+        self.added += 1;
+        let call = Part::ToolCall(ToolCall {
+            id: id.clone(),
+            name: name.to_owned(),
+            arguments: "{}".to_owned(),
+            signature: None,
+        });
+        let is_result = |part: &Part| matches!(part, Part::ToolResult(_));
+        match self.turns.as_mut_slice() {
+            [.., last] if last.role == Role::Assistant => last.parts.push(call),
+            [.., calls, last] if last.parts.iter().any(is_result) => calls.parts.push(call),
+            _ => self.push(Role::Assistant, call),
+        }
+        id
     }
 
     /// Returns the id of the oldest call of that name that has no result yet.
@@ -284,6 +308,9 @@ impl ContentsReader {
         turn.parts.last_mut()
     }
 }
+
+/// The error text for a result without a call.
+const NO_OPEN_CALL: &str = "no earlier tool call of this name waits for a result";
 
 fn decode_role(value: &Value, path: &str) -> Result<Role, TranslationError> {
     match value.get("role") {
