@@ -9,10 +9,10 @@ use crate::harness::Jackfield;
 use crate::health::scripted::{ReceivedRequest, Reply, ScriptedProvider};
 
 /// What a provider replies.
-type Script = Box<dyn Fn(&ReceivedRequest) -> Reply + Send + Sync>;
+type ReplyScript = Box<dyn Fn(&ReceivedRequest) -> Reply + Send + Sync>;
 
 /// The same reply to every request.
-fn always(reply: Reply) -> Script {
+fn always(reply: Reply) -> ReplyScript {
     Box::new(move |_| reply.clone())
 }
 
@@ -52,7 +52,7 @@ impl Seen {
 
 /// A provider of one executor that always sends the same reply, with the server in front of it. Each test has its
 /// own, so that no earlier failure cools the credential.
-async fn call(executor: &str, script: Script, path: &str, body: &Value) -> Seen {
+async fn call(executor: &str, script: ReplyScript, path: &str, body: &Value) -> Seen {
     let provider = ScriptedProvider::start(script).await;
     let (_, base) = EXECUTORS
         .iter()
@@ -90,7 +90,7 @@ fn event(data: &Value) -> String {
 }
 
 /// A stream of OpenAI's that fails at once: of responses, or of the chat, which clients of other dialects get.
-fn failed_openai(code: &'static str, message: &'static str) -> Script {
+fn failed_openai(code: &'static str, message: &'static str) -> ReplyScript {
     Box::new(move |request| {
         let error = json!({"code": code, "message": message});
         if request.path.ends_with("/chat/completions") {
@@ -106,7 +106,7 @@ fn failed_openai(code: &'static str, message: &'static str) -> Script {
 }
 
 /// A stream of Anthropic's that fails at once.
-fn failed_message(kind: &str) -> Script {
+fn failed_message(kind: &str) -> ReplyScript {
     let error = json!({"type": "error", "error": {"type": kind, "message": "no"}});
     always(Reply::stream("text/event-stream", &[event(&error)]))
 }

@@ -43,10 +43,10 @@ fn claude_gets_no_thinking_of_others() {
     assert_eq!(stripped, expected);
     assert_eq!(fields, ["messages.thinking"]);
     // A model that returns thinking without signatures takes it back.
-    let (kept, _) = strip_foreign(Dialect::AnthropicMessages, body, "glm-5.2").unwrap();
+    let (remaining, _) = strip_foreign(Dialect::AnthropicMessages, body, "glm-5.2").unwrap();
     assert!(
-        kept.contains(r#""signature":""},{"type":"tool_use""#),
-        "{kept}"
+        remaining.contains(r#""signature":""},{"type":"tool_use""#),
+        "{remaining}"
     );
 }
 
@@ -289,13 +289,13 @@ proptest! {
             let texts: Vec<&str> = parts.iter().map(|(json, _)| json.as_str()).collect();
             format!("{before}{}{after}", texts.join(separator))
         };
-        let kept: Vec<&Generated> = picked.iter().copied().filter(|(_, dropped)| !dropped).collect();
+        let remaining: Vec<&Generated> = picked.iter().copied().filter(|(_, dropped)| !dropped).collect();
         let stripped = strip_foreign(dialect, &join(&picked), CLAUDE).map(|(text, _)| text);
         // A turn of which nothing is left is removed as a whole, which other tests show.
-        if kept.len() == picked.len() {
+        if remaining.len() == picked.len() {
             prop_assert_eq!(stripped, None);
-        } else if !kept.is_empty() {
-            prop_assert_eq!(stripped.as_deref(), Some(&*join(&kept)));
+        } else if !remaining.is_empty() {
+            prop_assert_eq!(stripped.as_deref(), Some(&*join(&remaining)));
         }
     }
 
