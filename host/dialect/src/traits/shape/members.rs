@@ -9,9 +9,10 @@ use crate::traits::{
 
 /// Shapes sampling, stop texts, reasoning, the format, `user`, and the members of OpenAI's dialects.
 pub(super) fn shape(request: &mut Request, traits: &Traits, report: &mut TranslationReport) {
+    reasoning(request, traits, report);
+    // After the effort, on which it depends.
     sampling(request, traits, report);
     stop(request, traits, report);
-    reasoning(request, traits, report);
     format(request, traits, report);
     user(request, traits, report);
     openai(request, traits, report);
