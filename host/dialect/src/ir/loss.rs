@@ -55,6 +55,10 @@ pub(crate) const RESULT_ADDED: &str = "changed: a call without a result got one 
 /// The text of the added result.
 pub(crate) const RESULT_ADDED_TEXT: &str = "The call was interrupted. It has no result.";
 
+/// A first turn of the user that the client did not send.
+pub(crate) const FIRST_USER_ADDED: &str = "changed: a user's turn was added before the first one";
+pub(crate) const FIRST_USER_TEXT: &str = "(The conversation begins with your words.)";
+
 /// Instructions inside of the conversation, at a provider that takes them only before it.
 pub(crate) const INSTRUCTIONS_IN_USER_TURN: &str =
     "changed: sent in the user's turn, since the provider takes instructions only at the beginning";

@@ -38,7 +38,7 @@ pub(super) fn shape(request: &mut Request, traits: &Traits, report: &mut Transla
             .first()
             .is_some_and(|turn| turn.role == Role::Assistant)
     {
-        report.warn("messages", loss::FIRST_TURN_ADDED);
+        report.warn("messages", loss::FIRST_USER_ADDED);
         request.turns.insert(0, user_turn(loss::FIRST_USER_TEXT));
     }
     if traits.last_turn == LastTurn::User
