@@ -3,6 +3,8 @@
 mod format;
 pub(super) mod suffix;
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use crate::ir::{
@@ -264,7 +266,7 @@ impl ThinkingPlan {
         format: &Format,
         body: &mut Map<String, Value>,
         report: &mut TranslationReport,
-    ) -> Option<&'static str> {
+    ) -> Option<Cow<'static, str>> {
         if let Some(thinking) = self.thinking {
             body.insert("thinking".to_owned(), thinking);
         }

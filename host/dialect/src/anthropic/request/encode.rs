@@ -72,7 +72,7 @@ fn encode_conversation(
     report: &mut TranslationReport,
 ) -> Result<(), TranslationError> {
     let sentence = plan.encode(&request.format, body, report);
-    let written = messages::encode(request, traits, sentence, report)?;
+    let written = messages::encode(request, traits, sentence.as_deref(), report)?;
     if let Some(system) = messages::encode_content(written.system) {
         body.insert("system".to_owned(), system);
     }

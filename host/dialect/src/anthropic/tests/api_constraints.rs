@@ -284,6 +284,64 @@ fn encodes_supported_files_only() {
     }
 }
 
+/// Every bound of a Pydantic or Zod schema would be a 400: BerriAI/litellm#20813, #34313, laravel/ai#715.
+#[test]
+fn bounds_of_formats_and_strict_tools_are_described() {
+    let schema = json!({
+        "type": "object",
+        "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 9}},
+        "required": ["n"],
+        "additionalProperties": false,
+    });
+    let described = json!({"type": "integer", "description": "{minimum: 1, maximum: 9}"});
+    let mut request = base_request("claude-sonnet-4-5");
+    request.format = Format::Schema {
+        name: None,
+        description: None,
+        schema: schema.clone(),
+        strict: Some(true),
+    };
+    request.tools = vec![tool("strict"), tool("loose")];
+    for tool in &mut request.tools {
+        tool.kind = ToolKind::Function(Some(schema.clone()));
+    }
+    request.tools[0].strict = Some(true);
+    let (members, warned) = encode_members(&request, &["output_config", "tools"]);
+    let format = &members["output_config"]["format"]["schema"];
+    assert_eq!(format["properties"]["n"], described);
+    assert_eq!(
+        members["tools"][0]["input_schema"]["properties"]["n"],
+        described
+    );
+    assert_eq!(members["tools"][1]["input_schema"], schema);
+    assert_eq!(
+        warned,
+        ["response_format.json_schema.schema", "tools.parameters"]
+    );
+}
+
+/// The API has no schemas that refer to themselves.
+#[test]
+fn schemas_without_an_end_are_instructions() {
+    let schema = json!({"$ref": "#/$defs/node", "$defs": {"node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}}});
+    let mut request = base_request("claude-sonnet-4-5");
+    request.format = Format::Schema {
+        name: None,
+        description: None,
+        schema: schema.clone(),
+        strict: None,
+    };
+    request.tools = vec![tool("a")];
+    request.tools[0].kind = ToolKind::Function(Some(schema.clone()));
+    request.tools[0].strict = Some(true);
+    let (members, warned) = encode_members(&request, &["output_config", "system", "tools"]);
+    assert_eq!(members.get("output_config"), None);
+    let system = members["system"].as_str().unwrap_or_default();
+    assert!(system.ends_with(&schema.to_string()), "{system}");
+    assert_eq!(members["tools"][0].get("strict"), None);
+    assert_eq!(warned, ["response_format", "tools.strict"]);
+}
+
 #[test]
 fn closes_open_schemas() {
     let mut request = base_request("m");
