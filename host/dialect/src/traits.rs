@@ -88,10 +88,17 @@ traits! {
     first_turn: FirstTurn = FirstTurn::Any;
     /// Which turn a conversation may end with.
     last_turn: LastTurn = LastTurn::Any;
+    /// Whether a user's text may follow the result of a tool directly. Otherwise a turn of the assistant is between
+    /// them.
+    user_after_result: bool = true;
     /// Where pictures may be.
     pictures: Pictures = Pictures::UserTurns;
     /// The member for the limit of tokens.
     token_limit: TokenLimitMember = TokenLimitMember::MaxTokens;
+    /// Whether `stream_options` is taken. Providers that refuse it send the usage anyway.
+    stream_options: bool = true;
+    /// Whether `seed` is taken.
+    seed: bool = true;
     /// Which of the sampling members `temperature`, `top_p` and the penalties are taken.
     sampling: SamplingMembers = SamplingMembers::All;
     /// The highest temperature, in hundredths.
