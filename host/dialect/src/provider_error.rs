@@ -28,6 +28,7 @@ pub struct ProviderError {
 impl ProviderError {
     /// Reads the body of an error response: `{"error": {..}}` as OpenAI, Anthropic, Google and most
     /// others have it; `{"error": ".."}`; `{"message": ..}` as Mistral, Cohere and Azure's gateway;
+    /// `{"base_resp": {..}}` as MiniMax;
     /// `{"detail": ".."}` and `{"detail": [{"msg": .., "loc": [..]}]}` as FastAPI; and any of these as
     /// the only item of an array. `None` for anything else.
     #[must_use]
@@ -89,7 +90,8 @@ impl ProviderError {
     }
 
     fn from_body(text: &str) -> Option<Self> {
-        let [error, detail, message] = members(text, ["error", "detail", "message"]).ok()?.values;
+        let names = ["error", "detail", "message", "base_resp"];
+        let [error, detail, message, base_response] = members(text, names).ok()?.values;
         if let Some(found) = error.and_then(Self::from_member) {
             return Some(match (error.and_then(string), message.and_then(string)) {
                 // `error` holds the code, and `message` beside it the message.
@@ -103,7 +105,22 @@ impl ProviderError {
         if message.is_some_and(|message| !is_void(message)) {
             return Self::from_object(text);
         }
-        Self::from_detail(detail.filter(|detail| !is_void(detail))?)
+        match detail.filter(|detail| !is_void(detail)) {
+            Some(detail) => Self::from_detail(detail),
+            None => Self::from_base_response(base_response?),
+        }
+    }
+
+    /// Reads MiniMax's `{"status_code": 1008, "status_msg": ".."}`; 0 is no error.
+    fn from_base_response(raw: &RawValue) -> Option<Self> {
+        let names = ["status_code", "status_msg"];
+        let [code, message] = members(raw.get(), names).ok()?.values;
+        let code = code.and_then(code_text).filter(|code| code != "0")?;
+        Some(Self {
+            message: message.map(message_text).unwrap_or_default(),
+            code: Some(code),
+            ..Self::default()
+        })
     }
 
     /// Reads an object with the members `message`, `type`, `code`, `param`.

@@ -45,7 +45,7 @@ impl OfferedTools {
             }
             let (name, taken) = match kind.as_str() {
                 "function" => {
-                    let schema = tool.take("parameters");
+                    let schema = tool.schema("parameters")?;
                     (tool.required_string("name")?, ToolKind::Function(schema))
                 }
                 "custom" => {
