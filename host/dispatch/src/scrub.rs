@@ -12,16 +12,12 @@ pub(crate) fn scrub(lease: &Lease, failure: &mut Failure) {
     replace_secrets(&mut failure.message, secrets(lease));
 }
 
-/// Removes the secrets of this lease from an error that the provider reported. `message` is the error's message
+/// Removes the secrets of this lease from an error that the provider reported. `message` is the error's full message
 /// without them.
 pub(crate) fn scrub_reported(lease: &Lease, error: &mut ProviderError, message: &str) {
     message.clone_into(&mut error.message);
-    for text in [
-        &mut error.kind,
-        &mut error.code,
-        &mut error.param,
-        &mut error.passed_on,
-    ] {
+    error.passed_on = None;
+    for text in [&mut error.kind, &mut error.code, &mut error.param] {
         let shown = text.as_ref();
         if shown.is_some_and(|text| shows_secret(lease, text.as_bytes())) {
             *text = None;

@@ -74,6 +74,9 @@ fn strip_call(call: &RawValue, is_first: bool, edit: &mut SignatureEdit<'_>) {
     let extra = call_entries.iter().find(|entry| entry.is(EXTRA));
     let signature = extra.and_then(signature);
     let text = signature.and_then(string);
+    if text.as_deref() == Some(Signature::PLACEHOLDER) {
+        return;
+    }
     let is_signed = text.is_some();
     let part = SignedPart {
         signature: text,
@@ -85,16 +88,21 @@ fn strip_call(call: &RawValue, is_first: bool, edit: &mut SignatureEdit<'_>) {
         return;
     }
     edit.warn_dropped("messages.tool_calls.extra_content");
-    let placeholder = format!("\"{}\"", Signature::PLACEHOLDER);
-    match (signature, extra) {
-        (Some(signature), _) if wants_one => edit.text.replace(signature, placeholder),
-        (None, None) => edit.text.append_members(
-            call,
-            &format!("\"{EXTRA}\":{{\"google\":{{\"{SIGNATURE}\":{placeholder}}}}}"),
-        ),
-        _ => edit
+    if !wants_one {
+        return edit
             .text
-            .remove_entries(&call_entries, |entry| entry.is(EXTRA)),
+            .remove_entries(&call_entries, |entry| entry.is(EXTRA));
+    }
+    let google = format!(
+        r#"{{"google":{{"{SIGNATURE}":"{}"}}}}"#,
+        Signature::PLACEHOLDER
+    );
+    match extra {
+        Some(extra) => edit.text.replace(extra.value, google),
+        None if call_entries.is_empty() => {}
+        None => edit
+            .text
+            .append_members(call, &format!("\"{EXTRA}\":{google}")),
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn upstream_error(
     failure: &UpstreamFailure,
     recipient: Recipient,
 ) -> Option<Response<Body>> {
-    let source = ErrorSource::of(failure)?;
+    let source = ErrorSource::of(failure, recipient.dialect)?;
     if let Some(event) = context_length_event(failure, &source, recipient) {
         return Some(event);
     }
@@ -50,7 +50,7 @@ pub(super) fn upstream_error_event(
     to: Dialect,
     place: ErrorPlace,
 ) -> Option<Bytes> {
-    let source = ErrorSource::of(failure)?;
+    let source = ErrorSource::of(failure, to)?;
     let status = upstream_status(failure, to).as_u16();
     let (_, rendered) =
         translate_reported_error(source.dialect(), to, status, &*source.error()?, place);
@@ -64,17 +64,34 @@ enum ErrorSource<'a> {
 }
 
 impl<'a> ErrorSource<'a> {
-    fn of(failure: &'a UpstreamFailure) -> Option<Self> {
+    fn of(failure: &'a UpstreamFailure, to: Dialect) -> Option<Self> {
         if is_credential_error(&failure.failure) {
             return None;
-        }
-        if let Some(reported) = &failure.reported {
-            return Some(Self::Reported(reported.dialect, &reported.error));
         }
         let response = failure.response.as_ref();
         // SDKs read the message from the body, so an error of Jackfield replaces an empty one.
         let response = response.filter(|response| !response.body.is_empty());
-        response.map(Self::Response)
+        let reported = failure.reported.as_ref();
+        let source = reported
+            .map(|reported| Self::Reported(reported.dialect, &reported.error))
+            .or_else(|| response.map(Self::Response))?;
+        (source.passes(to) || !source.blames_access(failure.failure.status)).then_some(source)
+    }
+
+    /// Whether a client of a dialect gets the provider's body.
+    fn passes(&self, to: Dialect) -> bool {
+        matches!(self, Self::Response(_)) && self.dialect() == to
+    }
+
+    /// Whether the error's class would be a 401 or 403 without such a status: the words of a provider behind a
+    /// gateway, for example. Tools would ask their users to log in.
+    fn blames_access(&self, status: Option<u16>) -> bool {
+        let class = self.error().map(|error| error.class(status));
+        let class = class.filter(|_| !matches!(status, Some(401 | 403)));
+        matches!(
+            class,
+            Some(ErrorClass::Authentication | ErrorClass::Permission)
+        )
     }
 
     fn dialect(&self) -> Dialect {
@@ -102,8 +119,7 @@ fn context_length_event(
     recipient: Recipient,
 ) -> Option<Response<Body>> {
     let to = recipient.dialect;
-    let passes = matches!(source, ErrorSource::Response(_)) && source.dialect() == to;
-    if to != Dialect::OpenaiResponses || !recipient.wants_events || passes {
+    if to != Dialect::OpenaiResponses || !recipient.wants_events || source.passes(to) {
         return None;
     }
     let status = upstream_status(failure, to).as_u16();
