@@ -190,6 +190,11 @@ async fn codex_completes_a_task_with_every_provider() {
     check_coding_tool(CodingTool::Codex).await;
 }
 
+#[tokio::test]
+async fn gemini_cli_completes_a_task_with_every_provider() {
+    check_coding_tool(CodingTool::GeminiCli).await;
+}
+
 /// A response header and the call log name the fields that the translation dropped.
 #[tokio::test]
 async fn reports_fields_dropped_in_translation() {

@@ -20,12 +20,26 @@ const TOOL_TIMEOUT: Duration = Duration::from_secs(180);
 const NOTE: &str = "written by a tool";
 
 /// A coding tool.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CodingTool {
     /// `@anthropic-ai/claude-code`, a client of Anthropic's Messages API.
     ClaudeCode,
     /// `@openai/codex`, a client of OpenAI's Responses API.
     Codex,
+    /// `@google/gemini-cli`, a client of Gemini's API.
+    GeminiCli,
+}
+
+/// One run of a tool.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ToolRun<'a> {
+    /// `http://` and an address.
+    pub(crate) origin: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) model: &'a str,
+    pub(crate) prompt: &'a str,
+    /// Whether the run continues the last session in this home folder.
+    pub(crate) resumes: bool,
 }
 
 impl CodingTool {
@@ -38,7 +52,7 @@ impl CodingTool {
         if passed { Ok(()) } else { Err(log) }
     }
 
-    /// Runs the tool to its end; returns whether it succeeded, and its whole output.
+    /// Lets the tool write the note; returns whether it succeeded, and its whole output.
     ///
     /// # Errors
     /// When it takes too long.
@@ -49,17 +63,51 @@ impl CodingTool {
         key: &str,
         model: &str,
     ) -> Result<(bool, String), String> {
+        let prompt = format!("Write the note, please. {}", self.write_call(home));
+        let run = ToolRun {
+            origin,
+            key,
+            model,
+            prompt: &prompt,
+            resumes: false,
+        };
+        self.run_prompt(home, &run).await
+    }
+
+    /// Returns the words that make the mock provider call the tool that writes the note.
+    pub(crate) fn write_call(self, home: &TempDir) -> String {
+        let path = note(home).display().to_string();
+        match self {
+            Self::ClaudeCode => mock_call("Write", &json!({ "file_path": path, "content": NOTE })),
+            Self::Codex => {
+                let command = json!({ "cmd": format!("echo '{NOTE}' > '{path}'") });
+                mock_call("exec_command", &command)
+            }
+            Self::GeminiCli => {
+                mock_call("write_file", &json!({ "file_path": path, "content": NOTE }))
+            }
+        }
+    }
+
+    /// Runs the tool to its end; returns whether it succeeded, and its whole output.
+    ///
+    /// # Errors
+    /// When it takes too long.
+    pub(crate) async fn run_prompt(
+        self,
+        home: &TempDir,
+        run: &ToolRun<'_>,
+    ) -> Result<(bool, String), String> {
         let folder = tokio::task::spawn_blocking(|| node_packages("coding_tools"));
         let modules = folder.await.unwrap().join("node_modules");
-        let note = note(home).display().to_string();
-        std::fs::create_dir_all(home.path().join("work")).unwrap();
+        std::fs::create_dir_all(work_folder(home)).unwrap();
         let mut command = match self {
-            Self::ClaudeCode => claude_code(&modules, &note, origin, key),
-            Self::Codex => codex(&modules, home, &note, origin, key),
+            Self::ClaudeCode => claude_code(&modules, run),
+            Self::Codex => codex(&modules, home, run),
+            Self::GeminiCli => gemini_cli(&modules, home, run),
         };
         command
-            .args(["--model", model])
-            .current_dir(home.path().join("work"))
+            .current_dir(work_folder(home))
             .env("HOME", home.path())
             .stdin(Stdio::null())
             .kill_on_drop(true);
@@ -76,8 +124,19 @@ impl CodingTool {
     }
 }
 
-fn note(home: &TempDir) -> PathBuf {
-    home.path().join("work/note.txt")
+/// Returns the folder that a tool works in.
+pub(crate) fn work_folder(home: &TempDir) -> PathBuf {
+    home.path().join("work")
+}
+
+/// Returns the path of the note.
+pub(crate) fn note(home: &TempDir) -> PathBuf {
+    work_folder(home).join("note.txt")
+}
+
+/// Returns the words that make the mock provider call a tool.
+pub(crate) fn mock_call(tool: &str, arguments: &Value) -> String {
+    format!("mock:call {tool} {arguments}")
 }
 
 /// Creates a command of Node without environment variables, so that it cannot use a real account.
@@ -88,44 +147,71 @@ fn node_command(script: PathBuf) -> Command {
     command
 }
 
-/// Returns a prompt that makes the mock provider call a tool.
-fn prompt(tool: &str, arguments: &Value) -> String {
-    format!("Write the note, please. mock:call {tool} {arguments}")
-}
-
-fn claude_code(modules: &Path, note: &str, origin: &str, key: &str) -> Command {
+fn claude_code(modules: &Path, run: &ToolRun<'_>) -> Command {
     let mut command = node_command(modules.join("@anthropic-ai/claude-code/cli-wrapper.cjs"));
-    let write = json!({ "file_path": note, "content": NOTE });
     command
-        .args(["-p", &prompt("Write", &write), "--allowedTools", "Write"])
-        .env("ANTHROPIC_BASE_URL", origin)
-        .env("ANTHROPIC_API_KEY", key)
+        .args(["-p", run.prompt, "--model", run.model])
+        .args(["--allowedTools", "Read,Write"])
+        .env("ANTHROPIC_BASE_URL", run.origin)
+        .env("ANTHROPIC_API_KEY", run.key)
         // With an error, the default takes minutes.
         .env("CLAUDE_CODE_MAX_RETRIES", "0")
         // The tests use the loopback only.
         .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
         .env("DISABLE_AUTOUPDATER", "1");
+    if run.resumes {
+        command.arg("--continue");
+    }
     command
 }
 
-fn codex(modules: &Path, home: &TempDir, note: &str, origin: &str, key: &str) -> Command {
+fn codex(modules: &Path, home: &TempDir, run: &ToolRun<'_>) -> Command {
     let config = format!(
         "model_provider = \"mock\"\n[analytics]\nenabled = false\n\
-         [model_providers.mock]\nname = \"mock\"\nbase_url = \"{origin}/v1\"\n\
+         [model_providers.mock]\nname = \"mock\"\nbase_url = \"{}/v1\"\n\
          env_key = \"MOCK_KEY\"\nwire_api = \"responses\"\n\
-         request_max_retries = 0\nstream_max_retries = 0\n"
+         request_max_retries = 0\nstream_max_retries = 0\n",
+        run.origin
     );
-    let folder = home.path().join(".codex");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("config.toml"), config).unwrap();
+    write_settings(home, ".codex/config.toml", &config);
     let mut command = node_command(modules.join("@openai/codex/bin/codex.js"));
-    let run = json!({ "cmd": format!("echo '{NOTE}' > '{note}'") });
     command
-        // The only command is this one, and Codex's sandbox needs rights that containers lack.
-        .args(["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"])
-        .arg(prompt("exec_command", &run))
-        .env("MOCK_KEY", key);
+        .arg("exec")
+        .args(["--skip-git-repo-check", "--model", run.model])
+        // The prompts are the tests' own, and Codex's sandbox needs rights that containers lack.
+        .arg("--dangerously-bypass-approvals-and-sandbox");
+    if run.resumes {
+        command.args(["resume", "--last"]);
+    }
+    command.arg(run.prompt).env("MOCK_KEY", run.key);
     command
+}
+
+fn gemini_cli(modules: &Path, home: &TempDir, run: &ToolRun<'_>) -> Command {
+    let settings = json!({
+        "security": { "auth": { "selectedType": "gemini-api-key" } },
+        "privacy": { "usageStatisticsEnabled": false },
+        "telemetry": { "enabled": false },
+        "general": { "enableAutoUpdate": false },
+    });
+    write_settings(home, ".gemini/settings.json", &settings.to_string());
+    let mut command = node_command(modules.join("@google/gemini-cli/bundle/gemini.js"));
+    command
+        .args(["-p", run.prompt, "--model", run.model])
+        // It asks nobody: the prompts are the tests' own, and their folder is new.
+        .args(["--yolo", "--skip-trust"])
+        .env("GEMINI_API_KEY", run.key)
+        .env("GOOGLE_GEMINI_BASE_URL", run.origin);
+    if run.resumes {
+        command.args(["--resume", "latest"]);
+    }
+    command
+}
+
+fn write_settings(home: &TempDir, name: &str, settings: &str) {
+    let path = home.path().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, settings).unwrap();
 }
 
 /// Runs a tool against the mock provider, without Jackfield.
@@ -141,7 +227,7 @@ async fn run_directly(tool: CodingTool, path: &str) {
     assert!(
         recorded
             .iter()
-            .filter(|request| request.path == path)
+            .filter(|request| request.path.starts_with(path))
             .count()
             >= 2
     );
@@ -155,4 +241,9 @@ async fn claude_code_completes_a_task() {
 #[tokio::test]
 async fn codex_completes_a_task() {
     run_directly(CodingTool::Codex, "/v1/responses").await;
+}
+
+#[tokio::test]
+async fn gemini_cli_completes_a_task() {
+    run_directly(CodingTool::GeminiCli, "/v1beta/models/mock-large").await;
 }

@@ -19,10 +19,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::HOST;
-use axum::middleware::{from_fn_with_state, Next};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use jackfield_http::serve as serve_http;
-use jackfield_mock_provider::{MockProvider, RecordedRequest};
+use jackfield_mock_provider::MockProvider;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -47,6 +47,7 @@ impl Family {
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .collect();
+        paths.retain(|path| path.extension().is_some_and(|it| it == "json"));
         paths.sort();
         let read = |path: &std::path::PathBuf| {
             let family: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
@@ -62,11 +63,16 @@ impl Family {
         paths.iter().map(read).collect()
     }
 
+    fn has_responses(&self) -> bool {
+        self.dialect == "openai-responses"
+    }
+
     /// Returns the provider of the configuration.
     fn provider(&self, proxy: SocketAddr) -> String {
         let (executor, path) = match &*self.dialect {
             "anthropic-messages" => ("anthropic", ""),
             "gemini" => ("gemini", ""),
+            "openai-chat" if self.name == "azure" => ("openai-compatible", ""),
             "openai-chat" => ("openai-compatible", "/v1"),
             "openai-responses" => ("openai", "/v1"),
             other => panic!("{}: no executor for {other}", self.name),
@@ -75,7 +81,12 @@ impl Family {
             "azure" => "    settings: { variant: azure, api-version: 2024-10-21 }\n",
             _ => "",
         };
-        let Self { name, authority, model, .. } = self;
+        let Self {
+            name,
+            authority,
+            model,
+            ..
+        } = self;
         format!(
             "  - name: {name}\n    executor: {executor}\n    base-url: \"http://{authority}{path}\"\n{settings}    \
              credentials: [ {{ id: {name}-1, api-key: key-of-{name}, proxy-url: \"http://{proxy}\" }} ]\n    \
@@ -100,13 +111,16 @@ impl Families {
         families.retain(|family| names.is_empty() || names.contains(&&*family.name));
         assert!(!families.is_empty(), "no such families: {names:?}");
         let provider = MockProvider::new([]);
-        let by_authority: BTreeMap<String, String> = families
+        let by_server: FamiliesByServer = families
             .iter()
-            .map(|family| (family.authority.clone(), family.name.clone()))
+            .map(|family| {
+                let server = (family.authority.clone(), family.has_responses());
+                (server, family.name.clone())
+            })
             .collect();
         let routes = Router::new()
             .fallback_service(provider.router())
-            .layer(from_fn_with_state(Arc::new(by_authority), to_family));
+            .layer(from_fn_with_state(Arc::new(by_server), to_family));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let proxy = tokio::spawn(async move {
@@ -120,7 +134,10 @@ impl Families {
         if !prefixes.is_empty() {
             config += "models:\n";
         }
-        for (family, prefix) in families.iter().flat_map(|it| prefixes.iter().map(move |prefix| (it, prefix))) {
+        for (family, prefix) in families
+            .iter()
+            .flat_map(|it| prefixes.iter().map(move |prefix| (it, prefix)))
+        {
             let Family { name, model, .. } = family;
             writeln!(
                 config,
@@ -129,19 +146,16 @@ impl Families {
             .unwrap();
         }
         let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
-        Self { provider, families, jackfield, proxy }
+        Self {
+            provider,
+            families,
+            jackfield,
+            proxy,
+        }
     }
 
     fn origin(&self) -> String {
         format!("http://{}", self.jackfield.address)
-    }
-
-    /// Returns what the family got, as far as the provider remembers it.
-    fn requests_to(&self, family: &str) -> Vec<RecordedRequest> {
-        let start = format!("/families/{family}/");
-        let mut requests = self.provider.requests();
-        requests.retain(|request| request.path.starts_with(&start));
-        requests
     }
 }
 
@@ -151,17 +165,25 @@ impl Drop for Families {
     }
 }
 
+/// The names of families by their authority, and by whether it is the one with OpenAI's Responses API.
+type FamiliesByServer = BTreeMap<(String, bool), String>;
+
 /// Leads a request for a family's host to the strict paths of the mock provider.
 async fn to_family(
-    State(families): State<Arc<BTreeMap<String, String>>>,
+    State(families): State<Arc<FamiliesByServer>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let host = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok());
     let authority = request.uri().authority().map(|it| it.as_str()).or(host);
-    let family = authority.and_then(|authority| families.get(authority));
-    let family = family.unwrap_or_else(|| panic!("no family for {authority:?}"));
+    let authority = authority.unwrap_or_default().to_owned();
     let path = request.uri().path_and_query().map_or("", |it| it.as_str());
+    let server = (authority, path.ends_with("/responses"));
+    let family = families.get(&server);
+    let family = family.unwrap_or_else(|| panic!("no family for {server:?}"));
     let path = format!("/families/{family}{path}");
     *request.uri_mut() = path.parse().unwrap();
     next.run(request).await

@@ -1,5 +1,5 @@
 //! Sessions that change their provider and come back, amid the calls of a tool and between them, with reasoning: raw
-//! HTTP clients of each API, between each two families of strict servers.
+//! HTTP clients of each API, between each two dialects, and between each dialect and each family of strict servers.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,6 +12,13 @@ use super::Families;
 
 /// How many sessions run at the same time.
 const SESSIONS_AT_ONCE: usize = 8;
+
+/// One family of each dialect. Each session is with at least one of them.
+const OF_EACH_DIALECT: [&str; 4] = ["claude", "gemini", "openai-chat", "openai-responses"];
+
+/// What chat clients do not use here: these servers refuse the reasoning that other servers of the dialect return, or
+/// demand it, and Jackfield changes no request that is in the provider's own dialect.
+const OWN_RULES_FOR_CHATS: [&str; 5] = ["deepseek", "groq", "kimi", "mistral", "xai"];
 
 /// A client's API.
 #[derive(Debug, Clone, Copy)]
@@ -51,9 +58,13 @@ impl Session<'_> {
     fn answer_calls(&mut self, calls: &[(String, String)]) {
         let text = "It is sunny.";
         let results = calls.iter().map(|(id, name)| match self.api {
-            ClientApi::Messages => json!({"type": "tool_result", "tool_use_id": id, "content": text}),
+            ClientApi::Messages => {
+                json!({"type": "tool_result", "tool_use_id": id, "content": text})
+            }
             ClientApi::Chat => json!({"role": "tool", "tool_call_id": id, "content": text}),
-            ClientApi::Responses => json!({"type": "function_call_output", "call_id": id, "output": text}),
+            ClientApi::Responses => {
+                json!({"type": "function_call_output", "call_id": id, "output": text})
+            }
             ClientApi::Gemini => {
                 let mut response = json!({"name": name, "response": {"output": text}});
                 // Gemini's own calls have no ids.
@@ -65,13 +76,16 @@ impl Session<'_> {
         });
         let results: Vec<Value> = results.collect();
         match self.api {
-            ClientApi::Messages => self.history.push(json!({"role": "user", "content": results})),
+            ClientApi::Messages => self
+                .history
+                .push(json!({"role": "user", "content": results})),
             ClientApi::Gemini => self.history.push(json!({"role": "user", "parts": results})),
             ClientApi::Chat | ClientApi::Responses => self.history.extend(results),
         }
     }
 
-    fn request(&self, model: &str) -> (String, Value) {
+    fn request(&self, family: &str) -> (String, Value) {
+        let model = format!("at-{family}");
         let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
         let (name, about) = ("look", "Looks out of the window.");
         let history = &self.history;
@@ -113,7 +127,7 @@ impl Session<'_> {
 
     /// Sends the session to a family, and adds its answer.
     async fn send(&mut self, family: &str) -> Result<Answer, String> {
-        let (path, body) = self.request(&format!("at-{family}"));
+        let (path, body) = self.request(family);
         let jackfield = &self.families.jackfield;
         let request = jackfield.client.post(jackfield.url(&path));
         let request = request.header("anthropic-version", "2023-06-01");
@@ -129,30 +143,44 @@ impl Session<'_> {
     fn add(&mut self, response: &Value) -> Answer {
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let mut answer = Answer { text: String::new(), calls: Vec::new() };
+        let mut answer = Answer {
+            text: String::new(),
+            calls: Vec::new(),
+        };
         match self.api {
             ClientApi::Messages => {
                 for block in list(&response["content"]) {
                     answer.text += &text(&block["text"]);
                     if block["type"] == "tool_use" {
-                        answer.calls.push((text(&block["id"]), text(&block["name"])));
+                        answer
+                            .calls
+                            .push((text(&block["id"]), text(&block["name"])));
                     }
                 }
-                self.history.push(json!({"role": "assistant", "content": response["content"]}));
+                self.history
+                    .push(json!({"role": "assistant", "content": response["content"]}));
             }
             ClientApi::Chat => {
                 let message = &response["choices"][0]["message"];
                 answer.text = text(&message["content"]);
                 for call in list(&message["tool_calls"]) {
-                    answer.calls.push((text(&call["id"]), text(&call["function"]["name"])));
+                    answer
+                        .calls
+                        .push((text(&call["id"]), text(&call["function"]["name"])));
                 }
-                self.history.push(message.clone());
+                // As the SDKs' users do, who leave out what is null.
+                let mut message = message.clone();
+                let members = message.as_object_mut().unwrap();
+                members.retain(|name, value| name == "content" || !value.is_null());
+                self.history.push(message);
             }
             ClientApi::Responses => {
                 for item in list(&response["output"]) {
                     answer.text += &text(&item["content"][0]["text"]);
                     if item["type"] == "function_call" {
-                        answer.calls.push((text(&item["call_id"]), text(&item["name"])));
+                        answer
+                            .calls
+                            .push((text(&item["call_id"]), text(&item["name"])));
                     }
                     self.history.push(item);
                 }
@@ -177,16 +205,26 @@ impl Session<'_> {
     /// A call that one family makes, and whose result another one gets.
     async fn call(&mut self, from: &str, to: &str) -> Result<(), String> {
         self.say("Look, please. mock:call look {\"city\":\"Rome\"}");
-        let asked = self.send(from).await.map_err(|error| format!("call at {from}: {error}"))?;
+        let asked = self
+            .send(from)
+            .await
+            .map_err(|error| format!("call at {from}: {error}"))?;
         if asked.calls.len() != 1 || asked.calls[0].1 != "look" {
-            return Err(format!("{from} did not call: {:?} {}", asked.calls, asked.text));
+            return Err(format!(
+                "{from} did not call: {:?} {}",
+                asked.calls, asked.text
+            ));
         }
         self.answer_calls(&asked.calls);
         let answer = self.send(to).await;
         let answer = answer.map_err(|error| format!("result of {from}'s call at {to}: {error}"))?;
         let expected = format!("key-of-{to} says: result It is sunny.");
         let passed = answer.text.starts_with(&expected);
-        if passed { Ok(()) } else { Err(format!("{to} says: {}", answer.text)) }
+        if passed {
+            Ok(())
+        } else {
+            Err(format!("{to} says: {}", answer.text))
+        }
     }
 
     /// From one family to another, and back.
@@ -197,25 +235,44 @@ impl Session<'_> {
         self.call(other, one).await?;
         self.call(one, one).await?;
         self.say("Thank you.");
-        let last = self.send(other).await.map_err(|error| format!("last at {other}: {error}"))?;
-        let passed = last.text.starts_with(&format!("key-of-{other} says: word-1"));
-        if passed { Ok(()) } else { Err(format!("{other} says: {}", last.text)) }
+        let last = self
+            .send(other)
+            .await
+            .map_err(|error| format!("last at {other}: {error}"))?;
+        let passed = last
+            .text
+            .starts_with(&format!("key-of-{other} says: word-1"));
+        if passed {
+            Ok(())
+        } else {
+            Err(format!("{other} says: {}", last.text))
+        }
     }
 }
 
 async fn check_switches(api: ClientApi) {
     let families = Arc::new(Families::start(&[], &[]).await);
     let at_once = Arc::new(Semaphore::new(SESSIONS_AT_ONCE));
-    let names: Vec<String> = families.families.iter().map(|it| it.name.clone()).collect();
+    let names = families.families.iter().map(|family| family.name.clone());
+    let is_used =
+        |name: &String| !matches!(api, ClientApi::Chat) || !OWN_RULES_FOR_CHATS.contains(&&**name);
+    let names: Vec<String> = names.filter(is_used).collect();
     let mut sessions = JoinSet::new();
     for one in &names {
-        for other in names.iter().filter(|other| *other != one) {
+        let is_first = OF_EACH_DIALECT.contains(&&**one);
+        let is_paired =
+            |other: &&String| *other != one && (is_first || OF_EACH_DIALECT.contains(&&***other));
+        for other in names.iter().filter(is_paired) {
             let (families, at_once) = (Arc::clone(&families), Arc::clone(&at_once));
             let (one, other) = (one.clone(), other.clone());
             sessions.spawn(async move {
                 let _permit = at_once.acquire().await.unwrap();
                 let history = Vec::new();
-                let mut session = Session { families: &families, api, history };
+                let mut session = Session {
+                    families: &families,
+                    api,
+                    history,
+                };
                 let outcome = session.there_and_back(&one, &other).await;
                 outcome.map_err(|error| format!("== {one} to {other}: {error}"))
             });
@@ -231,21 +288,21 @@ async fn check_switches(api: ClientApi) {
 }
 
 #[tokio::test]
-async fn anthropic_sessions_switch_between_all_families() {
+async fn anthropic_sessions_switch_between_families() {
     check_switches(ClientApi::Messages).await;
 }
 
 #[tokio::test]
-async fn chat_sessions_switch_between_all_families() {
+async fn chat_sessions_switch_between_families() {
     check_switches(ClientApi::Chat).await;
 }
 
 #[tokio::test]
-async fn gemini_sessions_switch_between_all_families() {
+async fn gemini_sessions_switch_between_families() {
     check_switches(ClientApi::Gemini).await;
 }
 
 #[tokio::test]
-async fn responses_sessions_switch_between_all_families() {
+async fn responses_sessions_switch_between_families() {
     check_switches(ClientApi::Responses).await;
 }

@@ -1,0 +1,130 @@
+//! Coding tools finish a task at each family of strict servers. They read a picture and a PDF, search for tools, apply a
+//! patch, and write a note, as far as they can.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::Families;
+use crate::coding_tools::{CodingTool, ToolRun, mock_call, note, work_folder};
+
+/// How many tools run at the same time: each one starts in a second of CPU time or two.
+const TOOLS_AT_ONCE: usize = 3;
+
+/// A picture of one pixel.
+const PNG: [u8; 70] = [
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52,
+    0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x06, 0x00, 0x00, 0x00, 0x1f, 0x15, 0xc4,
+    0x89, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x44, 0x41, 0x54, 0x78, 0xda, 0x63, 0x64, 0x60, 0xf8, 0x5f,
+    0x0f, 0x00, 0x02, 0x87, 0x01, 0x80, 0xeb, 0x47, 0xba, 0x92, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45,
+    0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
+];
+
+const PDF: &str = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n\
+    2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
+    3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n";
+
+/// The patch that Codex applies.
+const PATCH: &str = "*** Begin Patch\n*** Add File: added.txt\n+added\n*** End Patch\n";
+
+/// Writes the files that tools read, and returns a prompt for all of the tool's calls.
+pub(super) fn prepare(tool: CodingTool, home: &TempDir) -> String {
+    let folder = work_folder(home);
+    std::fs::create_dir_all(&folder).unwrap();
+    let (picture, document) = (folder.join("picture.png"), folder.join("document.pdf"));
+    std::fs::write(&picture, PNG).unwrap();
+    std::fs::write(&document, PDF).unwrap();
+    let mut calls = vec![tool.write_call(home)];
+    match tool {
+        CodingTool::ClaudeCode => {
+            calls.push(mock_call("Read", &json!({ "file_path": picture })));
+            calls.push(mock_call("Read", &json!({ "file_path": document })));
+            calls.push(mock_call(
+                "ToolSearch",
+                &json!({ "query": "select:WebFetch" }),
+            ));
+        }
+        CodingTool::Codex => {
+            calls.push(mock_call("apply_patch", &json!({ "input": PATCH })));
+            calls.push(mock_call("view_image", &json!({ "path": picture })));
+            calls.push(mock_call(
+                "tool_search",
+                &json!({ "query": "agent", "limit": 2 }),
+            ));
+        }
+        CodingTool::GeminiCli => {
+            calls.push(mock_call("read_file", &json!({ "file_path": picture })));
+            calls.push(mock_call("read_file", &json!({ "file_path": document })));
+        }
+    }
+    format!("Do it, please. {}", calls.join(" "))
+}
+
+/// Runs a tool at a family.
+async fn run(
+    tool: CodingTool,
+    families: &Families,
+    model: &str,
+    family: &str,
+) -> Result<(), String> {
+    let home = tempfile::tempdir().unwrap();
+    let prompt = prepare(tool, &home);
+    let run = ToolRun {
+        origin: &families.origin(),
+        key: "any",
+        model: &format!("{model}-{family}"),
+        prompt: &prompt,
+        resumes: false,
+    };
+    let (succeeded, log) = tool.run_prompt(&home, &run).await?;
+    let is_written = note(&home).exists();
+    let is_patched = tool != CodingTool::Codex || work_folder(&home).join("added.txt").exists();
+    let passed = succeeded && is_written && is_patched && log.contains("says: result");
+    if passed {
+        Ok(())
+    } else {
+        Err(format!(
+            "succeeded: {succeeded}, written: {is_written}, patched: {is_patched}\n{log}"
+        ))
+    }
+}
+
+async fn check_tool(tool: CodingTool, model: &'static str) {
+    let families = Arc::new(Families::start(&[], &[model]).await);
+    let at_once = Arc::new(Semaphore::new(TOOLS_AT_ONCE));
+    let mut runs = JoinSet::new();
+    for family in families.families.clone() {
+        let (families, at_once) = (Arc::clone(&families), Arc::clone(&at_once));
+        runs.spawn(async move {
+            let _permit = at_once.acquire().await.unwrap();
+            let outcome = run(tool, &families, model, &family.name).await;
+            outcome.map_err(|error| format!("== {}: {error}", family.name))
+        });
+    }
+    let mut failures = String::new();
+    while let Some(outcome) = runs.join_next().await {
+        if let Err(error) = outcome.unwrap() {
+            writeln!(failures, "{error}").unwrap();
+        }
+    }
+    assert!(failures.is_empty(), "{tool:?}\n{failures}");
+}
+
+#[tokio::test]
+async fn claude_code_works_with_all_families() {
+    check_tool(CodingTool::ClaudeCode, "claude-opus-4-8").await;
+}
+
+#[tokio::test]
+async fn codex_works_with_all_families() {
+    check_tool(CodingTool::Codex, "gpt-5.5").await;
+}
+
+#[tokio::test]
+async fn gemini_cli_works_with_all_families() {
+    check_tool(CodingTool::GeminiCli, "gemini-2.5-pro").await;
+}
