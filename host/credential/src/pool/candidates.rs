@@ -191,10 +191,14 @@ impl Pool {
         for (until, entry) in cooling.take(TRIAL_SCAN_MAX) {
             let mut at = until;
             if let Some(trial) = self.trial_of(entry, query, &health) {
-                if trial.at <= now && self.has_capacity(entry) {
+                if trial.at > now {
+                    at = at.min(trial.at);
+                } else if self.has_capacity(entry) {
                     return Ok(name_index.to_trial(entry));
+                } else {
+                    // Never now: a call that may not begin now would come back at once, again and again.
+                    at = at.min(now + SITE_TRIALS);
                 }
-                at = at.min(trial.at.max(now));
                 if trial.gated {
                     gated.push(entry.member.slot);
                 }

@@ -40,6 +40,23 @@ fn an_undecided_trial_holds_up_the_next_for_five_seconds() {
 }
 
 #[test]
+fn a_trial_that_lacks_capacity_is_due_later_and_not_now() {
+    let limited = Credential {
+        in_flight_max: NonZeroU32::new(1),
+        ..credential("a")
+    };
+    let mut pool = pool(vec![limited]);
+    let first = begin(&mut pool, who(1, 1), 0);
+    settle(&mut pool, first, 403, 100);
+    // While few clients fail, an undecided trial does not hold up the next one; the credential's limit does.
+    let hung = begin(&mut pool, who(3, 1), 1_100);
+    assert_eq!(trial_at(&mut pool, who(4, 1), 2_500), None);
+    assert_eq!(retry_at(&mut pool, who(4, 1), 2_500), Some(3_500));
+    settle(&mut pool, hung, 403, 2_600);
+    assert!(trial_at(&mut pool, who(4, 1), 3_500).is_some());
+}
+
+#[test]
 fn a_refused_credential_is_tried_each_half_minute() {
     // Four clients have failed: with fewer, trials wait only for those of the site. Of the many that wait, the
     // first one has five seconds to come back.
