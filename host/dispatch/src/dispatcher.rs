@@ -268,7 +268,7 @@ impl Dispatcher {
                 ms: millis(wait),
             });
             sleep(wait).await;
-            progress.next_round(wait);
+            self.go_on(context, progress, wait);
         }
     }
 
@@ -289,7 +289,7 @@ impl Dispatcher {
             };
             let credential = Arc::clone(lease.credential());
             let slot = lease.slot();
-            progress.begin_attempt(&credential.provider, slot);
+            progress.begin_attempt(&credential, slot);
             let tried = match self.attempt(context, lease, progress).await {
                 Err(AttemptError::NeedsRefresh(stale)) => {
                     self.retry_after_refresh(context, *stale, progress).await
@@ -304,7 +304,7 @@ impl Dispatcher {
                 Err(AttemptError::Fatal(error)) => return Err(*error),
                 Err(AttemptError::Upstream(failure)) => failure,
                 Err(AttemptError::Incompatible(error)) => {
-                    progress.tried.pop();
+                    progress.take_back(slot);
                     progress.add_incompatible(slot, error);
                     if self.no_other_executor(context, progress) {
                         return Ok(Round::Exhausted(None));
@@ -321,7 +321,7 @@ impl Dispatcher {
                 budgeted.failed();
             }
             if self.cools(context, slot, &failure.failure) {
-                progress.record_cooldown(slot, &credential);
+                progress.record_cooldown(slot);
             }
             progress.record_failure(&credential.provider, slot, failure);
         }
@@ -333,9 +333,10 @@ impl Dispatcher {
         context: &Arc<CallContext>,
         progress: &mut Progress,
     ) -> Result<NextLease<'_>, CallError> {
-        let limit = context.snapshot.retry.max_credentials as usize;
+        let limit = context.snapshot.retry.max_credentials;
+        let rounds = self.rounds(context);
         loop {
-            if limit != 0 && progress.tried.len() >= limit {
+            if progress.is_full(limit, rounds) {
                 return Ok(NextLease::None(self.untried(context, progress).err()));
             }
             let excluded = progress.excluded();
@@ -388,8 +389,8 @@ impl Dispatcher {
         let context = &self.with_current_snapshot(context, &lease);
         let number = progress.attempts;
         let (excluded, round) = (progress.excluded().into_owned(), progress.round);
-        let limit = context.snapshot.retry.max_credentials as usize;
-        let may_try_others = limit == 0 || progress.tried.len() < limit;
+        let limit = context.snapshot.retry.max_credentials;
+        let may_try_others = !progress.is_full(limit, self.rounds(context));
         let others = || may_try_others && self.picker.has_candidate(context, &excluded, round);
         let terms = AttemptTerms {
             number,

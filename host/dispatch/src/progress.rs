@@ -10,18 +10,24 @@ use crate::negotiation::TranslationCache;
 
 /// The progress of one call.
 pub(crate) struct Progress {
-    /// The number of the round, from 1.
+    /// The number of the round, from 1. A round begins when a credential that was tried may be tried again.
     pub(crate) round: u32,
-    /// Waits between the rounds so far.
+    /// The waits for cooldowns so far, in all.
     pub(crate) waited: Duration,
     /// Attempts so far, over all rounds and models.
     pub(crate) attempts: u32,
-    /// Credentials that were tried in this round.
+    /// Credentials that were tried, and that this round does not try again.
     pub(crate) tried: Vec<Slot>,
+    /// The credentials that received an attempt of this call for the model.
+    counts: Vec<AttemptCount>,
+    /// Attempts in this round.
+    in_round: u32,
     /// Credentials that this round does not try, because a retry budget refused it.
     pub(crate) refused: Vec<Slot>,
     /// The only credential, if the connection of the call's only attempt failed: it is tried once more.
     pub(crate) repeated: Option<Slot>,
+    /// True once a credential was repeated.
+    pub(crate) has_repeated: bool,
     /// Credentials whose tokens were refreshed in this call. Once is enough.
     pub(crate) refreshed: Vec<Slot>,
     /// The last failure.
@@ -31,8 +37,8 @@ pub(crate) struct Progress {
     pub(crate) unattributed: Vec<PriorFailure>,
     /// True while all failures of this round were transport errors.
     pub(crate) only_transport: bool,
-    /// The credentials that cool since they failed in this round.
-    pub(crate) cooled: Vec<Cooled>,
+    /// The credentials that cool since they failed.
+    cooled: Vec<Slot>,
     /// The providers that received an attempt of this call.
     providers: Vec<TriedProvider>,
     /// Credentials with an incompatible executor.
@@ -43,10 +49,11 @@ pub(crate) struct Progress {
     pub(crate) translations: TranslationCache,
 }
 
-/// A credential that failed, and cools.
+/// How often a credential was tried: once in each of its rounds at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cooled {
-    pub(crate) slot: Slot,
+struct AttemptCount {
+    slot: Slot,
+    attempts: u32,
     /// The credential's own number of rounds.
     rounds: Option<u32>,
 }
@@ -79,8 +86,11 @@ impl Progress {
             waited: Duration::ZERO,
             attempts: 0,
             tried: Vec::new(),
+            counts: Vec::new(),
+            in_round: 0,
             refused: Vec::new(),
             repeated: None,
+            has_repeated: false,
             refreshed: Vec::new(),
             last: None,
             unattributed: Vec::new(),
@@ -93,32 +103,59 @@ impl Progress {
         }
     }
 
-    /// Begins a round after a wait, in which every compatible credential may be tried again. A round
-    /// without an attempt does not count.
-    pub(crate) fn next_round(&mut self, waited: Duration) {
-        self.waited += waited;
-        self.round += u32::from(!self.is_idle());
+    /// Goes on after a wait. If the cooldown of a credential is over that failed in this call, the next
+    /// round begins, in which each one that is `available` again may be tried again, as often as there
+    /// are rounds. Otherwise the round goes on with the credentials that it has not tried. `rounds` is the
+    /// number of rounds of credentials that define none, and `most` the largest number of all.
+    pub(crate) fn go_on(&mut self, rounds: u32, most: u32, available: impl Fn(Slot) -> bool) {
+        self.refused.clear();
         self.repeated = None;
+        let is_back = |slot: Slot| self.has_rounds_left(slot, rounds) && available(slot);
+        if !self.cooled.iter().any(|&slot| is_back(slot)) {
+            return;
+        }
+        let (back, tried): (Vec<Slot>, Vec<Slot>) =
+            self.tried.iter().partition(|&&slot| is_back(slot));
+        self.cooled.retain(|slot| !back.contains(slot));
+        self.tried = tried;
+        self.round = (self.round + 1).min(most);
         self.clear_round();
-    }
-
-    /// True if the round has made no attempt.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.tried.is_empty()
     }
 
     /// Tries the only credential once more in the same round.
     pub(crate) fn repeat(&mut self, slot: Slot) {
         self.repeated = Some(slot);
+        self.has_repeated = true;
+        self.tried.clear();
+        self.counts.clear();
+        self.cooled.clear();
+        self.refused.clear();
         self.clear_round();
     }
 
     fn clear_round(&mut self) {
-        self.tried.clear();
-        self.refused.clear();
-        self.cooled.clear();
+        self.in_round = 0;
         self.unattributed.clear();
         self.only_transport = true;
+    }
+
+    /// True if a credential may be tried again; `rounds` is the number of rounds of credentials that define
+    /// none.
+    fn has_rounds_left(&self, slot: Slot, rounds: u32) -> bool {
+        let count = self.counts.iter().find(|one| one.slot == slot);
+        count.is_none_or(|one| one.attempts < one.rounds.unwrap_or(rounds))
+    }
+
+    /// True if no further credential may be tried in this round, or in the call; `limit` is the most for a
+    /// round, and 0 is no limit.
+    pub(crate) fn is_full(&self, limit: u32, rounds: u32) -> bool {
+        limit != 0 && (self.in_round >= limit || self.is_spent(limit, rounds))
+    }
+
+    /// True if no further attempt may be made in the call.
+    pub(crate) fn is_spent(&self, limit: u32, rounds: u32) -> bool {
+        let attempts: u32 = self.counts.iter().map(|one| one.attempts).sum();
+        limit != 0 && attempts >= limit.saturating_mul(rounds)
     }
 
     /// Begins with another model: resets everything but the number of attempts and the translations.
@@ -160,8 +197,18 @@ impl Progress {
     }
 
     /// Records that an attempt begins.
-    pub(crate) fn begin_attempt(&mut self, provider: &ProviderName, slot: Slot) {
+    pub(crate) fn begin_attempt(&mut self, credential: &Credential, slot: Slot) {
+        let provider = &credential.provider;
         self.tried.push(slot);
+        self.in_round += 1;
+        match self.counts.iter_mut().find(|one| one.slot == slot) {
+            Some(one) => one.attempts += 1,
+            None => self.counts.push(AttemptCount {
+                slot,
+                attempts: 1,
+                rounds: credential.rounds,
+            }),
+        }
         let known = self.providers.iter_mut().find(|one| one.name == *provider);
         match known {
             Some(tried) if tried.slots.contains(&slot) => {}
@@ -197,19 +244,24 @@ impl Progress {
     }
 
     /// Records that a credential cools since it failed.
-    pub(crate) fn record_cooldown(&mut self, slot: Slot, credential: &Credential) {
-        self.cooled.push(Cooled {
-            slot,
-            rounds: credential.rounds,
-        });
+    pub(crate) fn record_cooldown(&mut self, slot: Slot) {
+        self.cooled.push(slot);
     }
 
-    /// The credentials that cool since they failed in this round, and take part in the next one;
-    /// `rounds` is the number of rounds of credentials that define none.
+    /// The credentials that cool since they failed, and may be tried again; `rounds` is the number of rounds
+    /// of credentials that define none.
     pub(crate) fn cooled_for_next_round(&self, rounds: u32) -> impl Iterator<Item = Slot> {
-        let next = self.round + 1;
-        let takes_part = move |one: &&Cooled| one.rounds.unwrap_or(rounds) >= next;
-        self.cooled.iter().filter(takes_part).map(|one| one.slot)
+        let cooled = self.cooled.iter().copied();
+        cooled.filter(move |&slot| self.has_rounds_left(slot, rounds))
+    }
+
+    /// Takes back an attempt that sent nothing, because its executor was incompatible.
+    pub(crate) fn take_back(&mut self, slot: Slot) {
+        self.tried.retain(|&tried| tried != slot);
+        self.in_round = self.in_round.saturating_sub(1);
+        if let Some(one) = self.counts.iter_mut().find(|one| one.slot == slot) {
+            one.attempts = one.attempts.saturating_sub(1);
+        }
     }
 }
 

@@ -28,12 +28,14 @@ pub(super) enum NextRound {
 }
 
 impl Dispatcher {
-    /// Returns what follows after a round: a round after the cooldown that ends first, if that is soon
-    /// enough.
+    /// Returns what follows when no untried credential is left that is available: a wait for the cooldown that
+    /// ends first, if that is soon enough.
     ///
-    /// Only credentials that the next round may try count. Failures without a cooldown are not tried again,
-    /// because nothing has changed. The exception is a transport error of the only attempt: without one
-    /// more attempt, each reset connection would fail a call that has one credential.
+    /// If that is the one of a credential that failed in this call, another round begins then: each is tried once
+    /// in each of its rounds. If it is one of another credential, which may be tried then or has its trial, the
+    /// round goes on: a credential that works is not missed because others used up the rounds. Failures without
+    /// a cooldown are not tried again, because nothing has changed. The exception is a transport error of the only
+    /// attempt: without one more attempt, each reset connection would fail a call that has one credential.
     pub(super) fn next_round(
         &self,
         context: &CallContext,
@@ -45,14 +47,9 @@ impl Dispatcher {
             return NextRound::Never;
         }
         let retry = &context.snapshot.retry;
-        let rounds = match context.pinned {
-            // The operator wants to see what this credential does now.
-            Some(_) => 1,
-            None => retry.rounds.max(self.auth().rounds_max().unwrap_or(0)),
-        };
         if let [only] = progress.tried[..]
             && progress.round == 1
-            && progress.repeated.is_none()
+            && !progress.has_repeated
             // Not while another one cools that may be tried soon.
             && unavailable.is_some_and(Unavailable::all_tried)
             && progress.only_transport
@@ -60,44 +57,97 @@ impl Dispatcher {
         {
             return NextRound::Repeat(only);
         }
-        // A call that found nothing to try goes on waiting, up to `max_wait` in all.
-        let is_idle = progress.is_idle() && rounds > 1;
-        if progress.round >= rounds && !is_idle {
+        let rounds = self.rounds(context);
+        if rounds <= 1 {
             return NextRound::Never;
         }
         let now = self.clock().now();
+        let tried = match progress.is_spent(retry.max_credentials, rounds) {
+            true => None,
+            false => self.tried_available_at(context, progress, now),
+        };
+        let tried = tried.map(|at| self.with_jitter(at.saturating_since(now), retry.max_wait));
+        let tried = tried.filter(|&wait| wait <= retry.max_wait);
+        let untried = match progress.is_full(retry.max_credentials, rounds) {
+            true => None,
+            false => self.untried_available_at(context, progress, unavailable, now),
+        };
+        let untried = untried.map(|wait| wait.max(WAIT_MIN));
+        // All waits of a call for others take no longer than one for its own.
+        let untried = untried.filter(|&wait| progress.waited + wait <= retry.max_wait);
+        let wait = tried.into_iter().chain(untried).min();
+        match wait.filter(|&wait| Instant::now() + wait < context.call.deadline) {
+            Some(wait) => NextRound::After(wait),
+            None => NextRound::Never,
+        }
+    }
+
+    /// Returns the number of rounds of the call.
+    pub(super) fn rounds(&self, context: &CallContext) -> u32 {
+        match context.pinned {
+            // The operator wants to see what this credential does now.
+            Some(_) => 1,
+            None => {
+                let rounds = context.snapshot.retry.rounds;
+                rounds.max(self.auth().rounds_max().unwrap_or(0))
+            }
+        }
+    }
+
+    /// Returns when the first of the credentials is available that cool since they failed in this call.
+    fn tried_available_at(
+        &self,
+        context: &CallContext,
+        progress: &Progress,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let cooled = progress.cooled_for_next_round(context.snapshot.retry.rounds);
+        let available_at = |slot| self.auth().available_at(slot, &context.query(), now);
+        cooled.filter_map(available_at).min()
+    }
+
+    /// Returns the wait until the first of the credentials may be tried that the call has not tried. Only the
+    /// end of a limit has jitter: at the end of a guess, requests that no provider accepts would otherwise come
+    /// before the others, and prolong it.
+    fn untried_available_at(
+        &self,
+        context: &CallContext,
+        progress: &Progress,
+        unavailable: Option<&Unavailable>,
+        now: Timestamp,
+    ) -> Option<Duration> {
         let excluded = progress.excluded();
         let query = CandidateQuery {
             tried: &excluded,
-            round: (progress.round + 1).min(rounds),
+            round: (progress.round + 1).min(self.rounds(context)),
             failed: &progress.unattributed,
             ..context.query()
         };
-        let tried = progress
-            .cooled_for_next_round(retry.rounds)
-            .filter_map(|slot| self.auth().available_at(slot, &query, now));
-        let untried = match self.auth().candidates(&query, now) {
+        match self.auth().candidates(&query, now) {
             // It became possible meanwhile to try one that cools.
-            Ok(candidates) if candidates.is_trial() => Some(now),
-            // The round ended before it came to these.
-            Ok(_) => None,
-            Err(unavailable) => retry_at(&unavailable, now),
-        };
-        let Some(retry_at) = tried.chain(untried).min() else {
-            return NextRound::Never;
-        };
-        let wait = self.with_jitter(retry_at.saturating_since(now), retry.max_wait);
-        let waited = if is_idle {
-            progress.waited
-        } else {
-            Duration::ZERO
-        };
-        let in_time =
-            waited + wait <= retry.max_wait && Instant::now() + wait < context.call.deadline;
-        match in_time {
-            true => NextRound::After(wait),
-            false => NextRound::Never,
+            Ok(candidates) if candidates.is_trial() => Some(Duration::ZERO),
+            // One became available meanwhile, unless the call ended its round before it came to these.
+            Ok(_) => unavailable.map(|_| Duration::ZERO),
+            Err(unavailable) => {
+                let wait = retry_at(&unavailable, now)?.saturating_since(now);
+                let first = unavailable.reasons().and_then(|reasons| reasons.first);
+                match first.is_none_or(|first| first.class == CoolingClass::Limit) {
+                    true => Some(self.with_jitter(wait, context.snapshot.retry.max_wait)),
+                    false => Some(wait),
+                }
+            }
         }
+    }
+
+    /// Goes on after a wait, with a further round if a credential is available again that was tried.
+    pub(super) fn go_on(&self, context: &CallContext, progress: &mut Progress, waited: Duration) {
+        let now = self.clock().now();
+        let rounds = context.snapshot.retry.rounds;
+        progress.waited += waited;
+        progress.go_on(rounds, self.rounds(context), |slot| {
+            let available_at = self.auth().available_at(slot, &context.query(), now);
+            available_at.is_some_and(|at| at <= now)
+        });
     }
 
     /// Adds up to a quarter to a wait, so that calls that failed at the same time do not retry at the same
@@ -209,6 +259,10 @@ fn retry_at(unavailable: &Unavailable, now: Timestamp) -> Option<Timestamp> {
         }
     }
 }
+
+/// The shortest wait for a credential that cools: another call may take the trial that this one waits for, and would
+/// otherwise be overtaken in a busy loop.
+const WAIT_MIN: Duration = Duration::from_millis(50);
 
 /// The longest wait for a credential that is refused or lacks the model: the first guess of their
 /// cooldowns. A refusal that lasts longer is probably true, and waiting calls would only hide it.
