@@ -403,7 +403,7 @@ impl World {
         let (world, story) = (&state.trace[0], state.trace[begin..end].join("\n"));
         let count = state.violations.len();
         let others = state.violations.iter().skip(1).take(OTHERS_MAX);
-        let others = others.map(|other| other.chars().take(OTHER_CHARS_MAX).collect());
+        let others = others.map(|other| other.chars().take(OTHER_CHARS_MAX).collect::<String>());
         let others: Vec<String> = others.collect();
         let others = others.join("\n");
         format!(
