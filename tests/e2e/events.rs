@@ -67,6 +67,8 @@ async fn streams_credential_events() {
         (name.as_str(), &health["credential"]),
         ("health", &json!("mock-key-a"))
     );
+    assert_eq!(health["change"]["place"], "account");
+    assert_eq!(health["change"]["endpoint"], Value::Null);
     assert_eq!(health["change"]["from"]["state"], "ready");
     assert_eq!(health["change"]["to"]["state"], "cooling");
     let (name, result) = &seen[1];

@@ -214,7 +214,9 @@ fn health_change(change: &HealthChange, at: Timestamp) -> types::HealthChange {
     // At the time of the event: when a slow reader gets it, a cooldown in it may be over.
     let of = |state: &Health| health(&HealthStatus::of(state, at));
     types::HealthChange {
+        place: change.place.label().to_owned(),
         model: change.model.as_ref().map(ToString::to_string),
+        endpoint: change.place.endpoint().map(|of| of.label().to_owned()),
         from: of(&change.from),
         to: of(&change.to),
     }
@@ -223,3 +225,6 @@ fn health_change(change: &HealthChange, at: Timestamp) -> types::HealthChange {
 fn millis(at: Option<Timestamp>) -> Option<u64> {
     at.map(Timestamp::as_millis)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_credential::{
-    Attempt, Availability, Credential, CredentialId, Effects, HealthChange, HealthPlace,
-    HealthRecord, ModelKey, Outcome, Renewal, Timestamp,
+    Attempt, Availability, Credential, CredentialId, Effects, Endpoint, HealthChange, HealthRecord,
+    ModelKey, Outcome, Renewal, Timestamp,
 };
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -272,13 +272,8 @@ impl Inner {
 fn log(change: &HealthChange, now: Timestamp) {
     let credential = change.credential.as_str();
     let model = change.model.as_ref().map(ModelKey::as_str);
-    let (what, endpoint) = match change.place {
-        HealthPlace::Account => ("account", None),
-        HealthPlace::Model => ("model", None),
-        HealthPlace::Lane(endpoint) => ("lane", Some(endpoint.label())),
-        HealthPlace::SiteLane(endpoint) => ("site", Some(endpoint.label())),
-        HealthPlace::Way => ("way", None),
-    };
+    let what = change.place.label();
+    let endpoint = change.place.endpoint().map(Endpoint::label);
     match (change.to.availability(now), change.to.cause()) {
         (Availability::Cooling { until }, Some(cause)) => tracing::info!(
             credential,

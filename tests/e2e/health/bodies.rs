@@ -126,7 +126,8 @@ async fn decompression_is_bounded() {
     let response = request.send_bytes(&jackfield, bomb).await;
     assert_eq!(response.status, 413, "{}", response.summary());
     let grown = jackfield.resident_kib().saturating_sub(before);
-    assert!(grown < 300 << 10, "the memory grew by {grown} KiB");
+    // It is refused before any of it is stored: the window, and the buffers of the decoder.
+    assert!(grown < 64 << 10, "the memory grew by {grown} KiB");
     let response = request
         .send_bytes(&jackfield, b"{\"model\":\"m1\"}".to_vec())
         .await;

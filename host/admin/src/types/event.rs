@@ -96,8 +96,14 @@ pub enum RefreshResult {
 /// A change of a health.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthChange {
-    /// The provider's name of the model; `null` for the whole credential.
+    /// Whose health it is: `account`, `model`, `lane` (an endpoint of a model), `site` (an endpoint of a model
+    /// at the base URL, with all its credentials) or `way` (the base URL through the proxy).
+    pub place: String,
+    /// The provider's name of the model; `null` for an account and a way.
     pub model: Option<String>,
+    /// The endpoint of a lane and a site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// The health before.
     pub from: Health,
     /// The health now.

@@ -103,6 +103,25 @@ pub enum HealthPlace {
 }
 
 impl HealthPlace {
+    /// Returns the word used in logs and in the admin API.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Model => "model",
+            Self::Lane(_) => "lane",
+            Self::SiteLane(_) => "site",
+            Self::Way => "way",
+        }
+    }
+
+    /// Returns the endpoint; `None` if it is about all of them.
+    pub fn endpoint(self) -> Option<Endpoint> {
+        match self {
+            Self::Lane(endpoint) | Self::SiteLane(endpoint) => Some(endpoint),
+            Self::Account | Self::Model | Self::Way => None,
+        }
+    }
+
     /// True if it outlasts a restart. The others are found out again.
     pub fn is_stored(self) -> bool {
         matches!(self, Self::Account | Self::Model)

@@ -43,6 +43,9 @@ pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<ContentCoding>, String>
 /// Decodes a body. `codings` are in the order in which they were applied. It takes up to some hundred
 /// milliseconds for a large body, so it must not run on a thread that serves calls.
 ///
+/// The body is decoded twice, the first time only for its length: a buffer that grows takes up to four times
+/// the memory of the body while it is copied, and a body that is too large should take none.
+///
 /// # Errors
 /// When the body is invalid, or a step of the decoding has more than `bytes_max` bytes.
 pub(super) fn decode(
@@ -50,18 +53,29 @@ pub(super) fn decode(
     codings: &[ContentCoding],
     bytes_max: usize,
 ) -> Result<Bytes, DecodeError> {
+    let length = read_decoded(encoded, codings, bytes_max, |reader| {
+        io::copy(reader, &mut io::sink())
+    })?;
+    // The length is at most the limit.
+    let mut decoded = Vec::with_capacity(usize::try_from(length).unwrap_or(bytes_max));
+    read_decoded(encoded, codings, bytes_max, |reader| {
+        reader.read_to_end(&mut decoded)
+    })?;
+    Ok(Bytes::from(decoded))
+}
+
+fn read_decoded<T>(
+    encoded: &[u8],
+    codings: &[ContentCoding],
+    bytes_max: usize,
+    read: impl FnOnce(&mut dyn Read) -> io::Result<T>,
+) -> Result<T, DecodeError> {
     let too_large = AtomicBool::new(false);
-    let mut decoded = Vec::new();
-    let result = layers(encoded, codings, bytes_max, &too_large)
-        .and_then(|mut reader| reader.read_to_end(&mut decoded));
+    let result =
+        layers(encoded, codings, bytes_max, &too_large).and_then(|mut reader| read(&mut *reader));
     match result {
         _ if too_large.load(Ordering::Relaxed) => Err(DecodeError::TooLarge),
-        Ok(_) => {
-            // A long stream holds the body, so it must not hold the spare capacity as well.
-            decoded.shrink_to_fit();
-            Ok(Bytes::from(decoded))
-        }
-        Err(error) => Err(DecodeError::Invalid(error.to_string())),
+        result => result.map_err(|error| DecodeError::Invalid(error.to_string())),
     }
 }
 

@@ -40,6 +40,23 @@ fn an_undecided_trial_holds_up_the_next_for_five_seconds() {
 }
 
 #[test]
+fn a_trial_that_lacks_capacity_is_due_later_and_not_now() {
+    let limited = Credential {
+        in_flight_max: NonZeroU32::new(1),
+        ..credential("a")
+    };
+    let mut pool = pool(vec![limited]);
+    let first = begin(&mut pool, who(1, 1), 0);
+    settle(&mut pool, first, 403, 100);
+    // While few clients fail, an undecided trial does not hold up the next one; the credential's limit does.
+    let hung = begin(&mut pool, who(3, 1), 1_100);
+    assert_eq!(trial_at(&mut pool, who(4, 1), 2_500), None);
+    assert_eq!(retry_at(&mut pool, who(4, 1), 2_500), Some(3_500));
+    settle(&mut pool, hung, 403, 2_600);
+    assert!(trial_at(&mut pool, who(4, 1), 3_500).is_some());
+}
+
+#[test]
 fn a_refused_credential_is_tried_each_half_minute() {
     // Four clients have failed: with fewer, trials wait only for those of the site. Of the many that wait, the
     // first one has five seconds to come back.
@@ -146,6 +163,68 @@ fn two_clients_take_turns() {
     assert!(turns.len() >= 15, "{turns:?}");
     let alternate = turns.windows(2).all(|pair| pair[0] != pair[1]);
     assert!(alternate, "{turns:?}");
+}
+
+#[test]
+fn failures_in_an_outage_are_no_evidence_for_a_refusal_after_it() {
+    let mut pool = failing(503);
+    for (client, now) in [(3, 1_100), (4, 2_100), (5, 3_100)] {
+        run_for(&mut pool, who(client, 1), 503, now);
+    }
+    // The outage is over, and one client's request is refused.
+    run_for(&mut pool, who(6, 1), 404, 4_100);
+    let trial = begin(&mut pool, who(3, 2), 4_200);
+    assert!(trial.is_probe(), "only one client was refused");
+    pool.settle(trial, &Outcome::Success, None, at(4_300));
+    assert_eq!(pool.ids("gpt", &[], at(4_300)), Ok(vec!["a".to_owned()]));
+}
+
+#[test]
+fn a_trial_that_fails_otherwise_does_not_use_up_the_half_minute() {
+    let mut pool = failing(401);
+    for (client, now) in [(3, 1_100), (4, 2_100)] {
+        run_for(&mut pool, who(client, 1), 401, now);
+    }
+    assert_eq!(retry_at(&mut pool, who(5, 1), 3_000), Some(32_100));
+    let trial = begin(&mut pool, who(5, 1), 32_100);
+    pool.settle(trial, &failed(Scope::Request, 400), None, at(32_200));
+    assert_eq!(retry_at(&mut pool, who(1, 5), 32_200), Some(33_100));
+}
+
+#[test]
+fn clients_that_wait_take_turns_and_those_that_were_served_come_first() {
+    let mut pool = pool(vec![credential("a")]);
+    let (regular, fails) = (50, [1, 2, 3, 4]);
+    let served = begin(&mut pool, who(regular, 1), 0);
+    pool.settle(served, &Outcome::Success, None, at(0));
+    let failures = fails.map(|client| begin(&mut pool, who(client, 1), 100));
+    for attempt in failures {
+        settle(&mut pool, attempt, 503, 200);
+    }
+    let trial = begin(&mut pool, who(10, 1), 300);
+    settle(&mut pool, trial, 503, 400);
+    // In this order, but the requests of the third one have been served.
+    for (client, now) in [(11, 500), (12, 600), (regular, 700)] {
+        let retry_at = retry_at(&mut pool, who(client, 2), now);
+        assert!([Some(1_300), Some(1_600)].contains(&retry_at), "{client}");
+    }
+    for client in [10, 12, 11] {
+        assert_eq!(trial_at(&mut pool, who(client, 3), 1_300), None, "{client}");
+        assert_eq!(retry_at(&mut pool, who(client, 3), 1_300), Some(1_600));
+    }
+    let trial = begin(&mut pool, who(regular, 3), 1_310);
+    settle(&mut pool, trial, 503, 1_400);
+    assert_eq!(
+        trial_at(&mut pool, who(12, 3), 2_310),
+        None,
+        "the other was first"
+    );
+    let trial = begin(&mut pool, who(11, 3), 2_310);
+    settle(&mut pool, trial, 503, 2_400);
+    // The first one does not come, so another one gets its trial.
+    assert_eq!(trial_at(&mut pool, who(10, 3), 3_320), None);
+    let trial = begin(&mut pool, who(10, 3), 3_610);
+    settle(&mut pool, trial, 503, 3_700);
 }
 
 #[test]
