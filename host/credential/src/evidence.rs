@@ -121,11 +121,6 @@ impl Failing {
         failed.any(|failed| failed.requester == requester)
     }
 
-    /// Returns when a request last failed with this class.
-    pub(crate) fn last(&self, class: CoolingClass) -> Option<Timestamp> {
-        self.of_class(class).next_back().map(|failed| failed.at)
-    }
-
     /// Returns when a client's last request failed with this class.
     pub(crate) fn last_of(&self, client: u64, class: CoolingClass) -> Option<Timestamp> {
         let of_client = self.of_class(class).rev();

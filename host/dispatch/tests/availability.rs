@@ -3,8 +3,8 @@
 //! seconds. The other clients must be served whenever a credential works, and tokens are refreshed
 //! no more often than their lifetime requires.
 //!
-//! A failing seed is in the message. The environment variable `AVAILABILITY_SEEDS` sets how many
-//! seeds are run, from 0; the default is [`SEEDS_DEFAULT`].
+//! The environment variable `AVAILABILITY_SEEDS` sets how many fresh seeds are run, and `AVAILABILITY_FIRST` the
+//! first of them; by default it is random.
 
 mod clients;
 mod network;
@@ -12,44 +12,44 @@ mod timeline;
 mod tokens;
 mod world;
 
+use std::ops::Range;
+
+use rand::RngExt;
+
 use crate::stage::run_paused;
 
-/// One call in so many may fail. A call that meets what is really down in all of its rounds, while up to three
-/// clients send poison, has had no turn at the credential that works; 150 seeds had 13 in 10,000.
-const UNSERVED_PART: u64 = 250;
+/// Seeds of every run: each one found a call that was not served although a credential worked.
+const SEEDS: [u64; 8] = [15, 19, 47, 57, 77, 86, 97, 104];
 
-/// Seeds of an ordinary run. Each simulates twenty minutes.
-const SEEDS_DEFAULT: u64 = 24;
+/// Fresh seeds of every run. Each simulates twenty minutes, in about a second.
+const FRESH: u64 = 8;
 
 #[test]
 fn other_clients_are_served_while_a_credential_works() {
-    let seeds = std::env::var("AVAILABILITY_SEEDS").ok();
-    let seeds = seeds.map_or(SEEDS_DEFAULT, |seeds| seeds.parse().unwrap());
-    let first = std::env::var("AVAILABILITY_FIRST").map_or(0, |seed| seed.parse().unwrap());
-    let outcomes = (first..first + seeds).map(|seed| world::Outcome {
-        trace: Vec::new(),
-        ..run_paused(world::run(seed))
-    });
-    let outcomes: Vec<world::Outcome> = outcomes.collect();
-    let calls: u64 = outcomes.iter().map(|outcome| outcome.calls).sum();
-    let unserved: u64 = outcomes.iter().map(|outcome| outcome.unserved).sum();
-    let reports = outcomes.into_iter().map(|outcome| outcome.report);
-    let reports: Vec<String> = reports.filter(|report| !report.is_empty()).collect();
-    let summary = format!(
-        "{unserved} of {calls} calls were not served although a credential worked, in {} of {seeds} seeds",
-        reports.len(),
-    );
-    println!("{summary}");
-    assert!(
-        unserved <= calls / UNSERVED_PART && !reports.iter().any(|report| is_other(report)),
-        "{summary}:\n{}",
-        reports.join("\n\n")
-    );
+    check(SEEDS);
 }
 
-/// Whether a broken promise is another one than that of a call.
-fn is_other(report: &str) -> bool {
-    report.contains("leases are open") || report.contains("refreshes")
+/// A failing seed is in the message: add it to [`SEEDS`].
+#[test]
+fn other_clients_are_served_with_fresh_seeds() {
+    let seeds = |name: &str| std::env::var(name).ok().map(|value| value.parse().unwrap());
+    let first = seeds("AVAILABILITY_FIRST").unwrap_or_else(|| rand::rng().random_range(0..1 << 32));
+    let fresh: Range<u64> = first..first + seeds("AVAILABILITY_SEEDS").unwrap_or(FRESH);
+    check(fresh);
+}
+
+fn check(seeds: impl IntoIterator<Item = u64>) {
+    let (mut count, mut calls, mut unserved, mut reports) = (0, 0, 0, Vec::new());
+    for seed in seeds {
+        let outcome = run_paused(world::run(seed));
+        count += 1;
+        calls += outcome.calls;
+        unserved += outcome.unserved;
+        reports.extend(Some(outcome.report).filter(|report| !report.is_empty()));
+    }
+    let failing = reports.len();
+    println!("{unserved} of {calls} calls were not served, {failing} of {count} seeds failed");
+    assert!(reports.is_empty(), "{}", reports.join("\n\n"));
 }
 
 #[test]

@@ -195,12 +195,16 @@ impl Pool {
         // The first one that becomes available, with when it does, and the gates in its way.
         let mut first: Option<(Timestamp, &IndexEntry)> = None;
         let mut gated = Vec::new();
+        let mut next: Option<((bool, Option<Timestamp>), &IndexEntry)> = None;
         let cooling = name_index.cooling(query.endpoint, &exclusions);
         for (until, entry) in cooling.take(TRIAL_SCAN_MAX) {
             let mut at = until;
             if let Some(trial) = self.trial_of(entry, query, &health) {
                 if trial.at <= now && self.has_capacity(entry) {
-                    return Ok(name_index.to_trial(entry));
+                    let rank = self.trial_rank(entry, query, &health);
+                    if next.is_none_or(|(least, _)| rank < least) {
+                        next = Some((rank, entry));
+                    }
                 }
                 at = at.min(trial.at.max(now));
                 if trial.gated {
@@ -210,6 +214,9 @@ impl Pool {
             if first.is_none_or(|(first, _)| at < first) {
                 first = Some((at, entry));
             }
+        }
+        if let Some((_, entry)) = next {
+            return Ok(name_index.to_trial(entry));
         }
         let mut reasons = name_index.reasons(query.endpoint, &exclusions);
         reasons.retry_at = first.map(|(at, _)| at);
@@ -255,6 +262,30 @@ impl Pool {
         live.is_some_and(|live| !live.is_busy() && !self.providers.is_full(live.provider))
     }
 
+    /// Ranks a credential among those that may be tried: first come those that cool only for others of
+    /// their site, and then those whose last failure is the oldest, so that one that fails for long does not
+    /// use up the trials of the others.
+    fn trial_rank(
+        &self,
+        entry: &IndexEntry,
+        query: &CandidateQuery<'_>,
+        health: &HealthReader<'_>,
+    ) -> (bool, Option<Timestamp>) {
+        let Some(live) = self.slots.live(entry.member.slot) else {
+            return (true, None);
+        };
+        let model = live.models.get(entry.member.model as usize);
+        let lane = model.and_then(|model| model.lane(query.endpoint));
+        let healths = [
+            Some(&live.account),
+            model.map(|model| &model.health),
+            lane.map(|lane| lane.health()),
+        ];
+        let mut healths = healths.into_iter().flatten();
+        let cools = healths.any(|own| own.open_window(health.now).is_some());
+        (cools, live.last_failure.as_ref().map(|failure| failure.at))
+    }
+
     fn trial_of(
         &self,
         entry: &IndexEntry,
@@ -282,8 +313,8 @@ pub(super) struct TrialTime {
 /// trial, and its client tries again only after the interval. While all failures behind the windows
 /// are one other client's, and no limit, nothing is known against this call: it does not wait for
 /// other trials. Otherwise the trials of a site are a second apart, and clients that wait take turns.
-/// Once many have failed, a window of a longer interval is tried when as long has passed since its last
-/// failure, and an undecided trial holds up the next one.
+/// Once many have failed, a window of a longer interval is tried when as long has passed since it was
+/// opened or prolonged, and an undecided trial holds up the next one.
 pub(super) fn trial_time(
     live: &Live,
     model: u32,
@@ -327,8 +358,7 @@ pub(super) fn trial_time(
         others = others.max(of_layer);
         if of_layer == Others::Many && pause > SITE_TRIALS {
             interval = interval.max(pause);
-            let last = layer.failing.last(window.class);
-            gate = last.map_or(gate, |failed| gate.max(failed + pause));
+            gate = gate.max(window.since + pause);
         }
     }
     if others > Others::One {

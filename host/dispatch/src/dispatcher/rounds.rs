@@ -72,10 +72,7 @@ impl Dispatcher {
             true => None,
             false => self.untried_available_at(context, progress, unavailable, now),
         };
-        let untried = untried.map(|at| {
-            let wait = self.with_jitter(at.saturating_since(now), retry.max_wait);
-            wait.max(WAIT_MIN)
-        });
+        let untried = untried.map(|wait| wait.max(WAIT_MIN));
         // All waits of a call for others take no longer than one for its own.
         let untried = untried.filter(|&wait| progress.waited + wait <= retry.max_wait);
         let wait = tried.into_iter().chain(untried).min();
@@ -109,14 +106,16 @@ impl Dispatcher {
         cooled.filter_map(available_at).min()
     }
 
-    /// Returns when the first of the credentials may be tried that the call has not tried.
+    /// Returns the wait until the first of the credentials may be tried that the call has not tried. Only the
+    /// end of a limit has jitter: at the end of a guess, requests that no provider accepts would otherwise come
+    /// before the others, and prolong it.
     fn untried_available_at(
         &self,
         context: &CallContext,
         progress: &Progress,
         unavailable: Option<&Unavailable>,
         now: Timestamp,
-    ) -> Option<Timestamp> {
+    ) -> Option<Duration> {
         let excluded = progress.excluded();
         let query = CandidateQuery {
             tried: &excluded,
@@ -126,10 +125,17 @@ impl Dispatcher {
         };
         match self.auth().candidates(&query, now) {
             // It became possible meanwhile to try one that cools.
-            Ok(candidates) if candidates.is_trial() => Some(now),
+            Ok(candidates) if candidates.is_trial() => Some(Duration::ZERO),
             // One became available meanwhile, unless the call ended its round before it came to these.
-            Ok(_) => unavailable.map(|_| now),
-            Err(unavailable) => retry_at(&unavailable, now),
+            Ok(_) => unavailable.map(|_| Duration::ZERO),
+            Err(unavailable) => {
+                let wait = retry_at(&unavailable, now)?.saturating_since(now);
+                let first = unavailable.reasons().and_then(|reasons| reasons.first);
+                match first.is_none_or(|first| first.class == CoolingClass::Limit) {
+                    true => Some(self.with_jitter(wait, context.snapshot.retry.max_wait)),
+                    false => Some(wait),
+                }
+            }
         }
     }
 

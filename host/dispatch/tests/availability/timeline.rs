@@ -64,27 +64,29 @@ impl Timeline {
     }
 
     /// Returns whether it worked from `begin` to `end`, and the effects of what failed before
-    /// were over: see [`Fault::grace_ms`].
-    pub(super) fn worked(&self, begin: u64, end: u64) -> bool {
+    /// were over: see [`Fault::grace_ms`]. `credentials` share the trials.
+    pub(super) fn worked(&self, credentials: u64, begin: u64, end: u64) -> bool {
         let starts_and_ends = self.phases.iter().zip(self.phases.iter().skip(1));
         let faults =
             starts_and_ends.filter(|((from, fault), _)| *fault != Fault::None && *from <= end);
         faults
             .into_iter()
-            .all(|((_, fault), (ended, _))| ended + fault.grace_ms() <= begin)
+            .all(|((_, fault), (ended, _))| ended + fault.grace_ms(credentials) <= begin)
     }
 }
 
 impl Fault {
-    /// Returns how long after its end a call may still fail, in milliseconds. The guesses of outages
-    /// heal by a trial each second, those of a refused credential by one in 30 s, and clients whose own
-    /// requests fail take turns with the others.
-    pub(super) fn grace_ms(self) -> u64 {
+    /// Returns how long after its end a call may still fail, in milliseconds, by the rules of trials. One a second
+    /// of a provider over all of its `credentials`, and one that hangs holds up the next for five. A refused
+    /// credential has one in 30 s, and the client whose turn it is has five to come back.
+    pub(super) fn grace_ms(self, credentials: u64) -> u64 {
+        let trials = 1_000 * credentials + 5_000;
         match self {
             Self::None => 0,
-            Self::Status(401..=404) => 130_000,
+            Self::Status(401..=404) => 30_000 + 5_000 + trials,
+            // The hint is in whole seconds.
             Self::Limited => 1_000,
-            Self::Status(_) | Self::Reset | Self::Empty | Self::Hang | Self::Unreachable => 8_000,
+            Self::Status(_) | Self::Reset | Self::Empty | Self::Hang | Self::Unreachable => trials,
         }
     }
 }

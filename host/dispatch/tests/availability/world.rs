@@ -30,6 +30,9 @@ pub(super) const DURATION_MS: u64 = 20 * 60 * 1_000;
 /// Deadline of a call.
 pub(super) const TOTAL: Duration = Duration::from_secs(180);
 
+/// The last part of a longer call in which a credential must have worked, in milliseconds.
+const LAST_MS: u64 = 5_000;
+
 /// Clients whose requests no provider accepts: more than the clients that a lane takes for a few, together
 /// with one whose requests really failed.
 const POISONERS_MAX: u32 = 3;
@@ -299,14 +302,18 @@ impl World {
         }
     }
 
-    /// Returns a credential that worked, with all that it needs, from `begin` to `end`.
+    /// Returns a credential that worked, with all that it needs, when a call from `begin` to `end` gave up: during
+    /// the call, or in its last seconds if it was longer.
     pub(super) fn working_credential(&self, begin: u64, end: u64) -> Option<&str> {
+        let begin = begin.max(end.saturating_sub(LAST_MS));
         let works = |account: &Account| {
-            account.timeline.worked(begin, end)
-                && self.providers[account.provider].worked(begin, end)
+            let of_provider = |other: &&Account| other.provider == account.provider;
+            let count = self.accounts.values().filter(of_provider).count() as u64;
+            account.timeline.worked(count, begin, end)
+                && self.providers[account.provider].worked(count, begin, end)
                 && account
                     .proxy
-                    .is_none_or(|proxy| self.proxies[proxy].worked(begin, end))
+                    .is_none_or(|proxy| self.proxies[proxy].worked(count, begin, end))
                 && (account.life_ms.is_none() || self.endpoint_worked(begin, end))
         };
         let working = self.accounts.iter().find(|(_, account)| works(account));
@@ -315,7 +322,7 @@ impl World {
 
     /// After a failure a refresh is tried again after at most a minute, changed by a fifth.
     fn endpoint_worked(&self, begin: u64, end: u64) -> bool {
-        self.endpoint.worked(begin.saturating_sub(75_000), end)
+        self.endpoint.worked(0, begin.saturating_sub(75_000), end)
     }
 
     /// A token is not refreshed before half of its life has passed, except after a 401.
@@ -389,6 +396,12 @@ impl World {
         let begin = end.saturating_sub(TRACE_LINES_MAX).max(1);
         let (world, story) = (&state.trace[0], state.trace[begin..end].join("\n"));
         let count = state.violations.len();
+        let all: Vec<String> = state
+            .violations
+            .iter()
+            .map(|v| format!("ALL {seed} {}", &v[..v.len().min(1500)]))
+            .collect();
+        let story = format!("{story}\n{}", all.join("\n"));
         format!("seed {seed}: {count} broken promises, the first: {first}\n{world}\n{story}")
     }
 }

@@ -149,6 +149,68 @@ fn two_clients_take_turns() {
 }
 
 #[test]
+fn failures_in_an_outage_are_no_evidence_for_a_refusal_after_it() {
+    let mut pool = failing(503);
+    for (client, now) in [(3, 1_100), (4, 2_100), (5, 3_100)] {
+        run_for(&mut pool, who(client, 1), 503, now);
+    }
+    // The outage is over, and one client's request is refused.
+    run_for(&mut pool, who(6, 1), 404, 4_100);
+    let trial = begin(&mut pool, who(3, 2), 4_200);
+    assert!(trial.is_probe(), "only one client was refused");
+    pool.settle(trial, &Outcome::Success, None, at(4_300));
+    assert_eq!(pool.ids("gpt", &[], at(4_300)), Ok(vec!["a".to_owned()]));
+}
+
+#[test]
+fn a_trial_that_fails_otherwise_does_not_use_up_the_half_minute() {
+    let mut pool = failing(401);
+    for (client, now) in [(3, 1_100), (4, 2_100)] {
+        run_for(&mut pool, who(client, 1), 401, now);
+    }
+    assert_eq!(retry_at(&mut pool, who(5, 1), 3_000), Some(32_100));
+    let trial = begin(&mut pool, who(5, 1), 32_100);
+    pool.settle(trial, &failed(Scope::Request, 400), None, at(32_200));
+    assert_eq!(retry_at(&mut pool, who(1, 5), 32_200), Some(33_100));
+}
+
+#[test]
+fn clients_that_wait_take_turns_and_those_that_were_served_come_first() {
+    let mut pool = pool(vec![credential("a")]);
+    let (regular, fails) = (50, [1, 2, 3, 4]);
+    let served = begin(&mut pool, who(regular, 1), 0);
+    pool.settle(served, &Outcome::Success, None, at(0));
+    let failures = fails.map(|client| begin(&mut pool, who(client, 1), 100));
+    for attempt in failures {
+        settle(&mut pool, attempt, 503, 200);
+    }
+    let trial = begin(&mut pool, who(10, 1), 300);
+    settle(&mut pool, trial, 503, 400);
+    // In this order, but the requests of the third one have been served.
+    for (client, now) in [(11, 500), (12, 600), (regular, 700)] {
+        let retry_at = retry_at(&mut pool, who(client, 2), now);
+        assert!([Some(1_300), Some(1_600)].contains(&retry_at), "{client}");
+    }
+    for client in [10, 12, 11] {
+        assert_eq!(trial_at(&mut pool, who(client, 3), 1_300), None, "{client}");
+        assert_eq!(retry_at(&mut pool, who(client, 3), 1_300), Some(1_600));
+    }
+    let trial = begin(&mut pool, who(regular, 3), 1_310);
+    settle(&mut pool, trial, 503, 1_400);
+    assert_eq!(
+        trial_at(&mut pool, who(12, 3), 2_310),
+        None,
+        "the other was first"
+    );
+    let trial = begin(&mut pool, who(11, 3), 2_310);
+    settle(&mut pool, trial, 503, 2_400);
+    // The first one does not come, so another one gets its trial.
+    assert_eq!(trial_at(&mut pool, who(10, 3), 3_320), None);
+    let trial = begin(&mut pool, who(10, 3), 3_610);
+    settle(&mut pool, trial, 503, 3_700);
+}
+
+#[test]
 fn a_site_is_tried_once_a_second_over_all_models() {
     let serves = |number: usize| served(&format!("m{number}"), &[&*format!("n{number}")]);
     let mut pool = pool(vec![Credential {
