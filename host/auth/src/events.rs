@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jackfield_credential::{
     CredentialId, HealthChange, ModelKey, Outcome, ProviderName, Timestamp,
@@ -88,12 +89,15 @@ pub trait Hook: Send + Sync {
 /// The hooks, and the channel of subscribers.
 pub(crate) struct Hooks {
     hooks: RwLock<Vec<Arc<dyn Hook>>>,
+    /// True once there is a hook. Every attempt asks, and without a lock that costs less.
+    hooked: AtomicBool,
     events: broadcast::Sender<Arc<Event>>,
 }
 
 impl Hooks {
     pub(crate) fn new(hooks: Vec<Arc<dyn Hook>>) -> Self {
         Self {
+            hooked: AtomicBool::new(!hooks.is_empty()),
             hooks: RwLock::new(hooks),
             events: broadcast::Sender::new(EVENTS_BUFFERED_MAX),
         }
@@ -101,6 +105,7 @@ impl Hooks {
 
     pub(crate) fn add(&self, hook: Arc<dyn Hook>) {
         self.hooks.write().push(hook);
+        self.hooked.store(true, Ordering::Release);
     }
 
     pub(crate) fn subscribe(&self) -> Events {
@@ -109,7 +114,7 @@ impl Hooks {
 
     /// True if there is a hook or a subscriber; otherwise the event need not be built.
     pub(crate) fn has_subscribers(&self) -> bool {
-        self.events.receiver_count() > 0 || !self.hooks.read().is_empty()
+        self.hooked.load(Ordering::Acquire) || self.events.receiver_count() > 0
     }
 
     pub(crate) fn emit(&self, event: Event) {
