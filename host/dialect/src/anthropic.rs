@@ -8,6 +8,7 @@ mod reasoning;
 mod request;
 mod response;
 mod stream;
+mod strict_schema;
 mod token_count;
 mod tools;
 mod usage;
