@@ -7,6 +7,7 @@ mod case;
 mod credential;
 #[cfg(feature = "demo")]
 mod demo;
+mod explain;
 mod plugins;
 mod reload;
 mod serve;
@@ -80,6 +81,9 @@ enum ConfigCommand {
     Check {
         /// The configuration.
         file: PathBuf,
+        /// Print what each provider takes for each model, and where that is from.
+        #[arg(long)]
+        explain: bool,
     },
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
@@ -132,12 +136,15 @@ async fn run(command: Command) -> ExitCode {
         },
         #[cfg(feature = "demo")]
         Command::Demo { exit, listen } => ended(demo::run(listen, exit).await),
-        Command::Config(ConfigCommand::Check { file }) => match load(&file) {
+        Command::Config(ConfigCommand::Check { file, explain }) => match load(&file) {
             Ok(config) => {
                 for warning in &config.warnings {
                     terminal::eprint(&format!("warning: {warning}"));
                 }
                 print(&format!("{}: {}", file.display(), config_summary(&config)));
+                if explain {
+                    return ended(explain::explain(&config).await);
+                }
                 ExitCode::SUCCESS
             }
             Err(code) => code,

@@ -127,7 +127,9 @@ impl<'a> Prepared<'a> {
             }
         };
         // These replace the warnings of an earlier attempt, which may have lost more.
-        context.trace.warnings(negotiated.warnings());
+        context
+            .trace
+            .translation(negotiated.warnings(), negotiated.trait_rows());
         let plan_context = Context {
             operation: call.operation.name(),
             dialect: negotiated.upstream_dialect().name(),

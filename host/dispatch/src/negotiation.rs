@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jackfield_dialect::ir::{TranslationError, Warning};
+use jackfield_dialect::traits::ResolvedTraits;
 use jackfield_dialect::{Dialect, TranslatedRequest};
 
 use crate::call::{Call, Operation};
@@ -31,6 +32,8 @@ pub(crate) struct NegotiatedCall {
     /// The same body without signatures that the provider would refuse; `None` if it has none.
     cleaned: Option<Arc<CleanedBody>>,
     recorder: SignatureRecorder,
+    /// By which the body was translated.
+    traits: Option<Arc<ResolvedTraits>>,
     /// In seconds since the Unix epoch.
     created: u64,
 }
@@ -107,9 +110,11 @@ impl NegotiatedCall {
         } else {
             (own, None)
         };
+        let translated = upstream_dialect != own;
         Ok(Self {
             call: Arc::clone(call),
             upstream_dialect,
+            traits: translated.then(|| traits.of(upstream_dialect, &model.name)),
             model: model.name,
             rewritten,
             cleaned: None,
@@ -158,6 +163,11 @@ impl NegotiatedCall {
     /// Returns the recorder for the signatures of the response.
     pub(crate) fn recorder(&self) -> &SignatureRecorder {
         &self.recorder
+    }
+
+    /// Returns the rows of traits by which the body was translated.
+    pub(crate) fn trait_rows(&self) -> &[String] {
+        self.traits.as_deref().map_or(&[], |traits| &traits.rows)
     }
 
     /// Returns the translation of the response of a call for content, for a response in another form than

@@ -27,6 +27,9 @@ pub struct RequestRecord {
     pub principal: Arc<str>,
     /// Whether the client requested a stream.
     pub stream: bool,
+    /// The rows of traits by which the request was translated, the least specific first. Empty where it was not
+    /// translated.
+    pub traits: Vec<String>,
     /// Parts of the request that the provider's dialect cannot express.
     pub warnings: Vec<WarningRecord>,
     /// Token usage, if the provider reported it.
