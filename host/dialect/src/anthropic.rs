@@ -9,6 +9,7 @@ mod request;
 mod response;
 mod signatures;
 mod stream;
+mod strict_schema;
 mod token_count;
 mod tools;
 mod usage;

@@ -13,7 +13,7 @@ pub use rows::{TraitRow, TraitSource, parse_rows, rows, servers};
 pub use values::{
     ContentForm, EffortWord, FirstTurn, LastTurn, NameAlphabet, Pictures, ReasoningMember,
     ReasoningRequest, ReasoningReturn, ResponseFormats, SamplingMembers, SystemMessages,
-    TokenLimitMember, ToolChoiceWords,
+    ThinkingForm, ThinkingOff, TokenLimitMember, ToolChoiceWords,
 };
 
 use serde::{Deserialize, Serialize};
@@ -161,6 +161,16 @@ traits! {
     user_chars_min: u16 = 1;
     /// The most characters of `user`; longer ones become a digest.
     user_chars_max: u16 = 64;
+    /// How a request of Anthropic's or Gemini's API says how much the model thinks.
+    thinking: ThinkingForm = ThinkingForm::Unknown;
+    /// How thinking is switched off.
+    thinking_off: ThinkingOff = ThinkingOff::Off;
+    /// The fewest tokens of a budget for thinking, unless it is off.
+    thinking_budget_min: u32 = 0;
+    /// The most tokens of a budget for thinking.
+    thinking_budget_max: u32 = 32_768;
+    /// Whether an effort may be less than low.
+    effort_minimal: bool = true;
 }
 
 impl Traits {

@@ -1,16 +1,17 @@
 //! Reasoning, and the format of the response: the API has both in one member, `output_config`.
 
 mod format;
-pub(super) mod model_rules;
 pub(super) mod suffix;
+
+use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use crate::anthropic::reasoning::model_rules::ModelRules;
 use crate::ir::{
     Effort, Format, ObjectReader, Part, Reasoning, Request, Role, TranslationError,
     TranslationReport, loss,
 };
+use crate::traits::{ThinkingForm, ThinkingOff, Traits};
 
 /// Decodes `thinking`, `output_config` and its predecessor `output_format`.
 pub(super) fn decode(
@@ -110,10 +111,10 @@ pub(super) struct ThinkingConstraints {
 }
 
 impl ThinkingPlan {
-    /// The plan for a request to a model with these rules.
+    /// The plan for a request to a model with these traits.
     pub(super) fn for_request(
         request: &Request,
-        rules: ModelRules,
+        traits: &Traits,
         report: &mut TranslationReport,
     ) -> Self {
         let Some(reasoning) = request.reasoning else {
@@ -124,14 +125,14 @@ impl ThinkingPlan {
             is_mid_tool_use: is_mid_tool_use(request),
             tokens_max: request.sampling.tokens_max,
         };
-        Self::new(reasoning, setting, rules, report)
+        Self::new(reasoning, setting, traits, report)
     }
 
-    /// The plan for a model with these rules, within the constraints.
+    /// The plan for a model with these traits, within the constraints.
     pub(super) fn new(
         reasoning: Reasoning,
         setting: ThinkingConstraints,
-        rules: ModelRules,
+        traits: &Traits,
         report: &mut TranslationReport,
     ) -> Self {
         let off = match reasoning.budget_tokens {
@@ -139,10 +140,7 @@ impl ThinkingPlan {
             None => reasoning.effort == Some(Effort::None),
         };
         if off {
-            return Self {
-                thinking: Some(json!({"type": "disabled"})),
-                ..Self::default()
-            };
+            return Self::least(traits, report);
         }
         if setting.is_forced {
             report.warn(
@@ -152,11 +150,42 @@ impl ThinkingPlan {
             return Self::default();
         }
         let is_unspecified = reasoning.effort.is_none() && reasoning.budget_tokens.is_none();
-        let adaptive = rules.adaptive.unwrap_or(is_unspecified);
-        if adaptive && (reasoning.budget_tokens.is_none() || !rules.budget) {
+        let adaptive = match traits.thinking {
+            ThinkingForm::Budget => false,
+            ThinkingForm::Effort => true,
+            ThinkingForm::Either => reasoning.budget_tokens.is_none(),
+            ThinkingForm::Unknown => is_unspecified,
+        };
+        if adaptive {
             return Self::adaptive(reasoning, report);
         }
-        Self::budgeted(setting, reasoning, rules, report)
+        Self::budgeted(setting, reasoning, traits, report)
+    }
+
+    /// The plan for a request without thinking.
+    fn least(traits: &Traits, report: &mut TranslationReport) -> Self {
+        let (kind, what, effort) = match traits.thinking_off {
+            ThinkingOff::Off => ("disabled", None, None),
+            ThinkingOff::BetweenTools => (
+                "between_tools",
+                Some("changed: the model may write notes between tool calls"),
+                None,
+            ),
+            ThinkingOff::Never => (
+                "adaptive",
+                Some("changed: to low, since the model always thinks"),
+                Some("low"),
+            ),
+        };
+        if let Some(what) = what {
+            report.warn(loss::EFFORT, what);
+        }
+        Self {
+            thinking: Some(json!({"type": kind})),
+            enabled: traits.thinking_off != ThinkingOff::Off,
+            effort,
+            ..Self::default()
+        }
     }
 
     fn adaptive(reasoning: Reasoning, report: &mut TranslationReport) -> Self {
@@ -180,7 +209,7 @@ impl ThinkingPlan {
     fn budgeted(
         setting: ThinkingConstraints,
         reasoning: Reasoning,
-        rules: ModelRules,
+        traits: &Traits,
         report: &mut TranslationReport,
     ) -> Self {
         if setting.is_mid_tool_use {
@@ -213,7 +242,9 @@ impl ThinkingPlan {
         if reasoning.shown == Some(false) {
             thinking["display"] = "omitted".into();
         }
-        let effort = reasoning.effort.filter(|_| rules.adaptive == Some(true));
+        let effort = reasoning
+            .effort
+            .filter(|_| traits.thinking == ThinkingForm::Either);
         Self {
             thinking: Some(thinking),
             enabled: true,
@@ -235,7 +266,7 @@ impl ThinkingPlan {
         format: &Format,
         body: &mut Map<String, Value>,
         report: &mut TranslationReport,
-    ) -> Option<&'static str> {
+    ) -> Option<Cow<'static, str>> {
         if let Some(thinking) = self.thinking {
             body.insert("thinking".to_owned(), thinking);
         }

@@ -28,7 +28,15 @@ fn read(body: &Value) -> (Result<Request, TranslationError>, Vec<(String, String
 /// Encodes a request. Returns the warnings too, each with its field and text.
 fn write(request: &Request) -> (Result<Value, TranslationError>, Vec<(String, String)>) {
     let mut report = TranslationReport::default();
-    let written = encode_request(request, &Traits::everything(), &mut report);
+    let written = encode_request(
+        request,
+        &Traits::built_in(
+            crate::Dialect::AnthropicMessages,
+            "api.anthropic.com",
+            &request.model,
+        ),
+        &mut report,
+    );
     let written = written.map(|body| serde_json::from_slice(&body).unwrap());
     (written, warnings_of(&report))
 }

@@ -12,10 +12,10 @@ impl TokenCount for AnthropicTokenCount {
     fn encode_request(
         &self,
         request: &Request,
-        _traits: &Traits,
+        traits: &Traits,
         report: &mut TranslationReport,
     ) -> Result<Vec<u8>, TranslationError> {
-        super::request::encode::encode_count_body(request, report)
+        super::request::encode::encode_count_body(request, traits, report)
     }
 
     fn decode_response(&self, body: &[u8]) -> Option<u64> {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::anthropic::request::cache_control;
+use crate::anthropic::strict_schema::{self, SchemaChange};
 use crate::ir::{
     ObjectReader, Part, Request, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport,
     loss,
@@ -86,7 +87,7 @@ pub(super) fn encode(
         .tools
         .iter()
         .filter(offered)
-        .map(encode_tool)
+        .map(|tool| encode_tool(tool, report))
         .collect();
     if tools.is_empty() {
         let called = placeholder_tools(request);
@@ -109,7 +110,7 @@ pub(super) fn encode(
     }
 }
 
-fn encode_tool(tool: &Tool) -> Value {
+fn encode_tool(tool: &Tool, report: &mut TranslationReport) -> Value {
     let mut written = json!({"name": tool.name});
     if let Some(description) = tool.description.as_ref().filter(|text| !text.is_empty()) {
         written["description"] = description.as_str().into();
@@ -130,7 +131,15 @@ fn encode_tool(tool: &Tool) -> Value {
     };
     // False is the default, and older servers do not know the member.
     if tool.strict == Some(true) {
-        written["strict"] = true.into();
+        match strict_schema::restrict(&mut written["input_schema"]) {
+            None => report.warn("tools.strict", "dropped: the schema refers to itself"),
+            Some(change) => {
+                if change == SchemaChange::Described {
+                    report.warn("tools.parameters", loss::BOUNDS_DESCRIBED);
+                }
+                written["strict"] = true.into();
+            }
+        }
     }
     written
 }

@@ -15,10 +15,10 @@ impl TokenCount for GeminiTokenCount {
     fn encode_request(
         &self,
         request: &Request,
-        _traits: &Traits,
+        traits: &Traits,
         report: &mut TranslationReport,
     ) -> Result<Vec<u8>, TranslationError> {
-        let mut body = encode::body(request, report)?;
+        let mut body = encode::body(request, traits, report)?;
         // The configuration changes no count, and the API rejects parts of it here.
         body.remove("generationConfig");
         if body.len() == 1 {

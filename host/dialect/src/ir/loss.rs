@@ -26,12 +26,6 @@ pub(crate) const DETAIL: &str = "image_url.detail";
 /// The reasoning effort.
 pub(crate) const EFFORT: &str = "reasoning_effort";
 
-/// A conversation that begins with the assistant's turn, for APIs that require a user's turn before it.
-pub(crate) const FIRST_TURN: &str = "messages";
-pub(crate) const FIRST_TURN_ADDED: &str = "changed: a user's turn was added before the first one";
-/// The text of the added turn.
-pub(crate) const FIRST_USER_TEXT: &str = "(The conversation begins with your words.)";
-
 /// Instructions inside of the conversation.
 pub(crate) const INSTRUCTIONS: &str = "messages.system";
 pub(crate) const INSTRUCTIONS_MOVED: &str =
@@ -59,6 +53,7 @@ pub(crate) const TOOL_RESULT: &str = "tool_result";
 
 /// A first turn of the user that the client did not send.
 pub(crate) const FIRST_USER_ADDED: &str = "changed: a user's turn was added before the first one";
+pub(crate) const FIRST_USER_TEXT: &str = "(The conversation begins with your words.)";
 
 /// Instructions inside of the conversation, at a provider that takes them only before it.
 pub(crate) const INSTRUCTIONS_IN_USER_TURN: &str =

@@ -20,10 +20,10 @@ pub struct ResponseContext {
     pub include_usage: bool,
     /// The names of the custom tools.
     pub custom_tools: Vec<String>,
-    /// The names of tools that the provider got in another form.
-    pub tool_names: ToolNames,
     /// As [`Request::client_tools`].
     pub client_tools: BTreeMap<String, ClientTool>,
+    /// The names of tools that the provider got in another form.
+    pub tool_names: ToolNames,
     /// As [`Request::echo`].
     pub echo: Map<String, Value>,
 }
@@ -40,8 +40,8 @@ impl ResponseContext {
             model: request.model.clone(),
             include_usage: request.include_usage,
             custom_tools: custom_tools.map(|tool| tool.name.clone()).collect(),
-            tool_names: ToolNames::default(),
             client_tools: request.client_tools.clone(),
+            tool_names: ToolNames::default(),
             echo: request.echo.clone(),
         }
     }

@@ -77,6 +77,8 @@ static ROWS: LazyLock<Vec<TraitRow>> = LazyLock::new(|| {
 /// One file for each vendor.
 pub(super) const FILES: &[&str] = &[
     include_str!("rows/dialects.json"),
+    include_str!("rows/anthropic.json"),
+    include_str!("rows/gemini.json"),
     include_str!("rows/openai.json"),
     include_str!("rows/deepseek.json"),
     include_str!("rows/hosts.json"),

@@ -173,4 +173,26 @@ values! {
         /// A user's, or the result of a tool.
         User,
     }
+
+    /// How a request of Anthropic's or Gemini's API says how much the model thinks.
+    ThinkingForm {
+        /// By a budget in tokens.
+        Budget,
+        /// By an effort.
+        Effort,
+        /// By a budget or an effort.
+        Either,
+        /// Not known: a budget, and the model's own choice where the request has neither.
+        Unknown,
+    }
+
+    /// How thinking is switched off.
+    ThinkingOff {
+        /// By `between_tools`, which leaves short notes between tool calls.
+        BetweenTools,
+        /// Not at all. The least effort or budget is sent in its place.
+        Never,
+        /// By `disabled`, or a budget of 0.
+        Off,
+    }
 }

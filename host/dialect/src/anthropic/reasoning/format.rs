@@ -1,8 +1,11 @@
 //! The format of the response: the member `format` of `output_config`.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
-use crate::ir::{Format, ObjectReader, TranslationError, TranslationReport};
+use crate::anthropic::strict_schema::{self, SchemaChange};
+use crate::ir::{Format, ObjectReader, TranslationError, TranslationReport, loss};
 
 /// Decodes the member.
 pub(super) fn decode(
@@ -31,11 +34,11 @@ pub(super) fn encode(
     format: &Format,
     config: &mut Map<String, Value>,
     report: &mut TranslationReport,
-) -> Option<&'static str> {
+) -> Option<Cow<'static, str>> {
     match format {
         Format::Json => {
             report.warn("response_format", "changed: asked for in the system text");
-            return Some(JSON_INSTRUCTION);
+            return Some(JSON_INSTRUCTION.into());
         }
         Format::Schema {
             description,
@@ -45,9 +48,23 @@ pub(super) fn encode(
             if description.is_some() {
                 report.warn_dropped("response_format.json_schema.description");
             }
-            let mut schema = schema.clone();
-            close_schema(&mut schema);
-            let format = json!({"type": "json_schema", "schema": schema});
+            let mut restricted = schema.clone();
+            match strict_schema::restrict(&mut restricted) {
+                None => {
+                    let what =
+                        "changed: asked for in the system text, since the schema refers to itself";
+                    report.warn("response_format", what);
+                    return Some(
+                        format!("{JSON_INSTRUCTION} It must match this JSON schema:\n{schema}")
+                            .into(),
+                    );
+                }
+                Some(SchemaChange::None) => {}
+                Some(SchemaChange::Described) => {
+                    report.warn("response_format.json_schema.schema", loss::BOUNDS_DESCRIBED);
+                }
+            }
+            let format = json!({"type": "json_schema", "schema": restricted});
             config.insert("format".to_owned(), format);
         }
         Format::Text => {}
@@ -74,24 +91,6 @@ fn is_closed_schema(schema: &Value) -> bool {
             closed && members.values().all(is_closed_schema)
         }
         _ => true,
-    }
-}
-
-/// Closes all objects of a schema, as the API requires.
-fn close_schema(schema: &mut Value) {
-    match schema {
-        Value::Array(items) => items.iter_mut().for_each(close_schema),
-        Value::Object(members) => {
-            if members.get("properties").is_some_and(Value::is_object)
-                && members.get("type").is_some_and(|kind| kind == "object")
-            {
-                members
-                    .entry("additionalProperties")
-                    .or_insert(Value::Bool(false));
-            }
-            members.values_mut().for_each(close_schema);
-        }
-        _ => {}
     }
 }
 

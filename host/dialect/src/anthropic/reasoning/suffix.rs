@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::model_rules;
 use super::{ThinkingConstraints, ThinkingPlan};
+use crate::anthropic::DIALECT;
 use crate::ir::{Reasoning, TranslationError, TranslationReport};
 use crate::thinking::{BodyEdit, Thinking, warn_suffix};
+use crate::traits::Traits;
 
 /// Edits a request so that it asks for `thinking`, in place of what the body says.
 ///
@@ -36,7 +37,7 @@ pub(crate) fn edit_thinking(
             let plan = ThinkingPlan::new(
                 reasoning,
                 thinking_constraints(edit),
-                model_rules::for_model(model),
+                &Traits::built_in(DIALECT, "", model),
                 &mut suffix_report,
             );
             warn_suffix(suffix_report, report);

@@ -6,11 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::SERVICE_TIERS;
 use crate::anthropic::reasoning::ThinkingPlan;
-use crate::anthropic::reasoning::model_rules::{self, ModelRules, SamplingSupport};
 use crate::anthropic::tools;
 use crate::ir::{Request, TranslationError, TranslationReport};
 use crate::json;
-use crate::traits::Traits;
+use crate::traits::{SamplingMembers, Traits};
 
 /// Encodes a request for content.
 ///
@@ -18,18 +17,17 @@ use crate::traits::Traits;
 /// If the API cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
-    _traits: &Traits,
+    traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
-    let rules = model_rules::for_model(&request.model);
-    let plan = ThinkingPlan::for_request(request, rules, report);
+    let plan = ThinkingPlan::for_request(request, traits, report);
     let mut body = Map::new();
     body.insert("model".to_owned(), request.model.as_str().into());
     body.insert("max_tokens".to_owned(), plan.tokens_max(request).into());
     if request.stream {
         body.insert("stream".to_owned(), true.into());
     }
-    encode_sampling(request, rules, plan.enabled, &mut body, report);
+    encode_sampling(request, traits.sampling, plan.enabled, &mut body, report);
     encode_stop(request, &mut body, report);
     if let Some(user) = &request.user {
         body.insert("metadata".to_owned(), json!({"user_id": user}));
@@ -45,20 +43,20 @@ pub(crate) fn encode_request(
             None => report.warn_dropped(name),
         }
     }
-    encode_conversation(request, plan, rules, &mut body, report)?;
+    encode_conversation(request, plan, traits, &mut body, report)?;
     Ok(print(&body))
 }
 
 /// Encodes the members of a request for a token count: all but the sampling parameters.
 pub(crate) fn encode_count_body(
     request: &Request,
+    traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
-    let rules = model_rules::for_model(&request.model);
-    let plan = ThinkingPlan::for_request(request, rules, report);
+    let plan = ThinkingPlan::for_request(request, traits, report);
     let mut body = Map::new();
     body.insert("model".to_owned(), request.model.as_str().into());
-    encode_conversation(request, plan, rules, &mut body, report)?;
+    encode_conversation(request, plan, traits, &mut body, report)?;
     Ok(print(&body))
 }
 
@@ -69,12 +67,12 @@ fn print(body: &Map<String, Value>) -> Vec<u8> {
 fn encode_conversation(
     request: &Request,
     plan: ThinkingPlan,
-    rules: ModelRules,
+    traits: &Traits,
     body: &mut Map<String, Value>,
     report: &mut TranslationReport,
 ) -> Result<(), TranslationError> {
     let sentence = plan.encode(&request.format, body, report);
-    let written = messages::encode(request, rules, sentence, report)?;
+    let written = messages::encode(request, traits, sentence.as_deref(), report)?;
     if let Some(system) = messages::encode_content(written.system) {
         body.insert("system".to_owned(), system);
     }
@@ -85,7 +83,7 @@ fn encode_conversation(
 
 fn encode_sampling(
     request: &Request,
-    rules: ModelRules,
+    taken: SamplingMembers,
     thinks: bool,
     body: &mut Map<String, Value>,
     report: &mut TranslationReport,
@@ -100,10 +98,10 @@ fn encode_sampling(
     for (name, _) in unknown.into_iter().filter(|(_, is_set)| *is_set) {
         report.warn_dropped(name);
     }
-    let why = match (rules.sampling, thinks) {
-        (SamplingSupport::None, _) => Some(UNSUPPORTED_BY_MODEL),
+    let why = match (taken, thinks) {
+        (SamplingMembers::None, _) => Some(UNSUPPORTED_BY_MODEL),
         (_, true) => Some(UNSUPPORTED_WHEN_THINKING),
-        (SamplingSupport::Both | SamplingSupport::One, false) => None,
+        (_, false) => None,
     };
     // 1 is the default of the API, so it can be left out.
     let temperature = sampling.temperature.map(|temperature| {
@@ -113,7 +111,7 @@ fn encode_sampling(
         temperature.min(1.0)
     });
     let mut top_p = sampling.top_p;
-    if rules.sampling == SamplingSupport::One && !thinks && temperature.is_some() {
+    if taken == SamplingMembers::One && !thinks && temperature.is_some() {
         if top_p.is_some_and(|top_p| top_p < 1.0) {
             report.warn(
                 "top_p",

@@ -284,6 +284,64 @@ fn encodes_supported_files_only() {
     }
 }
 
+/// Every bound of a Pydantic or Zod schema would be a 400: BerriAI/litellm#20813, #34313, laravel/ai#715.
+#[test]
+fn bounds_of_formats_and_strict_tools_are_described() {
+    let schema = json!({
+        "type": "object",
+        "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 9}},
+        "required": ["n"],
+        "additionalProperties": false,
+    });
+    let described = json!({"type": "integer", "description": "{minimum: 1, maximum: 9}"});
+    let mut request = base_request("claude-sonnet-4-5");
+    request.format = Format::Schema {
+        name: None,
+        description: None,
+        schema: schema.clone(),
+        strict: Some(true),
+    };
+    request.tools = vec![tool("strict"), tool("loose")];
+    for tool in &mut request.tools {
+        tool.kind = ToolKind::Function(Some(schema.clone()));
+    }
+    request.tools[0].strict = Some(true);
+    let (members, warned) = encode_members(&request, &["output_config", "tools"]);
+    let format = &members["output_config"]["format"]["schema"];
+    assert_eq!(format["properties"]["n"], described);
+    assert_eq!(
+        members["tools"][0]["input_schema"]["properties"]["n"],
+        described
+    );
+    assert_eq!(members["tools"][1]["input_schema"], schema);
+    assert_eq!(
+        warned,
+        ["response_format.json_schema.schema", "tools.parameters"]
+    );
+}
+
+/// The API has no schemas that refer to themselves.
+#[test]
+fn schemas_without_an_end_are_instructions() {
+    let schema = json!({"$ref": "#/$defs/node", "$defs": {"node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}}});
+    let mut request = base_request("claude-sonnet-4-5");
+    request.format = Format::Schema {
+        name: None,
+        description: None,
+        schema: schema.clone(),
+        strict: None,
+    };
+    request.tools = vec![tool("a")];
+    request.tools[0].kind = ToolKind::Function(Some(schema.clone()));
+    request.tools[0].strict = Some(true);
+    let (members, warned) = encode_members(&request, &["output_config", "system", "tools"]);
+    assert_eq!(members.get("output_config"), None);
+    let system = members["system"].as_str().unwrap_or_default();
+    assert!(system.ends_with(&schema.to_string()), "{system}");
+    assert_eq!(members["tools"][0].get("strict"), None);
+    assert_eq!(warned, ["response_format", "tools.strict"]);
+}
+
 #[test]
 fn closes_open_schemas() {
     let mut request = base_request("m");
@@ -301,4 +359,53 @@ fn closes_open_schemas() {
         false
     );
     assert_eq!(warnings, ["response_format.json_schema.description"]);
+}
+
+/// What Claude takes by version, from `traits/rows/anthropic.json`.
+#[test]
+fn switches_thinking_off_as_the_model_takes_it() {
+    let disabled = json!({"thinking": {"type": "disabled"}});
+    let always = json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}});
+    let between = json!({"thinking": {"type": "between_tools"}});
+    for (model, expected) in [
+        ("claude-fable-5", &always),
+        ("claude-fable-5-1", &always),
+        ("anthropic.claude-mythos-5", &always),
+        ("claude-opus-5-5", &always),
+        ("claude-sonnet-5-5", &between),
+        ("claude-opus-5", &disabled),
+        ("claude-sonnet-5", &disabled),
+        ("anthropic/claude-opus-4.7", &disabled),
+        ("claude-sonnet-4-5", &disabled),
+        ("m", &disabled),
+    ] {
+        let mut request = base_request(model);
+        request.reasoning = reasoning_options(Some(Effort::None), None);
+        let (members, warned) = encode_members(&request, &["thinking", "output_config"]);
+        assert_eq!(members, *expected, "{model}");
+        assert_eq!(warned.is_empty(), *expected == disabled, "{model}");
+    }
+}
+
+#[test]
+fn thinking_depends_on_the_version() {
+    let budget = |model: &str, effort: Effort| {
+        let mut request = base_request(model);
+        request.reasoning = reasoning_options(Some(effort), None);
+        let (members, _) = encode_members(&request, &["thinking"]);
+        members["thinking"]["type"] == "enabled"
+    };
+    for (model, expected) in [
+        ("claude-3-7-sonnet-20250219", true),
+        ("claude-sonnet-4-20250514", true),
+        ("claude-opus-4-1-20250805", true),
+        ("claude-haiku-4-5-20251001", true),
+        ("us.anthropic.claude-opus-4-6-v1", false),
+        ("claude-opus-4-7", false),
+        ("claude-haiku-5-5", false),
+        ("claude-opus-7", false),
+        ("m", true),
+    ] {
+        assert_eq!(budget(model, Effort::High), expected, "{model}");
+    }
 }

@@ -149,7 +149,7 @@ fn turn(role: Role, parts: Vec<Part>) -> Turn {
 fn tool() -> impl Strategy<Value = Tool> {
     (word(), of(word()), of(Just(true))).prop_map(|(name, description, strict)| Tool {
         kind: ToolKind::Function(Some(
-            json!({"type": "object", "properties": {name.clone(): {}}}),
+            json!({"type": "object", "properties": {name.clone(): {}}, "additionalProperties": false}),
         )),
         name,
         description,

@@ -1,8 +1,10 @@
 //! Thinking suffixes of model names, applied to request bodies of this dialect.
 
+use crate::gemini::DIALECT;
 use crate::gemini::request::encode::thinking_config;
 use crate::ir::{TranslationError, TranslationReport};
 use crate::thinking::{BodyEdit, Thinking, warn_suffix};
+use crate::traits::Traits;
 
 /// Sets a request's thinking options, in place of the client's. Members keep the client's spelling.
 ///
@@ -19,8 +21,9 @@ pub(crate) fn edit_thinking(
     let mut suffix_report = TranslationReport::default();
     // A suffix does not decide whether reasoning is shown: `includeThoughts` stays as it is.
     let overrides = thinking.override_reasoning(None);
+    let traits = Traits::built_in(DIALECT, "", model);
     let overrides =
-        overrides.map(|reasoning| thinking_config(model, reasoning, &mut suffix_report));
+        overrides.map(|reasoning| thinking_config(&traits, reasoning, &mut suffix_report));
     warn_suffix(suffix_report, report);
     let mut written = None;
     for (name, value) in overrides.into_iter().flatten() {

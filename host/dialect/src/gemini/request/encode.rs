@@ -19,10 +19,10 @@ use crate::traits::Traits;
 /// If the request has something that the API cannot express and that the response depends on.
 pub(crate) fn encode_request(
     request: &Request,
-    _traits: &Traits,
+    traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
-    body(request, report).map(|body| to_vec(&body))
+    body(request, traits, report).map(|body| to_vec(&body))
 }
 
 /// Builds the members of a `GenerateContentRequest`, in Google's order.
@@ -31,11 +31,12 @@ pub(crate) fn encode_request(
 /// As [`encode_request`].
 pub(crate) fn body(
     request: &Request,
+    traits: &Traits,
     report: &mut TranslationReport,
 ) -> Result<Map<String, Value>, TranslationError> {
     let mut body = Map::new();
     let mut system = system(request, report)?;
-    let mut contents = contents::encode(request, report)?;
+    let mut contents = contents::encode(request, traits.pictures, report)?;
     if contents.is_empty() && !system.is_empty() {
         report.warn("system", loss::SYSTEM_AS_USER);
         contents.push(object! {"role": "user", "parts": std::mem::take(&mut system)});
@@ -44,7 +45,7 @@ pub(crate) fn body(
         None => return Err(TranslationError::empty_conversation()),
         // The API rejects a call that does not come after a user's turn or a result.
         Some(first) if first["role"] == "model" => {
-            report.warn(loss::FIRST_TURN, loss::FIRST_TURN_ADDED);
+            report.warn("messages", loss::FIRST_USER_ADDED);
             let parts = vec![json!({"text": loss::FIRST_USER_TEXT})];
             contents.insert(0, object! {"role": "user", "parts": parts});
         }
@@ -71,7 +72,7 @@ pub(crate) fn body(
             json!({"functionCallingConfig": choice}),
         );
     }
-    let config = config::encode(request, report);
+    let config = config::encode(request, traits, report);
     if !config.is_empty() {
         body.insert("generationConfig".to_owned(), config.into());
     }

@@ -15,7 +15,7 @@ fn encode(request: &Request) -> Outcome<(Value, Vec<String>)> {
     let mut report = TranslationReport::default();
     let body = serde_json::from_slice(&encode_request(
         request,
-        &Traits::everything(),
+        &Traits::built_in(Dialect::Gemini, "", &request.model),
         &mut report,
     )?)?;
     Ok((
@@ -185,6 +185,79 @@ fn placeholder_signature_only_on_first_call() -> Outcome {
     Ok(())
 }
 
+/// The reports: google-gemini/gemini-cli#19436, maximhq/bifrost#4202, google-gemini/gemini-cli#16135.
+#[test]
+fn media_of_results_are_where_the_model_takes_them() -> Outcome {
+    let media = |kind: &str, data: &str| Media {
+        media_type: Some(kind.to_owned()),
+        source: MediaSource::Base64(data.to_owned()),
+        detail: None,
+        title: None,
+    };
+    let result = |id: &str, parts: Vec<Part>| {
+        Part::ToolResult(ToolResult {
+            call_id: id.to_owned(),
+            name: Some("f".to_owned()),
+            parts,
+            is_error: false,
+        })
+    };
+    let image = || Part::Image(media("image/png", "iVBORw0KGgo="));
+    let audio = || Part::Audio(media("audio/wav", "AAAA"));
+    let user = |model: &str, parts: Vec<Part>| -> Outcome<(Value, Vec<String>)> {
+        encode(&Request {
+            model: model.to_owned(),
+            turns: vec![turn(Role::User, parts)],
+            ..Request::default()
+        })
+    };
+    let inline = json!({"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}});
+    for (model, inside) in [
+        ("gemini-3-pro-preview", true),
+        ("gemini-2.5-flash", false),
+        ("fast", false),
+    ] {
+        let (body, warned) = user(model, vec![result("a", vec![image()])])?;
+        let parts = &body["contents"][0]["parts"];
+        let response = &parts[0]["functionResponse"];
+        if inside {
+            assert_eq!(response["parts"], json!([inline]));
+            assert_eq!(warned, Vec::<String>::new());
+        } else {
+            assert_eq!(response.get("parts"), None);
+            assert_eq!(
+                response["response"],
+                json!({"output": "(The result follows.)"})
+            );
+            assert_eq!(parts[1], inline);
+            assert_eq!(warned, ["tool_result"]);
+        }
+    }
+    // The results of several calls are alone in their content.
+    let parts = vec![
+        result("a", vec![image()]),
+        result("b", vec![Part::text("t")]),
+        Part::text("next"),
+    ];
+    let (body, _) = user("gemini-2.5-pro", parts)?;
+    assert_eq!(
+        body["contents"][0]["parts"].as_array().map(Vec::len),
+        Some(2)
+    );
+    assert_eq!(
+        body["contents"][1],
+        json!({"role": "user", "parts": [inline, {"text": "next"}]})
+    );
+    // No model takes audio inside of a result.
+    let (body, warned) = user("gemini-3-pro-preview", vec![result("a", vec![audio()])])?;
+    assert_eq!(
+        body["contents"][0]["parts"][0]["functionResponse"].get("parts"),
+        None
+    );
+    assert_eq!(warned, ["tool_result"]);
+    Ok(())
+}
+
 #[test]
 fn encodes_tools_and_format() -> Outcome {
     let tool = |name: &str, kind, strict| Tool {
@@ -243,7 +316,7 @@ fn encodes_count_requests_in_both_forms() -> Outcome {
     let mut report = TranslationReport::default();
     let simple: Value = serde_json::from_slice(&format.encode_request(
         &request,
-        &Traits::everything(),
+        &Traits::built_in(Dialect::Gemini, "", &request.model),
         &mut report,
     )?)?;
     assert_eq!(
@@ -255,7 +328,7 @@ fn encodes_count_requests_in_both_forms() -> Outcome {
     request.system = vec![Part::text("Be brief.")];
     let whole: Value = serde_json::from_slice(&format.encode_request(
         &request,
-        &Traits::everything(),
+        &Traits::built_in(Dialect::Gemini, "", &request.model),
         &mut report,
     )?)?;
     let inner = &whole["generateContentRequest"];

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use crate::anthropic::reasoning::model_rules::ModelRules;
 use crate::anthropic::{DIALECT, citations, media};
 use crate::ir::tool_text;
 use crate::ir::{
     Part, ReasoningPart, Request, Role, ToolResult, TranslationError, TranslationReport, Turn, loss,
 };
 use crate::json::object;
+use crate::traits::{SystemMessages, Traits};
 
 /// An encoded conversation.
 pub(crate) struct EncodedConversation {
@@ -23,7 +23,7 @@ pub(crate) struct EncodedConversation {
 /// Encodes a conversation. The instruction, if any, is added to the system text.
 pub(crate) fn encode(
     request: &Request,
-    rules: ModelRules,
+    traits: &Traits,
     sentence: Option<&str>,
     report: &mut TranslationReport,
 ) -> Result<EncodedConversation, TranslationError> {
@@ -45,7 +45,7 @@ pub(crate) fn encode(
                     .collect();
                 let after = request.turns.get(index + 1).map(|turn| turn.role);
                 // The API accepts an instruction only between a user's turn and the model's.
-                let may_stand = rules.system_turns
+                let may_stand = traits.system == SystemMessages::Anywhere
                     && before == Some(Role::User)
                     && matches!(after, None | Some(Role::Assistant));
                 if !may_stand {
@@ -109,7 +109,7 @@ fn begin_with_user(
     match turns.first() {
         Some((Role::User, _)) => {}
         Some(_) => {
-            report.warn(loss::FIRST_TURN, loss::FIRST_TURN_ADDED);
+            report.warn("messages", loss::FIRST_USER_ADDED);
             turns.insert(0, (Role::User, vec![text_block(loss::FIRST_USER_TEXT)]));
         }
         None if system.is_empty() => {

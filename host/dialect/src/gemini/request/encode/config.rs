@@ -4,9 +4,14 @@ use serde_json::{Map, Value, json};
 
 use crate::gemini::reasoning::LEVELS;
 use crate::ir::{Effort, Format, Reasoning, Request, TranslationReport, loss};
+use crate::traits::{ThinkingForm, ThinkingOff, Traits};
 
 /// Encodes what the request sets; empty if it sets nothing.
-pub(crate) fn encode(request: &Request, report: &mut TranslationReport) -> Map<String, Value> {
+pub(crate) fn encode(
+    request: &Request,
+    traits: &Traits,
+    report: &mut TranslationReport,
+) -> Map<String, Value> {
     let sampling = &request.sampling;
     let mut config = Map::new();
     let mut set = |name: &str, value: Option<Value>| {
@@ -48,7 +53,7 @@ pub(crate) fn encode(request: &Request, report: &mut TranslationReport) -> Map<S
     }
     let thinking = request
         .reasoning
-        .map(|reasoning| thinking(&request.model, reasoning, report));
+        .map(|reasoning| thinking(traits, reasoning, report));
     set(
         "thinkingConfig",
         thinking.filter(|it| !it.is_empty()).map(Value::Object),
@@ -82,18 +87,16 @@ fn with_description(schema: &Value, description: Option<&str>) -> Value {
     schema
 }
 
-/// Encodes `thinkingConfig`. Models since Gemini 3 get a level, older ones a budget in tokens. A model whose
-/// name has no generation gets a budget, which newer models still accept
-/// (<https://ai.google.dev/gemini-api/docs/thinking>).
+/// Encodes `thinkingConfig`: a level or a budget in tokens, as the model takes it.
 pub(crate) fn thinking(
-    model: &str,
+    traits: &Traits,
     reasoning: Reasoning,
     report: &mut TranslationReport,
 ) -> Map<String, Value> {
     let mut config = Map::new();
     match reasoning.effort {
-        Some(effort) if has_thinking_levels(model) => {
-            let level = level(model, effort, report);
+        Some(effort) if traits.thinking == ThinkingForm::Effort => {
+            let level = level(traits, effort, report);
             config.insert("thinkingLevel".to_owned(), level.into());
         }
         effort => {
@@ -105,7 +108,7 @@ pub(crate) fn thinking(
                     Some(_) => loss::BUDGET,
                     None => loss::EFFORT,
                 };
-                let budget = clamp_budget(model, budget, field, report);
+                let budget = clamp_budget(traits, budget, field, report);
                 config.insert("thinkingBudget".to_owned(), budget.into());
             }
         }
@@ -116,23 +119,14 @@ pub(crate) fn thinking(
     config
 }
 
-fn has_thinking_levels(model: &str) -> bool {
-    let version = model
-        .rsplit('/')
-        .next()
-        .and_then(|name| name.strip_prefix("gemini-"));
-    let digits = version.and_then(|version| version.split(['.', '-']).next());
-    digits.is_some_and(|digits| digits.parse::<u32>().is_ok_and(|version| version >= 3))
-}
-
 /// Returns the nearest thinking level of the model.
-fn level(model: &str, effort: Effort, report: &mut TranslationReport) -> Option<&'static str> {
+fn level(traits: &Traits, effort: Effort, report: &mut TranslationReport) -> Option<&'static str> {
     let available = match effort {
-        // These models cannot switch reasoning off.
-        Effort::None => Effort::Low,
-        Effort::Minimal if model.contains("pro") => Effort::Low,
+        // There is no level without thinking.
+        Effort::None | Effort::Minimal if traits.effort_minimal => Effort::Minimal,
+        Effort::None | Effort::Minimal => Effort::Low,
         Effort::Max => Effort::High,
-        Effort::Minimal | Effort::Low | Effort::Medium | Effort::High => effort,
+        Effort::Low | Effort::Medium | Effort::High => effort,
     };
     if available != effort {
         report.warn(loss::EFFORT, "changed: to the nearest level of the model");
@@ -142,20 +136,16 @@ fn level(model: &str, effort: Effort, report: &mut TranslationReport) -> Option<
 }
 
 fn clamp_budget(
-    model: &str,
+    traits: &Traits,
     budget: u64,
     field: &'static str,
     report: &mut TranslationReport,
 ) -> u64 {
-    let (least, most) = if model.contains("flash") {
-        (0, BUDGET_TOKENS_MAX_FLASH)
-    } else if model.contains("pro") {
-        // These models cannot switch reasoning off.
-        (BUDGET_TOKENS_MIN_PRO, BUDGET_TOKENS_MAX)
-    } else {
-        (0, BUDGET_TOKENS_MAX)
-    };
-    let clamped = budget.clamp(least, most);
+    if budget == 0 && traits.thinking_off != ThinkingOff::Never {
+        return 0;
+    }
+    let least = u64::from(traits.thinking_budget_min);
+    let clamped = budget.clamp(least, u64::from(traits.thinking_budget_max).max(least));
     if clamped != budget {
         report.warn(field, "changed: to the nearest budget of the model");
     }
@@ -165,16 +155,10 @@ fn clamp_budget(
 /// The most stop sequences of a request (<https://ai.google.dev/api/generate-content>).
 const STOPS_MAX: usize = 5;
 
-/// The largest thinking budgets of Gemini 2.5, in tokens (<https://ai.google.dev/gemini-api/docs/thinking>).
-const BUDGET_TOKENS_MAX: u64 = 32_768;
-const BUDGET_TOKENS_MAX_FLASH: u64 = 24_576;
-
-/// The smallest thinking budget of the `pro` models, in tokens.
-const BUDGET_TOKENS_MIN_PRO: u64 = 128;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gemini::DIALECT;
 
     #[test]
     fn thinking_config_depends_on_model_generation() {
@@ -184,7 +168,8 @@ mod tests {
                 ..Reasoning::default()
             };
             let mut report = TranslationReport::default();
-            let config = thinking(model, reasoning, &mut report);
+            let traits = Traits::built_in(DIALECT, "", model);
+            let config = thinking(&traits, reasoning, &mut report);
             (Value::Object(config), report.warnings().len())
         };
         let cases = [
@@ -228,7 +213,7 @@ mod tests {
             (
                 "gemini-3-flash",
                 Effort::None,
-                json!({"thinkingLevel": "LOW"}),
+                json!({"thinkingLevel": "MINIMAL"}),
                 1,
             ),
         ];

@@ -12,6 +12,7 @@ use crate::ir::{
     loss,
 };
 use crate::json::object;
+use crate::traits::Pictures;
 
 /// Encodes all turns except those of [`Role::System`].
 ///
@@ -19,6 +20,7 @@ use crate::json::object;
 /// If a part cannot be translated, or a tool result has no tool call before it.
 pub(crate) fn encode(
     request: &Request,
+    pictures: Pictures,
     report: &mut TranslationReport,
 ) -> Result<Vec<Value>, TranslationError> {
     let mut contents: Vec<Value> = Vec::new();
@@ -35,7 +37,7 @@ pub(crate) fn encode(
             Role::System => {}
             Role::Assistant => add("model", model_parts(&turn.parts, &mut names, report)?),
             Role::User => {
-                let mut user = user_parts(&turn.parts, &names, report)?;
+                let mut user = user_parts(&turn.parts, &names, pictures, report)?;
                 // The API counts the parts after several calls: with others among them, it rejects the results
                 // (google-gemini/gemini-cli#16135).
                 if user.results.len() > 1 {
@@ -85,13 +87,15 @@ struct UserParts {
 fn user_parts(
     parts: &[Part],
     names: &HashMap<&str, &str>,
+    pictures: Pictures,
     report: &mut TranslationReport,
 ) -> Result<UserParts, TranslationError> {
     let mut encoded = UserParts::default();
     for part in parts {
         match part {
             Part::ToolResult(result) => {
-                let result = function_response(result, names, &mut encoded.others, report)?;
+                let result =
+                    function_response(result, names, pictures, &mut encoded.others, report)?;
                 encoded.results.push(result);
             }
             Part::Reasoning(_) | Part::ToolCall(_) => report.warn_dropped(loss::CONTENT),
@@ -167,9 +171,22 @@ fn function_call(call: &ToolCall, first: bool, report: &mut TranslationReport) -
     part
 }
 
+/// Whether the API takes media inside of a result: data of these types
+/// (<https://ai.google.dev/gemini-api/docs/function-calling>).
+fn may_be_inside(media: &Value) -> bool {
+    let media_type = media["inlineData"]["mimeType"].as_str();
+    media_type.is_some_and(|kind| {
+        kind.starts_with("image/") || ["application/pdf", "text/plain"].contains(&kind)
+    })
+}
+
+/// The text of a result that is after it.
+const BESIDE_TEXT: &str = "(The result follows.)";
+
 fn function_response(
     result: &ToolResult,
     names: &HashMap<&str, &str>,
+    pictures: Pictures,
     beside: &mut Vec<Value>,
     report: &mut TranslationReport,
 ) -> Result<Value, TranslationError> {
@@ -181,6 +198,7 @@ fn function_response(
         .ok_or_else(|| TranslationError::new("tool_call_id", ToolResult::UNKNOWN_CALL))?;
     let mut texts = Vec::new();
     let mut inline = Vec::new();
+    let mut is_beside = false;
     for part in &result.parts {
         match part {
             Part::Text { text, .. } | Part::Refusal(text) => texts.push(text.as_str()),
@@ -188,14 +206,15 @@ fn function_response(
                 let Some(media) = media::encode(other, report)? else {
                     continue;
                 };
-                if media.get("inlineData").is_some() {
+                if pictures == Pictures::Everywhere && may_be_inside(&media) {
                     inline.push(media);
                 } else {
                     report.warn(
                         loss::TOOL_RESULT,
-                        "changed: a URL is sent after the result, not inside of it",
+                        "changed: what is not text is sent after the result, not inside of it",
                     );
                     beside.push(media);
+                    is_beside = true;
                 }
             }
         }
@@ -207,6 +226,9 @@ fn function_response(
         "name": name,
         "response": {},
     });
+    if is_beside && texts.is_empty() {
+        texts.push(BESIDE_TEXT);
+    }
     // Only the name of this member marks a failure, so a failure has it even without a text.
     if !texts.is_empty() || result.is_error {
         response["response"][key] = texts.join("\n").into();
