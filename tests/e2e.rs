@@ -50,6 +50,8 @@ mod oauth;
 mod openai_sdk;
 #[path = "e2e/passthrough.rs"]
 mod passthrough;
+#[path = "e2e/provider_errors.rs"]
+mod provider_errors;
 #[path = "e2e/proxies.rs"]
 mod proxies;
 #[path = "e2e/reload.rs"]

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::embed::{EmbedRequest, EmbedResponse};
-use crate::foreign_signatures::{SignatureEdit, SignatureMember};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers};
 use crate::ir::{
     EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
     TranslationReport,
@@ -85,7 +85,7 @@ pub trait Codec: Send + Sync {
     }
 
     /// The members that hold signatures, in requests and responses.
-    fn signature_members(&self) -> &'static [SignatureMember] {
+    fn signature_members(&self) -> &'static [SignatureMembers] {
         &[]
     }
 

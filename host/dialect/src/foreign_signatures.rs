@@ -20,7 +20,7 @@ use crate::ir::{Signature, TranslationReport, Warning};
 use crate::json::TextEdit;
 
 pub use refusal::refuses_signatures;
-pub use scan::scan_signatures;
+pub use scan::{SignatureMembers, scan_signatures};
 
 /// A part of a request that its provider may have signed.
 #[derive(Clone, Debug)]
@@ -57,15 +57,6 @@ pub struct StrippedBody {
     pub body: Bytes,
     /// What was dropped or changed.
     pub warnings: Vec<Warning>,
-}
-
-/// A member of a dialect that holds signatures.
-#[derive(Clone, Copy, Debug)]
-pub struct SignatureMember {
-    /// Its name.
-    pub(crate) name: &'static str,
-    /// A text that every body with such signatures has, if members of this name hold other values too.
-    pub(crate) mark: Option<&'static str>,
 }
 
 /// A body whose signatures are being removed.

@@ -32,7 +32,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::codec::{Codec, Embeddings, ModelEntry, TokenCount};
-use crate::foreign_signatures::{SignatureEdit, SignatureMember};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers};
 use crate::ir::{
     EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
     TranslationReport,
@@ -77,8 +77,8 @@ impl Codec for Gemini {
         reasoning::suffix::edit_thinking(thinking, model, edit, report)
     }
 
-    fn signature_members(&self) -> &'static [SignatureMember] {
-        signatures::MEMBERS
+    fn signature_members(&self) -> &'static [SignatureMembers] {
+        &*signatures::MEMBERS
     }
 
     fn refuses_empty_signature(&self, _model: &str) -> bool {

@@ -40,7 +40,7 @@ pub use error_class::{ErrorClass, ErrorLabels, ErrorTable};
 pub use estimate::estimate_tokens;
 pub use event_class::EventClass;
 pub use foreign_signatures::{
-    SignatureEdit, SignatureFilter, SignatureMember, SignedPart, StrippedBody, is_wrapped,
+    SignatureEdit, SignatureFilter, SignatureMembers, SignedPart, StrippedBody, is_wrapped,
     refuses_signatures, scan_signatures, strip_signatures,
 };
 pub use gemini::ArrayWriter;
@@ -49,7 +49,9 @@ pub use provider_error::ProviderError;
 pub use request_head::{RequestError, RequestHead};
 pub use stream::Observer;
 pub use thinking::{BodyEdit, Thinking};
-pub use translate::{Translator, translate_error, translate_error_response};
+pub use translate::{
+    ErrorPlace, Translator, translate_error, translate_error_response, translate_reported_error,
+};
 pub use translated_request::{TranslatedRequest, TranslationInput};
 pub use usage::Usage;
 

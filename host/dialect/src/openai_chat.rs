@@ -34,7 +34,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::codec::{Codec, Embeddings, ModelEntry};
-use crate::foreign_signatures::{SignatureEdit, SignatureMember};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers};
 use crate::ir::{
     EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
     TranslationReport,
@@ -85,8 +85,8 @@ impl Codec for OpenaiChat {
         true
     }
 
-    fn signature_members(&self) -> &'static [SignatureMember] {
-        signatures::MEMBERS
+    fn signature_members(&self) -> &'static [SignatureMembers] {
+        &*signatures::MEMBERS
     }
 
     fn strip_signatures(&self, root: &RawValue, edit: &mut SignatureEdit<'_>) {

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::codec::{Codec, ModelEntry};
-use crate::foreign_signatures::{SignatureEdit, SignatureMember};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers};
 use crate::ir::{
     EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
     TranslationReport,
@@ -70,8 +70,8 @@ impl Codec for OpenaiResponses {
         thinking.write_effort("/reasoning/effort", edit, report)
     }
 
-    fn signature_members(&self) -> &'static [SignatureMember] {
-        signatures::MEMBERS
+    fn signature_members(&self) -> &'static [SignatureMembers] {
+        &*signatures::MEMBERS
     }
 
     fn strip_signatures(&self, root: &RawValue, edit: &mut SignatureEdit<'_>) {

@@ -6,5 +6,5 @@ mod memory;
 mod recorder;
 
 pub(crate) use clean::{CleanedBody, clean_body, may_need_cleaning, without_signatures};
-pub(crate) use memory::{Refused, SignatureMemory};
+pub(crate) use memory::{RefusedPart, SignatureMemory};
 pub(crate) use recorder::SignatureRecorder;

@@ -171,7 +171,7 @@ async fn signature_of_another_host_is_not_sent_by_failover() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refused_signatures_are_removed_and_nobody_is_blamed() {
+async fn refused_signatures_are_removed_and_no_credential_is_blamed() {
     let refusals = [
         Script::json(400, error_body(REFUSAL, "invalid_request_error")),
         // Some gateways wrap the status.

@@ -1,23 +1,20 @@
 //! Signatures in requests that are not translated: of `thinking` blocks, and the data of `redacted_thinking`.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use serde_json::value::RawValue;
 
-use crate::foreign_signatures::{SignatureEdit, SignatureMember, SignedPart};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers, SignedPart};
 use crate::json::{Entry, entries, items, members, string};
 
 /// The members with signatures. Images have a member `data`, too.
-pub(super) const MEMBERS: &[SignatureMember] = &[
-    SignatureMember {
-        name: "signature",
-        mark: None,
-    },
-    SignatureMember {
-        name: "data",
-        mark: Some("redacted_thinking"),
-    },
-];
+pub(super) static MEMBERS: LazyLock<[SignatureMembers; 2]> = LazyLock::new(|| {
+    [
+        SignatureMembers::new(&["signature"], "signature"),
+        SignatureMembers::new(&["data"], "data").only_with("redacted_thinking"),
+    ]
+});
 
 /// Whether a model refuses thinking without a signature. Claude does; other models that are served in this dialect
 /// return such blocks, and take them back (anomalyco/opencode#6418: GLM and MiniMax, then Claude).
@@ -32,7 +29,7 @@ pub(super) fn strip(root: &RawValue, edit: &mut SignatureEdit<'_>) {
         return;
     };
     let messages = items(messages.value, usize::MAX);
-    let outlines: Vec<Outline> = messages
+    let outlines: Vec<MessageOutline> = messages
         .iter()
         .map(|message| strip_message(message, edit))
         .collect();
@@ -40,7 +37,7 @@ pub(super) fn strip(root: &RawValue, edit: &mut SignatureEdit<'_>) {
         edit.warn_dropped("messages.thinking");
     }
     // A message without content is an error.
-    let is_empty = |outline: &Outline| outline.removed > 0 && outline.remaining == 0;
+    let is_empty = |outline: &MessageOutline| outline.removed > 0 && outline.remaining == 0;
     let empty: Vec<bool> = outlines.iter().map(is_empty).collect();
     if empty.contains(&true) {
         edit.text.remove_items(&messages, &empty);
@@ -52,8 +49,8 @@ pub(super) fn strip(root: &RawValue, edit: &mut SignatureEdit<'_>) {
 
 /// What a message holds, without the removed blocks.
 #[derive(Clone, Copy, Default)]
-struct Outline {
-    role: Role,
+struct MessageOutline {
+    role: Speaker,
     removed: usize,
     remaining: usize,
     has_thinking: bool,
@@ -62,7 +59,7 @@ struct Outline {
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Role {
+enum Speaker {
     Assistant,
     /// Instructions, which are no turn.
     #[default]
@@ -70,16 +67,16 @@ enum Role {
     User,
 }
 
-fn strip_message(message: &RawValue, edit: &mut SignatureEdit<'_>) -> Outline {
-    let mut outline = Outline::default();
+fn strip_message(message: &RawValue, edit: &mut SignatureEdit<'_>) -> MessageOutline {
+    let mut outline = MessageOutline::default();
     let Ok(found) = members(message.get(), ["role", "content"]) else {
         return outline;
     };
     let [role, content] = found.values;
     outline.role = match role.and_then(string).as_deref() {
-        Some("assistant") => Role::Assistant,
-        Some("user") => Role::User,
-        _ => Role::System,
+        Some("assistant") => Speaker::Assistant,
+        Some("user") => Speaker::User,
+        _ => Speaker::System,
     };
     let blocks = content.map_or_else(Vec::new, |content| items(content, usize::MAX));
     let mut is_removed = Vec::with_capacity(blocks.len());
@@ -91,8 +88,8 @@ fn strip_message(message: &RawValue, edit: &mut SignatureEdit<'_>) -> Outline {
         let [kind, signature, data] = found.values;
         let kind = kind.and_then(string).unwrap_or_default();
         let signature = match (&*kind, outline.role) {
-            ("thinking", Role::Assistant) => Some(signature),
-            ("redacted_thinking", Role::Assistant) => Some(data),
+            ("thinking", Speaker::Assistant) => Some(signature),
+            ("redacted_thinking", Speaker::Assistant) => Some(data),
             _ => None,
         };
         outline.has_calls |= kind == "tool_use";
@@ -117,24 +114,25 @@ fn strip_message(message: &RawValue, edit: &mut SignatureEdit<'_>) -> Outline {
 
 /// Whether the last turn holds results of calls whose own turn has no thinking: it was removed, or the provider
 /// refused the request.
-fn lacks_thinking(outlines: &[Outline], is_refused: bool) -> bool {
-    let mut turns = outlines.iter().rev();
-    let mut turns = turns.by_ref().filter(|turn| turn.role != Role::System);
+fn lacks_thinking(outlines: &[MessageOutline], is_refused: bool) -> bool {
+    let mut is_changed = is_refused;
+    let mut turns = outlines.iter().rev().filter(|turn| {
+        is_changed |= turn.removed > 0;
+        let is_removed = turn.removed > 0 && turn.remaining == 0;
+        turn.role != Speaker::System && !is_removed
+    });
     // The API joins neighbours of one role.
-    let mut has_results = false;
+    let (mut has_results, mut calling) = (false, MessageOutline::default());
     let mut last = turns.next();
-    while let Some(turn) = last.filter(|turn| turn.role == Role::User) {
+    while let Some(turn) = last.filter(|turn| turn.role == Speaker::User) {
         has_results |= turn.has_results;
         last = turns.next();
     }
-    let mut calling = Outline::default();
-    while let Some(turn) = last.filter(|turn| turn.role == Role::Assistant) {
-        calling.removed += turn.removed;
+    while let Some(turn) = last.filter(|turn| turn.role == Speaker::Assistant) {
         calling.has_calls |= turn.has_calls;
         calling.has_thinking |= turn.has_thinking;
         last = turns.next();
     }
-    let is_changed = calling.removed > 0 || is_refused;
     has_results && calling.has_calls && !calling.has_thinking && is_changed
 }
 

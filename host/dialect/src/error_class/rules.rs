@@ -24,7 +24,7 @@ struct Rule {
 
 /// Returns the class of the first rule that matches.
 pub(super) fn find(error: &ProviderError) -> Option<ErrorClass> {
-    let message = error.message.to_ascii_lowercase();
+    let message = error.full_message().to_ascii_lowercase();
     let codes = [&error.code, &error.kind].into_iter().flatten();
     let codes = codes.filter(|code| *code != TEXT_TOO_LONG || is_about_prompt(error));
     let mut codes: Vec<String> = codes.map(|code| code.to_ascii_lowercase()).collect();

@@ -23,7 +23,7 @@ struct Sentence {
     source: &'static str,
 }
 
-/// All known sentences. That a server wants its reasoning back (`must be passed back`) is none of them.
+/// All known sentences. That a server wants its reasoning back (`must be passed back`) does not count.
 const SENTENCES: &[Sentence] = &[
     Sentence {
         parts: &["invalid", "signature", " in ", "thinking", "block"],

@@ -3,25 +3,62 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr2, memmem};
+use memchr::memchr2;
+use memchr::memmem::Finder;
 
 use crate::Dialect;
+
+/// Members of a dialect that hold signatures. They are found in one pass.
+#[derive(Debug)]
+pub struct SignatureMembers {
+    names: &'static [&'static str],
+    /// Finds the end that all names have.
+    end: Finder<'static>,
+    /// Finds a text that every body with such signatures has, if members of these names hold other values too.
+    mark: Option<Finder<'static>>,
+}
+
+impl SignatureMembers {
+    /// Members of these names, which all have this end.
+    pub(crate) fn new(names: &'static [&'static str], end: &'static str) -> Self {
+        Self {
+            names,
+            end: Finder::new(end),
+            mark: None,
+        }
+    }
+
+    /// The same, in bodies that have this text.
+    pub(crate) fn only_with(self, mark: &'static str) -> Self {
+        Self {
+            mark: Some(Finder::new(mark)),
+            ..self
+        }
+    }
+
+    /// Whether a text ends with one of the names, in the quotes of a member.
+    fn is_end_of(&self, text: &[u8]) -> bool {
+        self.names.iter().any(|name| {
+            let before = text.strip_suffix(name.as_bytes());
+            before.is_some_and(|before| before.ends_with(b"\""))
+        })
+    }
+}
 
 /// Calls `found` with each signature in a JSON text of `dialect`, or in a stream of events of such texts. Empty
 /// ones count. Members of the same name in other places, such as arguments of tools, are found as well.
 pub fn scan_signatures(dialect: Dialect, text: &[u8], found: &mut dyn FnMut(&str)) {
-    for member in dialect.codec().signature_members() {
-        let is_marked = |mark: &str| memmem::find(text, mark.as_bytes()).is_some();
-        if !member.mark.is_none_or(is_marked) {
+    for members in dialect.codec().signature_members() {
+        let is_marked = |mark: &Finder<'_>| mark.find(text).is_some();
+        if !members.mark.as_ref().is_none_or(is_marked) {
             continue;
         }
-        for at in memmem::find_iter(text, member.name.as_bytes()) {
-            let before = at.checked_sub(1).and_then(|quote| text.get(quote));
-            if before != Some(&b'"') {
-                continue;
-            }
-            let rest = text.get(at + member.name.len()..).unwrap_or_default();
-            if let Some(value) = member_value(rest) {
+        let length = members.end.needle().len();
+        for at in members.end.find_iter(text) {
+            let (before, rest) = text.split_at(at + length);
+            if members.is_end_of(before)
+                && let Some(value) = member_value(rest)
+            {
                 found(&value);
             }
         }

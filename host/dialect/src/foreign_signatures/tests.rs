@@ -43,10 +43,10 @@ fn claude_gets_no_thinking_of_others() {
     assert_eq!(stripped, expected);
     assert_eq!(fields, ["messages.thinking"]);
     // A model that returns thinking without signatures takes it back.
-    let (kept, _) = strip_foreign(Dialect::AnthropicMessages, body, "glm-5.2").unwrap();
+    let (remaining, _) = strip_foreign(Dialect::AnthropicMessages, body, "glm-5.2").unwrap();
     assert!(
-        kept.contains(r#""signature":""},{"type":"tool_use""#),
-        "{kept}"
+        remaining.contains(r#""signature":""},{"type":"tool_use""#),
+        "{remaining}"
     );
 }
 
@@ -82,6 +82,20 @@ fn thinking_is_switched_off_where_a_block_would_be_demanded() {
     // The provider demanded thinking that the client never had.
     let refused = strip_refused(Dialect::AnthropicMessages, &body(budget, ""), CLAUDE);
     assert_eq!(refused.unwrap().1, ["thinking", "context_management"]);
+}
+
+#[test]
+fn turns_are_judged_without_removed_messages() {
+    let result = r#"{"role":"user","content":[{"type":"tool_result","tool_use_id":"t"}]}"#;
+    let body = format!(
+        r#"{{"thinking":{{"type":"enabled"}},"messages":[{{"role":"assistant","content":[{{"type":"tool_use"}}]}},{result},{{"role":"assistant","content":[{{"type":"thinking"}}]}},{{"role":"user","content":"c"}}]}}"#
+    );
+    let (text, fields) = strip_foreign(Dialect::AnthropicMessages, &body, CLAUDE).unwrap();
+    assert_eq!(fields, ["messages.thinking", "thinking"], "{text}");
+    assert_eq!(
+        strip_refused(Dialect::AnthropicMessages, &text, CLAUDE),
+        None
+    );
 }
 
 #[test]
@@ -152,6 +166,18 @@ fn chat_gets_no_details_of_others() {
     assert_eq!(fields, fields_expected);
     let (google, _) = strip_foreign(Dialect::OpenaiChat, body, "gemini-3-pro").unwrap();
     assert!(google.contains(Signature::PLACEHOLDER), "{google}");
+    let bare = r#"{"messages":[{"tool_calls":[{"id":"c"},{"id":"d"}]},{"tool_calls":[{"id":"e","extra_content":{}}]}]}"#;
+    let google =
+        r#""extra_content":{"google":{"thought_signature":"skip_thought_signature_validator"}}"#;
+    let expected = format!(
+        r#"{{"messages":[{{"tool_calls":[{{"id":"c",{google}}},{{"id":"d"}}]}},{{"tool_calls":[{{"id":"e",{google}}}]}}]}}"#
+    );
+    let (text, _) = strip_refused(Dialect::OpenaiChat, bare, "google/gemini-3-pro").unwrap();
+    assert_eq!(text, expected);
+    assert_eq!(
+        strip_refused(Dialect::OpenaiChat, bare, "deepseek-v4"),
+        None
+    );
     let (refused, _) = strip_refused(Dialect::OpenaiChat, body, "deepseek-v4").unwrap();
     assert!(!refused.contains("reasoning_details"), "{refused}");
 }
@@ -263,13 +289,13 @@ proptest! {
             let texts: Vec<&str> = parts.iter().map(|(json, _)| json.as_str()).collect();
             format!("{before}{}{after}", texts.join(separator))
         };
-        let kept: Vec<&Generated> = picked.iter().copied().filter(|(_, dropped)| !dropped).collect();
+        let remaining: Vec<&Generated> = picked.iter().copied().filter(|(_, dropped)| !dropped).collect();
         let stripped = strip_foreign(dialect, &join(&picked), CLAUDE).map(|(text, _)| text);
         // A turn of which nothing is left is removed as a whole, which other tests show.
-        if kept.len() == picked.len() {
+        if remaining.len() == picked.len() {
             prop_assert_eq!(stripped, None);
-        } else if !kept.is_empty() {
-            prop_assert_eq!(stripped.as_deref(), Some(&*join(&kept)));
+        } else if !remaining.is_empty() {
+            prop_assert_eq!(stripped.as_deref(), Some(&*join(&remaining)));
         }
     }
 

@@ -1,24 +1,17 @@
 //! Signatures in requests that are not translated: `thoughtSignature` on a part of any kind.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use serde_json::value::RawValue;
 
 use super::reasoning::{PLACEHOLDER, is_placeholder};
-use crate::foreign_signatures::{SignatureEdit, SignatureMember, SignedPart};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers, SignedPart};
 use crate::json::{Entry, entries, items, string};
 
 /// The members with signatures. Protobuf's JSON takes both spellings.
-pub(super) const MEMBERS: &[SignatureMember] = &[
-    SignatureMember {
-        name: NAMES[0],
-        mark: None,
-    },
-    SignatureMember {
-        name: NAMES[1],
-        mark: None,
-    },
-];
+pub(super) static MEMBERS: LazyLock<[SignatureMembers; 1]> =
+    LazyLock::new(|| [SignatureMembers::new(&NAMES, "ignature")]);
 
 const NAMES: [&str; 2] = ["thoughtSignature", "thought_signature"];
 
@@ -40,7 +33,7 @@ pub(super) fn strip(root: &RawValue, edit: &mut SignatureEdit<'_>) {
 }
 
 /// A part, as far as signatures concern it.
-struct Part<'a> {
+struct ContentPart<'a> {
     entries: Vec<Entry<'a>>,
     json: &'a RawValue,
     signature: Option<Cow<'a, str>>,
@@ -49,14 +42,14 @@ struct Part<'a> {
     is_bare: bool,
 }
 
-impl<'a> Part<'a> {
+impl<'a> ContentPart<'a> {
     fn read(json: &'a RawValue) -> Self {
         let entries = entries(json);
         let find = |names: &[&str]| {
             let mut found = entries.iter().rev();
             found.find(|entry| names.iter().any(|name| entry.is(name)))
         };
-        let is_thought = find(&["thought"]).is_some_and(|entry| entry.value.get() == "true");
+        let is_reasoning = find(&["thought"]).is_some_and(|entry| entry.value.get() == "true");
         let is_call = find(&["functionCall", "function_call"]).is_some();
         let has_more = entries.iter().any(|entry| {
             let is_text = entry.is("text") && string(entry.value).is_some_and(|it| it.is_empty());
@@ -68,7 +61,7 @@ impl<'a> Part<'a> {
         Self {
             signature: find(&NAMES).and_then(|entry| string(entry.value)),
             is_call,
-            is_bare: !is_call && (is_thought || !has_more),
+            is_bare: !is_call && (is_reasoning || !has_more),
             json,
             entries,
         }
@@ -89,7 +82,7 @@ fn strip_content(content: &RawValue, edit: &mut SignatureEdit<'_>) -> bool {
         return false;
     };
     let list = items(list.value, usize::MAX);
-    let parts: Vec<Part<'_>> = list.iter().map(|json| Part::read(json)).collect();
+    let parts: Vec<ContentPart<'_>> = list.iter().map(|json| ContentPart::read(json)).collect();
     let is_dropped: Vec<bool> = parts
         .iter()
         .map(|part| {
@@ -123,7 +116,7 @@ fn strip_content(content: &RawValue, edit: &mut SignatureEdit<'_>) -> bool {
     is_empty
 }
 
-fn replace_signature(part: &Part<'_>, by_placeholder: bool, edit: &mut SignatureEdit<'_>) {
+fn replace_signature(part: &ContentPart<'_>, by_placeholder: bool, edit: &mut SignatureEdit<'_>) {
     let is_signature = |entry: &Entry<'_>| NAMES.iter().any(|name| entry.is(name));
     if !by_placeholder {
         edit.text.remove_entries(&part.entries, is_signature);

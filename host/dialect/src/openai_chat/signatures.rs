@@ -1,27 +1,21 @@
 //! Signatures in requests that are not translated: OpenRouter's `reasoning_details`, and the signature of a call in
 //! `extra_content`, as Google's endpoint of this dialect has it.
 
+use std::sync::LazyLock;
+
 use serde_json::value::RawValue;
 
-use crate::foreign_signatures::{SignatureEdit, SignatureMember, SignedPart};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers, SignedPart};
 use crate::ir::Signature;
 use crate::json::{Entry, entries, items, members, string};
 
 /// The members with signatures.
-pub(super) const MEMBERS: &[SignatureMember] = &[
-    SignatureMember {
-        name: "signature",
-        mark: Some(DETAILS),
-    },
-    SignatureMember {
-        name: "data",
-        mark: Some(DETAILS),
-    },
-    SignatureMember {
-        name: SIGNATURE,
-        mark: None,
-    },
-];
+pub(super) static MEMBERS: LazyLock<[SignatureMembers; 2]> = LazyLock::new(|| {
+    [
+        SignatureMembers::new(&["signature", SIGNATURE], "signature"),
+        SignatureMembers::new(&["data"], "data").only_with(DETAILS),
+    ]
+});
 
 const DETAILS: &str = "reasoning_details";
 const SIGNATURE: &str = "thought_signature";
@@ -80,6 +74,9 @@ fn strip_call(call: &RawValue, is_first: bool, edit: &mut SignatureEdit<'_>) {
     let extra = call_entries.iter().find(|entry| entry.is(EXTRA));
     let signature = extra.and_then(signature);
     let text = signature.and_then(string);
+    if text.as_deref() == Some(Signature::PLACEHOLDER) {
+        return;
+    }
     let is_signed = text.is_some();
     let part = SignedPart {
         signature: text,
@@ -91,16 +88,21 @@ fn strip_call(call: &RawValue, is_first: bool, edit: &mut SignatureEdit<'_>) {
         return;
     }
     edit.warn_dropped("messages.tool_calls.extra_content");
-    let placeholder = format!("\"{}\"", Signature::PLACEHOLDER);
-    match (signature, extra) {
-        (Some(signature), _) if wants_one => edit.text.replace(signature, placeholder),
-        (None, None) => edit.text.append_members(
-            call,
-            &format!("\"{EXTRA}\":{{\"google\":{{\"{SIGNATURE}\":{placeholder}}}}}"),
-        ),
-        _ => edit
+    if !wants_one {
+        return edit
             .text
-            .remove_entries(&call_entries, |entry| entry.is(EXTRA)),
+            .remove_entries(&call_entries, |entry| entry.is(EXTRA));
+    }
+    let google = format!(
+        r#"{{"google":{{"{SIGNATURE}":"{}"}}}}"#,
+        Signature::PLACEHOLDER
+    );
+    match extra {
+        Some(extra) => edit.text.replace(extra.value, google),
+        None if call_entries.is_empty() => {}
+        None => edit
+            .text
+            .append_members(call, &format!("\"{EXTRA}\":{google}")),
     }
 }
 

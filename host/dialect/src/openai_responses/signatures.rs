@@ -1,17 +1,20 @@
 //! Signatures in requests that are not translated: `encrypted_content` of reasoning items.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use serde_json::value::RawValue;
 
-use crate::foreign_signatures::{SignatureEdit, SignatureMember, SignedPart};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers, SignedPart};
 use crate::json::{entries, items, members, string};
 
 /// The members with signatures.
-pub(super) const MEMBERS: &[SignatureMember] = &[SignatureMember {
-    name: "encrypted_content",
-    mark: None,
-}];
+pub(super) static MEMBERS: LazyLock<[SignatureMembers; 1]> = LazyLock::new(|| {
+    [SignatureMembers::new(
+        &["encrypted_content"],
+        "encrypted_content",
+    )]
+});
 
 /// Removes the reasoning items that are dropped. Without its encrypted content the provider would look for a
 /// stored item of the same id (vercel/ai#7543).
@@ -22,8 +25,8 @@ pub(super) fn strip(root: &RawValue, edit: &mut SignatureEdit<'_>) {
     };
     let input = items(input.value, usize::MAX);
     let mut is_removed = Vec::with_capacity(input.len());
-    let kinds: Vec<ItemKind> = input.iter().map(|item| ItemKind::of(item)).collect();
-    for turn in kinds.chunk_by(|_, next| *next != ItemKind::Input) {
+    let kinds: Vec<TurnItem> = input.iter().map(|item| TurnItem::of(item)).collect();
+    for turn in kinds.chunk_by(|_, next| *next != TurnItem::Input) {
         let at = is_removed.len();
         let items = &input[at..at + turn.len()];
         is_removed.extend(strip_turn(items, turn, edit));
@@ -36,7 +39,7 @@ pub(super) fn strip(root: &RawValue, edit: &mut SignatureEdit<'_>) {
 
 /// What an item is, as far as signatures concern it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum ItemKind {
+enum TurnItem {
     /// A call or a message of the model.
     Output,
     /// A message of the user or the developer: it begins a turn.
@@ -46,7 +49,7 @@ enum ItemKind {
     Reasoning,
 }
 
-impl ItemKind {
+impl TurnItem {
     fn of(item: &RawValue) -> Self {
         let Ok(found) = members(item.get(), ["type", "role"]) else {
             return Self::Other;
@@ -63,7 +66,7 @@ impl ItemKind {
 }
 
 /// Returns which items of a turn are removed, and removes ids that depend on them.
-fn strip_turn(turn: &[&RawValue], kinds: &[ItemKind], edit: &mut SignatureEdit<'_>) -> Vec<bool> {
+fn strip_turn(turn: &[&RawValue], kinds: &[TurnItem], edit: &mut SignatureEdit<'_>) -> Vec<bool> {
     let reasoning = |item: &RawValue| {
         let found = members(item.get(), ["encrypted_content"]).ok();
         let text = found.and_then(|found| string(found.values[0]?));
@@ -79,7 +82,7 @@ fn strip_turn(turn: &[&RawValue], kinds: &[ItemKind], edit: &mut SignatureEdit<'
                 signature: signature.as_deref().map(Cow::Borrowed),
                 json: item.get(),
             };
-            *kind == ItemKind::Reasoning && edit.drops(&part)
+            *kind == TurnItem::Reasoning && edit.drops(&part)
         })
         .collect();
     if !is_removed.contains(&true) && !edit.is_refused() {
@@ -89,12 +92,12 @@ fn strip_turn(turn: &[&RawValue], kinds: &[ItemKind], edit: &mut SignatureEdit<'
     let mut lacks_reasoning = edit.is_refused();
     for (index, item) in turn.iter().enumerate() {
         match kinds[index] {
-            ItemKind::Reasoning => {
+            TurnItem::Reasoning => {
                 is_removed[index] |= signatures[index].is_none();
                 lacks_reasoning = is_removed[index];
             }
-            ItemKind::Output if lacks_reasoning => remove_id(item, edit),
-            ItemKind::Input | ItemKind::Other | ItemKind::Output => {}
+            TurnItem::Output if lacks_reasoning => remove_id(item, edit),
+            TurnItem::Input | TurnItem::Other | TurnItem::Output => {}
         }
     }
     is_removed

@@ -2,26 +2,27 @@
 
 use std::sync::Arc;
 
-use jackfield_credential::Failure;
 use jackfield_dialect::refuses_signatures;
 
 use super::{Attempt, AttemptError, Prepared, StaleAttempt};
 use crate::call::ClientResponse;
 use crate::call_log::Step;
-use crate::error::ErrorResponse;
+use crate::error::UpstreamFailure;
 
 impl Attempt<'_> {
     /// Whether a failure is a refusal of signatures that are still in the request.
-    pub(super) fn has_refused_signatures(
-        &self,
-        failure: &Failure,
-        response: Option<&ErrorResponse>,
-    ) -> bool {
-        let says_so = || {
-            refuses_signatures(failure.message.as_bytes())
-                || response.is_some_and(|response| refuses_signatures(&response.body))
-        };
-        !self.is_unsigned && says_so()
+    pub(super) fn has_refused_signatures(&self, failure: &UpstreamFailure) -> bool {
+        if self.is_unsigned {
+            return false;
+        }
+        let response = failure.response.as_ref().map(|response| &response.body[..]);
+        let reported = failure.reported.as_ref().map(|reported| &reported.error);
+        let codes = reported.into_iter().flat_map(|error| {
+            let texts = [&error.code, &error.kind, &error.passed_on];
+            texts.into_iter().flatten().map(String::as_bytes)
+        });
+        let mut texts = codes.chain(response);
+        refuses_signatures(failure.failure.message.as_bytes()) || texts.any(refuses_signatures)
     }
 
     /// Sends the request once more with the same lease, without any signature. The credential is not blamed for

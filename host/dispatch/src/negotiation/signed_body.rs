@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::NegotiatedCall;
 use crate::call::Operation;
 use crate::limits::TRANSLATED_INLINE_BYTES_MAX;
-use crate::signatures::{CleanedBody, Refused, clean_body, may_need_cleaning, without_signatures};
+use crate::signatures::{
+    CleanedBody, RefusedPart, clean_body, may_need_cleaning, without_signatures,
+};
 
 impl NegotiatedCall {
     /// Removes the signatures that the provider would refuse, so far as that is known.
@@ -24,7 +26,7 @@ impl NegotiatedCall {
 
     /// Removes all signatures, after the provider refused the body. Returns what was removed as well. `None` if the
     /// body has none.
-    pub(crate) async fn without_signatures(self) -> Option<(Self, Vec<Refused>)> {
+    pub(crate) async fn without_signatures(self) -> Option<(Self, Vec<RefusedPart>)> {
         if !self.may_have_signatures() {
             return None;
         }
@@ -35,7 +37,7 @@ impl NegotiatedCall {
     }
 
     /// Records that the provider refused parts of the body.
-    pub(crate) fn note_refused(&self, parts: &[Refused]) {
+    pub(crate) fn note_refused(&self, parts: &[RefusedPart]) {
         let memory = &self.recorder.memory;
         memory.note_refused(parts, self.recorder.origin);
     }

@@ -8,7 +8,6 @@ use serde_json::value::RawValue;
 use super::stream::{StreamError, judge};
 use super::writer::StreamWriter;
 use crate::call::{Operation, StreamFraming};
-use crate::classify;
 use crate::limits::TRANSLATED_INLINE_BYTES_MAX;
 use crate::negotiation::NegotiatedCall;
 
@@ -180,7 +179,7 @@ fn check_body(negotiated: &NegotiatedCall, body: &[u8]) -> Result<Option<Usage>,
     };
     match check {
         BodyCheck::Complete { usage, .. } => Ok(usage),
-        BodyCheck::Error(error) => Err(StreamError::Upstream(classify::stream_error(error))),
+        BodyCheck::Error(error) => Err(StreamError::reported(error)),
         BodyCheck::Empty => Err(StreamError::invalid_response(
             "the provider's response was empty",
         )),

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use jackfield_dialect::ArrayWriter;
 use jackfield_dialect::ir::{Frame, Response};
 use jackfield_dialect::{
-    Dialect, ErrorBody, EventClass, Observer, ProviderError, Translator, Usage, sse,
+    Dialect, ErrorBody, ErrorPlace, EventClass, Observer, ProviderError, Translator, Usage, sse,
+    translate_reported_error,
 };
 
 use crate::call::StreamFraming;
@@ -22,6 +23,8 @@ pub(crate) struct StreamWriter {
     frames: Vec<Frame>,
     /// `None` for events that no provider sent.
     recorder: Option<SignatureRecorder>,
+    /// The error that the provider reported, if it did.
+    reported: Option<ProviderError>,
     /// The provider's end event was written.
     done: bool,
 }
@@ -77,6 +80,7 @@ impl StreamWriter {
             array,
             frames: Vec::new(),
             recorder: None,
+            reported: None,
             done: false,
         }
     }
@@ -90,7 +94,11 @@ impl StreamWriter {
         let class = match &mut self.mode {
             Mode::SameDialect(observer) => {
                 let class = observer.observe(name, data);
-                if matches!(class, EventClass::Error(_) | EventClass::Malformed) {
+                if let EventClass::Error(error) = &class {
+                    self.reported = Some(error.clone());
+                    return class;
+                }
+                if class == EventClass::Malformed {
                     return class;
                 }
                 write_frame(&mut self.array, name, data, out);
@@ -149,17 +157,14 @@ impl StreamWriter {
         let mut out = Vec::new();
         match &mut self.mode {
             Mode::SameDialect(_) => {
-                let (kind, _) = self.dialect.codec().error_kind(502);
-                let error = ErrorBody {
-                    message,
-                    kind,
-                    code: Some(FAILED),
-                    param: None,
-                    cooldown: None,
+                let place = match self.array {
+                    None => ErrorPlace::Event,
+                    Some(_) => ErrorPlace::Body,
                 };
+                let error = render_failure(self.dialect, self.reported.take(), message, place);
                 match &mut self.array {
-                    None => return self.dialect.codec().render_stream_error(&error),
-                    Some(array) => array.item(&self.dialect.codec().render_error(&error), &mut out),
+                    None => return error,
+                    Some(array) => array.item(&error, &mut out),
                 }
             }
             Mode::Translated(translator) => {
@@ -211,6 +216,37 @@ impl StreamWriter {
     }
 }
 
+/// Renders the error that ends a stream of the provider's dialect. If the provider reported it, its kind and code
+/// remain. `message` has no secrets.
+fn render_failure(
+    dialect: Dialect,
+    reported: Option<ProviderError>,
+    message: &str,
+    place: ErrorPlace,
+) -> Bytes {
+    if let Some(reported) = reported {
+        let error = ProviderError {
+            message: message.to_owned(),
+            passed_on: None,
+            ..reported
+        };
+        let (_, rendered) = translate_reported_error(dialect, dialect, BAD_GATEWAY, &error, place);
+        return rendered;
+    }
+    let (kind, _) = dialect.codec().error_kind(BAD_GATEWAY);
+    let error = ErrorBody {
+        message,
+        kind,
+        code: Some(FAILED),
+        param: None,
+        cooldown: None,
+    };
+    match place {
+        ErrorPlace::Body => dialect.codec().render_error(&error),
+        ErrorPlace::Event => dialect.codec().render_stream_error(&error),
+    }
+}
+
 fn write_frame(array: &mut Option<ArrayWriter>, name: &str, data: &[u8], out: &mut Vec<u8>) {
     match array {
         None => sse::write_event(name, data, out),
@@ -227,6 +263,9 @@ pub(crate) fn keep_alive(dialect: Dialect, framing: StreamFraming) -> &'static [
         StreamFraming::Array => b"\n",
     }
 }
+
+/// The status whose labels an error has that the provider did not report.
+const BAD_GATEWAY: u16 = 502;
 
 /// The code of an error that ends a committed stream.
 const FAILED: &str = "upstream_failed";

@@ -8,7 +8,7 @@ use jackfield_dialect::{
     SignatureFilter, SignedPart, StrippedBody, is_wrapped, scan_signatures, strip_signatures,
 };
 
-use super::memory::{Provenance, Refused, SignatureMemory};
+use super::memory::{Provenance, RefusedPart, SignatureMemory};
 use super::recorder::SignatureRecorder;
 
 /// A body without signatures that its provider would refuse.
@@ -29,7 +29,7 @@ impl From<StrippedBody> for CleanedBody {
 pub(crate) struct UnsignedBody {
     pub(crate) cleaned: CleanedBody,
     /// The parts that were dropped or changed.
-    pub(crate) dropped: Vec<Refused>,
+    pub(crate) dropped: Vec<RefusedPart>,
 }
 
 /// Looks whether a body may have signatures that [`clean_body`] removes. Most bodies have none.
@@ -63,7 +63,7 @@ pub(crate) fn without_signatures(
         refused: true,
         drops: &|part| {
             let refused = refused_part(part, &recorder.memory);
-            RefCell::<Vec<Refused>>::borrow_mut(&dropped).push(refused);
+            RefCell::<Vec<RefusedPart>>::borrow_mut(&dropped).push(refused);
             true
         },
     };
@@ -75,10 +75,10 @@ pub(crate) fn without_signatures(
 }
 
 /// A part by its signature, or by its JSON if it has none: clients send a history as they received it.
-fn refused_part(part: &SignedPart<'_>, memory: &SignatureMemory) -> Refused {
+fn refused_part(part: &SignedPart<'_>, memory: &SignatureMemory) -> RefusedPart {
     match part.signature.as_deref() {
-        None | Some("") => Refused::Part(memory.digest(part.json)),
-        Some(signature) => Refused::Signature(memory.digest(signature)),
+        None | Some("") => RefusedPart::Part(memory.digest(part.json)),
+        Some(signature) => RefusedPart::Signature(memory.digest(signature)),
     }
 }
 

@@ -36,7 +36,7 @@ struct KnownSignatures {
 
 /// A part that a provider refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum RefusedPart {
     /// By its signature.
     Signature(Digest),
     /// A part that has none, by its JSON.
@@ -74,18 +74,18 @@ impl SignatureMemory {
     }
 
     /// Records that a provider refused parts of a request.
-    pub(crate) fn note_refused(&self, parts: &[Refused], origin: Origin) {
+    pub(crate) fn note_refused(&self, parts: &[RefusedPart], origin: Origin) {
         let mut known = self.known.lock();
         for part in parts {
             let (refused, digest) = match part {
-                Refused::Signature(digest) => (&mut known.refused, *digest),
-                Refused::Part(digest) => (&mut known.refused_parts, *digest),
+                RefusedPart::Signature(digest) => (&mut known.refused, *digest),
+                RefusedPart::Part(digest) => (&mut known.refused_parts, *digest),
             };
             refused.insert((digest, origin), origin, REFUSED_SIGNATURES_MAX);
         }
     }
 
-    /// Whether signatures may be foreign to an origin. Where all come from one provider, nobody need look.
+    /// Whether signatures may be foreign to an origin. Where all come from one provider, there is no need to look.
     pub(crate) fn may_know_foreign(&self, origin: Origin) -> bool {
         let known = self.known.lock();
         let own = usize::from(known.given.counts.contains_key(&origin));
@@ -194,14 +194,17 @@ mod tests {
         assert!(!memory.may_know_foreign(a) && memory.may_know_foreign(b));
         assert_eq!(memory.provenance(one, a), Provenance::Own);
         assert_eq!(memory.provenance(one, b), Provenance::Foreign);
-        memory.note_refused(&[Refused::Signature(one), Refused::Signature(two)], a);
+        memory.note_refused(
+            &[RefusedPart::Signature(one), RefusedPart::Signature(two)],
+            a,
+        );
         assert!(memory.may_know_foreign(a) && !memory.has_refused_parts(a));
         assert_eq!(memory.provenance(one, a), Provenance::Foreign);
         assert_eq!(memory.provenance(two, b), Provenance::Unknown);
         memory.note_given(one, b);
         assert!(!memory.may_know_foreign(b), "all are of one origin");
         assert_eq!(memory.provenance(one, b), Provenance::Own);
-        memory.note_refused(&[Refused::Part(one)], b);
+        memory.note_refused(&[RefusedPart::Part(one)], b);
         assert!(memory.has_refused_parts(b) && !memory.has_refused_parts(a));
         assert!(memory.is_refused_part(one, b) && !memory.is_refused_part(two, b));
     }
@@ -215,12 +218,18 @@ mod tests {
         );
         let first = memory.digest("first");
         memory.note_given(first, a);
-        memory.note_refused(&[Refused::Signature(first), Refused::Part(first)], a);
+        memory.note_refused(
+            &[RefusedPart::Signature(first), RefusedPart::Part(first)],
+            a,
+        );
         for number in 0..SIGNATURES_MAX {
             let digest = memory.digest(&number.to_string());
             memory.note_given(digest, b);
             memory.note_given(digest, b);
-            memory.note_refused(&[Refused::Signature(digest), Refused::Part(digest)], b);
+            memory.note_refused(
+                &[RefusedPart::Signature(digest), RefusedPart::Part(digest)],
+                b,
+            );
         }
         assert_eq!(memory.provenance(first, a), Provenance::Unknown);
         assert!(!memory.has_refused_parts(a));

@@ -121,7 +121,7 @@ fn forwards_error_events_only_after_commit() {
     let text = [CONTENT, error, CONTENT].concat();
     let (given, end) = last(&text, false);
     assert_eq!(given, CONTENT);
-    assert!(matches!(end, Err(StreamError::Upstream(failure)) if failure.message == "no"));
+    assert!(matches!(end, Err(StreamError::Reported(it)) if it.failure.message == "no"));
     let (given, end) = last(&text, true);
     assert_eq!(given, [CONTENT, error].concat());
     assert!(matches!(end, Err(StreamError::AlreadySent(failure)) if failure.message == "no"));
