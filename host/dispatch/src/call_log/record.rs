@@ -138,6 +138,13 @@ pub enum Step {
         /// Why the refresh failed; `None` if it succeeded.
         error: Option<String>,
     },
+    /// The provider refused the signatures of the request. The credential gets it once more without them.
+    SignaturesRefused {
+        /// The credential.
+        credential: Arc<str>,
+        /// The provider's message.
+        error: String,
+    },
     /// Another model replaces the previous one.
     Fallback {
         /// The other model.
