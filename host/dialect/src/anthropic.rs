@@ -69,6 +69,10 @@ impl Codec for Anthropic {
         reasoning::suffix::edit_thinking(thinking, model, edit, report)
     }
 
+    fn has_cache_marks(&self) -> bool {
+        true
+    }
+
     fn check_body(&self, body: &[u8]) -> BodyCheck {
         check_body(body)
     }

@@ -82,6 +82,11 @@ pub trait Codec: Send + Sync {
         false
     }
 
+    /// Whether requests of this dialect say what to cache.
+    fn has_cache_marks(&self) -> bool {
+        false
+    }
+
     /// Checks a whole response whose status promises success.
     fn check_body(&self, body: &[u8]) -> BodyCheck;
 

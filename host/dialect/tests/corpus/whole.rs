@@ -30,7 +30,7 @@ pub(crate) fn collect(exchange: &Exchange<'_>) -> Outcome<Result<Vec<u8>, Failur
     let Some(response) = collector.finish() else {
         return Ok(Err(Failure::Unusable("cut off, or empty")));
     };
-    let body = exchange.request.encode_response(&response);
+    let body = exchange.request.encode_response(response);
     Ok(Ok(body.ok_or("no response to a chat")?))
 }
 
