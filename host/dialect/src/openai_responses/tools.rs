@@ -45,7 +45,7 @@ impl OfferedTools {
             }
             let (name, taken) = match kind.as_str() {
                 "function" => {
-                    let schema = tool.take("parameters");
+                    let schema = tool.schema("parameters")?;
                     (tool.required_string("name")?, ToolKind::Function(schema))
                 }
                 "custom" => {
@@ -55,7 +55,7 @@ impl OfferedTools {
                 "tool_search" if tool.string("execution")?.as_deref() == Some("client") => {
                     let (name, search) = (TOOL_SEARCH.to_owned(), ClientTool::Search);
                     self.client_tools.insert(name.clone(), search);
-                    (name, ToolKind::Function(tool.take("parameters")))
+                    (name, ToolKind::Function(tool.schema("parameters")?))
                 }
                 // The tools that it would search are in the request, and all of them are offered.
                 "tool_search" => {
