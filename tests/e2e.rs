@@ -14,6 +14,8 @@
 mod admin;
 #[path = "e2e/any_to_any.rs"]
 mod any_to_any;
+#[path = "e2e/case_record.rs"]
+mod case_record;
 #[path = "e2e/coding_tools.rs"]
 mod coding_tools;
 #[path = "e2e/command_line.rs"]
@@ -48,6 +50,8 @@ mod oauth;
 mod openai_sdk;
 #[path = "e2e/passthrough.rs"]
 mod passthrough;
+#[path = "e2e/provider_errors.rs"]
+mod provider_errors;
 #[path = "e2e/proxies.rs"]
 mod proxies;
 #[path = "e2e/reload.rs"]
@@ -58,6 +62,8 @@ mod sdks;
 mod selectors;
 #[path = "e2e/settings.rs"]
 mod settings;
+#[path = "e2e/signatures.rs"]
+mod signatures;
 #[path = "e2e/stored_data.rs"]
 mod stored_data;
 #[path = "e2e/swap.rs"]

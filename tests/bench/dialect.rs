@@ -1,6 +1,6 @@
 //! The cost of translation between any two dialects: of requests for each KiB, of streams for each event.
 //! The baseline is the time in which serde_json parses the same bytes into a tree and prints them, which
-//! is the minimum for a translation through a tree.
+//! is the minimum for a translation through a tree. And the cost of the look for signatures in what is relayed.
 
 mod report;
 mod workload;
@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use jackfield_dialect::ir::ResponseContext;
 use jackfield_dialect::sse::write_event;
-use jackfield_dialect::{Dialect, RequestHead, TranslatedRequest, TranslationInput, Translator};
+use jackfield_dialect::{
+    Dialect, RequestHead, TranslatedRequest, TranslationInput, Translator, json, scan_signatures,
+};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
@@ -40,10 +42,13 @@ const ROUND: Duration = Duration::from_millis(4);
 const REQUEST_RATIO_MAX: f64 = 3.5;
 const EVENT_RATIO_MAX: f64 = 2.5;
 
+/// The aim for a look for signatures, as a fraction of one pass over what is relayed.
+const LOOK_RATIO_MAX: f64 = 0.25;
+
 fn main() -> Result<()> {
     requests()?;
     streams()?;
-    Ok(())
+    looks()
 }
 
 fn pairs() -> impl Iterator<Item = (Dialect, Dialect)> {
@@ -209,6 +214,64 @@ fn streams() -> Result<()> {
     table(&heads, &rows);
     print_line("");
     Ok(())
+}
+
+/// The look for signatures. The baseline is the pass that a relay has in any case: for a request, to find the
+/// model's name; for an event, to classify it.
+fn looks() -> Result<()> {
+    print_line(
+        "\nRelays: the look for signatures, as a fraction of the pass over the same bytes that a relay has in any \
+         case.\n",
+    );
+    let mut rows = Vec::new();
+    for dialect in DIALECTS {
+        let mut row = vec![dialect.to_string()];
+        let mut most = 0.0_f64;
+        for (_, length) in BODIES {
+            let body = workload::body(dialect, length)?;
+            let comparison = Comparison::measure(
+                || drop(black_box(json::find(black_box(&body), "/model"))),
+                || look(dialect, black_box(&body)),
+            );
+            let kib = body.len() as f64 / 1024.0;
+            row.push(format!("{:.3}", comparison.cost / kib));
+            row.push(format!("{:.3}", comparison.ratio()));
+            most = most.max(comparison.ratio());
+        }
+        let events = workload::stream(dialect);
+        let comparison = Comparison::measure(
+            || {
+                let mut observer = dialect.codec().observer();
+                for (name, data) in black_box(&events) {
+                    drop(black_box(observer.observe(name, data)));
+                }
+            },
+            || {
+                for (_, data) in black_box(&events) {
+                    look(dialect, data);
+                }
+            },
+        );
+        row.push(format!("{:.3}", comparison.cost / events.len() as f64));
+        row.push(format!("{:.3}", comparison.ratio()));
+        most = most.max(comparison.ratio());
+        row.push(aim(&format!("<= {LOOK_RATIO_MAX}"), most <= LOOK_RATIO_MAX));
+        rows.push(row);
+    }
+    let mut heads = vec!["dialect".to_owned()];
+    for (size, _) in BODIES {
+        heads.extend([format!("{size}: us a KiB"), "ratio".to_owned()]);
+    }
+    heads.extend(["us an event", "ratio", "aim"].map(str::to_owned));
+    table(&heads.iter().map(String::as_str).collect::<Vec<_>>(), &rows);
+    print_line("");
+    Ok(())
+}
+
+fn look(dialect: Dialect, bytes: &[u8]) {
+    scan_signatures(dialect, bytes, &mut |signature| {
+        black_box(signature);
+    });
 }
 
 /// Returns the client's events of a stream; `None` if the stream does not end.

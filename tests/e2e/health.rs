@@ -15,7 +15,7 @@ mod client;
 #[path = "health/replies.rs"]
 mod replies;
 #[path = "health/scripted.rs"]
-mod scripted;
+pub(crate) mod scripted;
 
 #[path = "health/blips.rs"]
 mod blips;

@@ -3,9 +3,11 @@
 mod admin_credentials;
 mod admin_target;
 mod built_in;
+mod case;
 mod credential;
 #[cfg(feature = "demo")]
 mod demo;
+mod explain;
 mod plugins;
 mod reload;
 mod serve;
@@ -22,6 +24,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::admin_target::AdminTarget;
+use crate::case::RecordArguments;
 use crate::credential::CredentialArguments;
 use crate::terminal::print;
 
@@ -67,6 +70,9 @@ enum Command {
     /// Look at plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Make cases for the tests out of live calls.
+    #[command(subcommand)]
+    Case(CaseCommand),
 }
 
 #[derive(Subcommand)]
@@ -75,11 +81,20 @@ enum ConfigCommand {
     Check {
         /// The configuration.
         file: PathBuf,
+        /// Print what each provider takes for each model, and where that is from.
+        #[arg(long)]
+        explain: bool,
     },
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Reload the configuration of a running server, all of it or nothing.
     Reload(AdminTarget),
+}
+
+#[derive(Subcommand)]
+enum CaseCommand {
+    /// Record a call as a folder of `tests/cases/wild`, without secrets.
+    Record(RecordArguments),
 }
 
 #[derive(Subcommand)]
@@ -121,12 +136,15 @@ async fn run(command: Command) -> ExitCode {
         },
         #[cfg(feature = "demo")]
         Command::Demo { exit, listen } => ended(demo::run(listen, exit).await),
-        Command::Config(ConfigCommand::Check { file }) => match load(&file) {
+        Command::Config(ConfigCommand::Check { file, explain }) => match load(&file) {
             Ok(config) => {
                 for warning in &config.warnings {
                     terminal::eprint(&format!("warning: {warning}"));
                 }
                 print(&format!("{}: {}", file.display(), config_summary(&config)));
+                if explain {
+                    return ended(explain::explain(&config).await);
+                }
                 ExitCode::SUCCESS
             }
             Err(code) => code,
@@ -138,6 +156,10 @@ async fn run(command: Command) -> ExitCode {
         Command::Config(ConfigCommand::Reload(server)) => {
             ended(reload::request_reload(&server, &ProcessEnvironment).await)
         }
+        Command::Case(CaseCommand::Record(arguments)) => match load(arguments.config()) {
+            Ok(loaded) => ended(case::record(arguments, loaded).await),
+            Err(code) => code,
+        },
         Command::Credential(arguments) => {
             ended(credential::run(arguments, &ProcessEnvironment).await)
         }
@@ -189,7 +211,9 @@ fn start_log(arguments: &Arguments) {
         Command::Serve { .. } => tracing::Level::INFO,
         #[cfg(feature = "demo")]
         Command::Demo { .. } => tracing::Level::ERROR,
-        Command::Config(_) | Command::Credential(_) | Command::Plugin(_) => tracing::Level::ERROR,
+        Command::Case(_) | Command::Config(_) | Command::Credential(_) | Command::Plugin(_) => {
+            tracing::Level::ERROR
+        }
     };
     let levels = arguments
         .log

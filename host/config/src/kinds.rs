@@ -5,6 +5,7 @@ mod numbers;
 mod scalars;
 mod secret;
 mod settings;
+mod traits;
 mod urls;
 
 use serde_json::{Value as Json, json};
@@ -19,6 +20,7 @@ pub(crate) use scalars::{
 };
 pub(crate) use secret::Secret;
 pub(crate) use settings::Settings;
+pub(crate) use traits::TraitsKind;
 pub(crate) use urls::{BaseUrl, Origin, ProxyUrl};
 
 /// A mapping with keys of its own.

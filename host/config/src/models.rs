@@ -7,20 +7,50 @@ use jackfield_credential::model_names::{
     ChannelAlias, NamedModel, oauth_model_alias_channel, oauth_model_alias_channels,
 };
 
-use crate::keys::models::{channel_alias, model};
+use jackfield_dialect::traits::TraitSet;
+
+use crate::key::Section;
+use crate::keys::models::{channel_alias, model, provider_model};
 use crate::mapping::{Mapping, entries};
 use crate::reader::{Located, Reader, UniqueNames};
 
-/// Reads a list of models. All names and aliases differ by more than case.
+/// Reads a list of models of a credential. All names and aliases differ by more than case.
 pub(crate) fn models(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<NamedModel>> {
+    list(reader, located, &model::SECTION, |_, _, _| {})
+}
+
+/// Reads a list of models of a provider, and their traits.
+pub(crate) fn provider_models(
+    reader: &mut Reader<'_>,
+    located: &Located<'_>,
+) -> Option<(Vec<NamedModel>, BTreeMap<Arc<str>, TraitSet>)> {
+    let mut traits = BTreeMap::new();
+    let section = &provider_model::SECTION;
+    let models = list(reader, located, section, |reader, mapping, name| {
+        let entry = mapping.get(reader, &provider_model::TRAITS);
+        if let (Some(name), Some(entry)) = (name, entry) {
+            traits.insert(name.into(), entry.set);
+        }
+    });
+    Some((models?, traits))
+}
+
+/// Reads a list of models. `more` reads the keys that a section has beside name and alias.
+fn list<'e>(
+    reader: &mut Reader<'e>,
+    located: &Located<'_>,
+    section: &'static Section,
+    mut more: impl FnMut(&mut Reader<'e>, &mut Mapping<'_>, Option<&str>),
+) -> Option<Vec<NamedModel>> {
     let mut names = UniqueNames::default();
     reader.list(located, |reader, located| {
         let mut check = |reader: &mut Reader<'_>, located: &Located<'_>, name: &String| {
             names.check_ignoring_case(reader, located, name);
         };
-        let mut mapping = Mapping::open(reader, located, &model::SECTION)?;
+        let mut mapping = Mapping::open(reader, located, section)?;
         let name = mapping.get_checked(reader, &model::NAME, &mut check);
         let alias = mapping.get_checked(reader, &model::ALIAS, &mut check);
+        more(reader, &mut mapping, name.as_deref());
         mapping.deny_unknown(reader);
         Some(NamedModel {
             name: name?.into(),

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use jackfield_auth::RefreshTiming;
 use jackfield_credential::ProviderName;
 use jackfield_credential::model_names::NamedModel;
+use jackfield_dialect::traits::servers;
 use jackfield_dispatch::{ProviderTraits, TraitsConfig, snapshot};
+use serde_json::Value;
 use url::Url;
 
 use crate::base_urls::default_base_url;
 use crate::credentials::{CredentialEntry, credential};
 use crate::keys::providers::{provider as keys, refresh as refresh_keys};
 use crate::mapping::Mapping;
-use crate::models::models;
+use crate::models::provider_models;
 use crate::reader::{Located, Reader, UniqueNames};
 
 /// A provider with its credentials and models.
@@ -58,6 +60,7 @@ pub(crate) fn providers(
         let base_url = base_url.or_else(|| Url::parse(default_url?).ok());
         let grants = mapping.get(reader, &keys::GRANTS);
         let settings = mapping.get(reader, &keys::SETTINGS);
+        let traits = mapping.get(reader, &keys::TRAITS);
         let max_in_flight = mapping.get(reader, &keys::MAX_IN_FLIGHT);
         let disable_cooling = mapping.get(reader, &keys::DISABLE_COOLING);
         let refresh = mapping.nested(reader, &keys::REFRESH, refresh);
@@ -69,10 +72,17 @@ pub(crate) fn providers(
                 credential(reader, located, name.as_ref(), &mut ids)
             })
         });
-        let models = mapping.nested(reader, &keys::MODELS, models);
+        let models = mapping.nested(reader, &keys::MODELS, provider_models);
         mapping.deny_unknown(reader);
+        let (models, model_traits) = models?;
         let base_url = base_url?;
-        let traits = ProviderTraits::new(&base_url, TraitsConfig::default());
+        let traits = traits.unwrap_or_default();
+        let traits = TraitsConfig {
+            server: traits.server.or_else(|| variant(&settings)),
+            provider: traits.set,
+            models: model_traits,
+        };
+        let traits = ProviderTraits::new(&base_url, traits);
         Some(Provider {
             name: name?,
             endpoint: snapshot::Provider {
@@ -86,9 +96,16 @@ pub(crate) fn providers(
             disable_cooling,
             refresh: refresh.unwrap_or_default(),
             credentials: credentials.unwrap_or_default(),
-            models: models?,
+            models,
         })
     })
+}
+
+/// Returns the kind of server that the settings of the executor `openai-compatible` name.
+fn variant(settings: &str) -> Option<String> {
+    let settings: Value = serde_json::from_str(settings).ok()?;
+    let variant = settings.get("variant")?.as_str()?;
+    servers().contains(&variant).then(|| variant.to_owned())
 }
 
 fn refresh(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<RefreshTiming> {

@@ -7,6 +7,7 @@ mod models;
 mod reasoning;
 mod request;
 mod response;
+mod signatures;
 mod stream;
 mod strict_schema;
 mod token_count;
@@ -23,8 +24,10 @@ use response::{check_body, decode_response, encode_response};
 use stream::{decoder, encoder, observer};
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use crate::codec::{Codec, ModelEntry, TokenCount};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers};
 use crate::ir::{
     EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
     TranslationReport,
@@ -71,6 +74,18 @@ impl Codec for Anthropic {
 
     fn has_cache_marks(&self) -> bool {
         true
+    }
+
+    fn signature_members(&self) -> &'static [SignatureMembers] {
+        &*signatures::MEMBERS
+    }
+
+    fn refuses_empty_signature(&self, model: &str) -> bool {
+        signatures::refuses_empty(model)
+    }
+
+    fn strip_signatures(&self, root: &RawValue, edit: &mut SignatureEdit<'_>) {
+        signatures::strip(root, edit);
     }
 
     fn check_body(&self, body: &[u8]) -> BodyCheck {

@@ -2,8 +2,10 @@
 //! asks which dialect it is; everything else calls these methods.
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use crate::embed::{EmbedRequest, EmbedResponse};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers};
 use crate::ir::{
     EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
     TranslationReport,
@@ -86,6 +88,19 @@ pub trait Codec: Send + Sync {
     fn has_cache_marks(&self) -> bool {
         false
     }
+
+    /// The members that hold signatures, in requests and responses.
+    fn signature_members(&self) -> &'static [SignatureMembers] {
+        &[]
+    }
+
+    /// Whether a model refuses a part whose signature is empty.
+    fn refuses_empty_signature(&self, _model: &str) -> bool {
+        false
+    }
+
+    /// Removes the signatures that the edit drops from a request.
+    fn strip_signatures(&self, _root: &RawValue, _edit: &mut SignatureEdit<'_>) {}
 
     /// Checks a whole response whose status promises success.
     fn check_body(&self, body: &[u8]) -> BodyCheck;

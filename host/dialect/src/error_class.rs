@@ -139,7 +139,7 @@ impl std::fmt::Debug for ErrorTable {
 #[derive(Debug)]
 pub(crate) struct TranslatedError<'a> {
     pub(crate) status: u16,
-    pub(crate) kind: &'static str,
+    pub(crate) kind: &'a str,
     pub(crate) code: Option<&'a str>,
     pub(crate) message: Cow<'a, str>,
     param: Option<&'a str>,
@@ -160,13 +160,14 @@ impl<'a> TranslatedError<'a> {
             Some(status) => (table.kind)(status),
             None => (labels.kind, labels.codes.first().copied()),
         };
-        let reported_code = error.code.as_deref().filter(|code| {
-            let is_number = code.bytes().all(|byte| byte.is_ascii_digit());
-            !is_number && (labels.codes.contains(code) || labels.codes.is_empty())
-        });
+        let reported_code =
+            own_code(error).filter(|code| labels.codes.contains(code) || labels.codes.is_empty());
+        let message = error.full_message();
         let message = match table.context_length {
-            Some(own) if class == ErrorClass::ContextLength => own.precede(&error.message),
-            _ => Cow::Borrowed(error.message.as_str()),
+            Some(own) if class == ErrorClass::ContextLength => {
+                Cow::Owned(own.precede(&message).into_owned())
+            }
+            _ => message,
         };
         Self {
             status: reported.unwrap_or(labels.status),
@@ -174,6 +175,18 @@ impl<'a> TranslatedError<'a> {
             code: reported_code.or(code),
             message,
             param: error.param.as_deref(),
+        }
+    }
+
+    /// The error for a client of the provider's own dialect: the provider's words remain, with the status of their
+    /// class. `status` is the one of the host.
+    pub(crate) fn same_dialect(table: &ErrorTable, status: u16, error: &'a ProviderError) -> Self {
+        let translated = Self::new(table, Some(status), error);
+        Self {
+            kind: error.kind.as_deref().unwrap_or(translated.kind),
+            code: own_code(error).or(translated.code),
+            message: error.full_message(),
+            ..translated
         }
     }
 
@@ -187,6 +200,12 @@ impl<'a> TranslatedError<'a> {
             cooldown: None,
         }
     }
+}
+
+/// The code of an error, unless it is a status or another number.
+fn own_code(error: &ProviderError) -> Option<&str> {
+    let code = error.code.as_deref()?;
+    (!code.bytes().all(|byte| byte.is_ascii_digit())).then_some(code)
 }
 
 #[cfg(test)]

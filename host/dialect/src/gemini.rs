@@ -13,6 +13,7 @@ mod reasoning;
 mod request;
 mod response;
 mod schema_keywords;
+mod signatures;
 mod stream;
 mod token_count;
 mod usage;
@@ -28,8 +29,10 @@ pub use stream::ArrayWriter;
 use stream::{decoder, encoder, observer};
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use crate::codec::{Codec, Embeddings, ModelEntry, TokenCount};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers};
 use crate::ir::{
     EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
     TranslationReport,
@@ -72,6 +75,18 @@ impl Codec for Gemini {
         report: &mut TranslationReport,
     ) -> Result<(), TranslationError> {
         reasoning::suffix::edit_thinking(thinking, model, edit, report)
+    }
+
+    fn signature_members(&self) -> &'static [SignatureMembers] {
+        &*signatures::MEMBERS
+    }
+
+    fn refuses_empty_signature(&self, _model: &str) -> bool {
+        true
+    }
+
+    fn strip_signatures(&self, root: &RawValue, edit: &mut SignatureEdit<'_>) {
+        signatures::strip(root, edit);
     }
 
     fn check_body(&self, body: &[u8]) -> BodyCheck {

@@ -9,6 +9,7 @@ mod patch;
 mod surrogates;
 #[cfg(test)]
 mod tests;
+mod text_edit;
 
 use std::ops::Range;
 
@@ -19,6 +20,7 @@ pub(crate) use completeness::Completeness;
 pub(crate) use members::{is_void, items, members, string};
 pub(crate) use numbers::{long_number, mark_long};
 pub(crate) use surrogates::{is_high, lenient_text, mark_lone, pair, replace_lone, unmark};
+pub(crate) use text_edit::{Entry, TextEdit, entries};
 
 use locate::locate;
 

@@ -18,6 +18,7 @@ mod error_body;
 mod error_class;
 mod estimate;
 mod event_class;
+mod foreign_signatures;
 mod gemini;
 mod limits;
 mod openai_chat;
@@ -38,13 +39,19 @@ pub use error_body::{CooldownBody, ErrorBody};
 pub use error_class::{ErrorClass, ErrorLabels, ErrorTable};
 pub use estimate::estimate_tokens;
 pub use event_class::EventClass;
+pub use foreign_signatures::{
+    SignatureEdit, SignatureFilter, SignatureMembers, SignedPart, StrippedBody, is_wrapped,
+    refuses_signatures, scan_signatures, strip_signatures,
+};
 pub use gemini::ArrayWriter;
 pub use limits::{CODE_BYTES_MAX, ERROR_MESSAGE_BYTES_MAX, MODEL_BYTES_MAX};
 pub use provider_error::ProviderError;
 pub use request_head::{RequestError, RequestHead};
 pub use stream::Observer;
 pub use thinking::{BodyEdit, Thinking};
-pub use translate::{Translator, translate_error, translate_error_response};
+pub use translate::{
+    ErrorPlace, Translator, translate_error, translate_error_response, translate_reported_error,
+};
 pub use translated_request::{TranslatedRequest, TranslationInput};
 pub use usage::Usage;
 

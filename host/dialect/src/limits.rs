@@ -21,6 +21,9 @@ pub const WARNINGS_MAX: usize = 32;
 /// the whole request, or a page of HTML, into it.
 pub const ERROR_MESSAGE_BYTES_MAX: usize = 1_024;
 
+/// How much of an error is read that a gateway passes on, in bytes. The cause is at its beginning.
+pub(crate) const PASSED_ON_BYTES_MAX: usize = 4 << 10;
+
 /// The maximum length of each other text of a provider's error, and of a finish reason, in bytes. They are
 /// codes for programs, of a few words at most.
 pub const CODE_BYTES_MAX: usize = 128;

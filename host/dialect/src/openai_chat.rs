@@ -11,6 +11,7 @@ mod models;
 mod reasoning;
 mod request;
 mod response;
+mod signatures;
 mod stream;
 mod tools;
 mod usage;
@@ -30,8 +31,10 @@ pub(crate) use stream::writer::frame;
 pub(crate) use usage::UsageObject;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use crate::codec::{Codec, Embeddings, ModelEntry};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers};
 use crate::ir::{
     EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
     TranslationReport,
@@ -80,6 +83,14 @@ impl Codec for OpenaiChat {
         // Requests have no member for it. Providers with reasoning in their chats always send it (DeepSeek,
         // vLLM, OpenRouter).
         true
+    }
+
+    fn signature_members(&self) -> &'static [SignatureMembers] {
+        &*signatures::MEMBERS
+    }
+
+    fn strip_signatures(&self, root: &RawValue, edit: &mut SignatureEdit<'_>) {
+        signatures::strip(root, edit);
     }
 
     fn check_body(&self, body: &[u8]) -> BodyCheck {

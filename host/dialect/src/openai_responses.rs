@@ -7,6 +7,7 @@ mod media;
 mod reasoning;
 mod request;
 mod response;
+mod signatures;
 mod stream;
 mod tools;
 mod usage;
@@ -20,8 +21,10 @@ use response::{check_body, decode_response, encode_response};
 use stream::{decoder, encoder, observer};
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use crate::codec::{Codec, ModelEntry};
+use crate::foreign_signatures::{SignatureEdit, SignatureMembers};
 use crate::ir::{
     EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
     TranslationReport,
@@ -65,6 +68,14 @@ impl Codec for OpenaiResponses {
         report: &mut TranslationReport,
     ) -> Result<(), TranslationError> {
         thinking.write_effort("/reasoning/effort", edit, report)
+    }
+
+    fn signature_members(&self) -> &'static [SignatureMembers] {
+        &*signatures::MEMBERS
+    }
+
+    fn strip_signatures(&self, root: &RawValue, edit: &mut SignatureEdit<'_>) {
+        signatures::strip(root, edit);
     }
 
     fn check_body(&self, body: &[u8]) -> BodyCheck {

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use crate::json::{is_void, items, members, string};
-use crate::limits::{CODE_BYTES_MAX, ERROR_MESSAGE_BYTES_MAX, ERROR_PATH_STEPS_MAX};
+use crate::limits::{
+    CODE_BYTES_MAX, ERROR_MESSAGE_BYTES_MAX, ERROR_PATH_STEPS_MAX, PASSED_ON_BYTES_MAX,
+};
 use crate::truncate;
 
 /// An error that a provider reports.
@@ -19,11 +21,14 @@ pub struct ProviderError {
     pub code: Option<String>,
     /// The invalid parameter: the member `param`.
     pub param: Option<String>,
+    /// The error of the provider behind a gateway, as that provider wrote it: `metadata.raw` of OpenRouter.
+    pub passed_on: Option<String>,
 }
 
 impl ProviderError {
     /// Reads the body of an error response: `{"error": {..}}` as OpenAI, Anthropic, Google and most
     /// others have it; `{"error": ".."}`; `{"message": ..}` as Mistral, Cohere and Azure's gateway;
+    /// `{"base_resp": {..}}` as MiniMax;
     /// `{"detail": ".."}` and `{"detail": [{"msg": .., "loc": [..]}]}` as FastAPI; and any of these as
     /// the only item of an array. `None` for anything else.
     #[must_use]
@@ -48,6 +53,21 @@ impl ProviderError {
         })
     }
 
+    /// The message, with the one of the provider behind a gateway: `Provider returned error` alone says nothing.
+    #[must_use]
+    pub fn full_message(&self) -> Cow<'_, str> {
+        let Some(raw) = self.passed_on.as_deref() else {
+            return Cow::Borrowed(&self.message);
+        };
+        let inner = Self::read(raw.as_bytes()).map(|error| error.message);
+        let inner = inner.filter(|message| !message.is_empty());
+        let inner = inner.unwrap_or_else(|| truncate(raw, ERROR_MESSAGE_BYTES_MAX).to_owned());
+        match self.message.as_str() {
+            "" => Cow::Owned(inner),
+            message => Cow::Owned(format!("{message}: {inner}")),
+        }
+    }
+
     /// Reads an `error` member; `None` if it is empty.
     pub(crate) fn from_member(error: &RawValue) -> Option<Self> {
         if is_void(error) {
@@ -70,7 +90,8 @@ impl ProviderError {
     }
 
     fn from_body(text: &str) -> Option<Self> {
-        let [error, detail, message] = members(text, ["error", "detail", "message"]).ok()?.values;
+        let names = ["error", "detail", "message", "base_resp"];
+        let [error, detail, message, base_response] = members(text, names).ok()?.values;
         if let Some(found) = error.and_then(Self::from_member) {
             return Some(match (error.and_then(string), message.and_then(string)) {
                 // `error` holds the code, and `message` beside it the message.
@@ -84,13 +105,31 @@ impl ProviderError {
         if message.is_some_and(|message| !is_void(message)) {
             return Self::from_object(text);
         }
-        Self::from_detail(detail.filter(|detail| !is_void(detail))?)
+        match detail.filter(|detail| !is_void(detail)) {
+            Some(detail) => Self::from_detail(detail),
+            None => Self::from_base_response(base_response?),
+        }
+    }
+
+    /// Reads MiniMax's `{"status_code": 1008, "status_msg": ".."}`; 0 is no error.
+    fn from_base_response(raw: &RawValue) -> Option<Self> {
+        let names = ["status_code", "status_msg"];
+        let [code, message] = members(raw.get(), names).ok()?.values;
+        let code = code.and_then(code_text).filter(|code| code != "0")?;
+        Some(Self {
+            message: message.map(message_text).unwrap_or_default(),
+            code: Some(code),
+            ..Self::default()
+        })
     }
 
     /// Reads an object with the members `message`, `type`, `code`, `param`.
     fn from_object(text: &str) -> Option<Self> {
-        let names = ["message", "type", "code", "param", "status", "detail"];
-        let [message, kind, code, param, status, detail] = members(text, names).ok()?.values;
+        let names = [
+            "message", "type", "code", "param", "status", "detail", "metadata",
+        ];
+        let [message, kind, code, param, status, detail, metadata] =
+            members(text, names).ok()?.values;
         Some(Self {
             message: message.or(detail).map(message_text).unwrap_or_default(),
             kind: kind
@@ -98,6 +137,7 @@ impl ProviderError {
                 .or_else(|| status.and_then(code_text)),
             code: code.and_then(code_text),
             param: param.and_then(code_text),
+            passed_on: metadata.and_then(passed_on),
         })
     }
 
@@ -114,6 +154,7 @@ impl ProviderError {
             kind: kind.and_then(code_text),
             code: None,
             param: location.map(dotted_path),
+            passed_on: None,
         })
     }
 }
@@ -122,6 +163,14 @@ impl ProviderError {
 fn message_text(raw: &RawValue) -> String {
     let text = string(raw).unwrap_or(Cow::Borrowed(raw.get()));
     truncate(&text, ERROR_MESSAGE_BYTES_MAX).to_owned()
+}
+
+/// Returns `raw` of a gateway's `metadata`: a text, or JSON.
+fn passed_on(metadata: &RawValue) -> Option<String> {
+    let [raw] = members(metadata.get(), ["raw"]).ok()?.values;
+    let raw = raw.filter(|raw| !is_void(raw))?;
+    let text = string(raw).unwrap_or(Cow::Borrowed(raw.get()));
+    Some(truncate(&text, PASSED_ON_BYTES_MAX).to_owned())
 }
 
 /// Returns a string or a number as text; `None` for other values.

@@ -143,6 +143,10 @@ impl<R: Reader> EventDecoder for Decoding<R> {
 /// # Errors
 /// If it is not an error message of another format either.
 pub(crate) fn read_other(text: &str, sink: &mut impl Sink) -> Result<(), Malformed> {
+    // Some servers keep a stream alive with it (NousResearch/hermes-agent#80822).
+    if text == "null" {
+        return Ok(());
+    }
     let error = ProviderError::read(text.as_bytes());
     sink.error(error.ok_or(Malformed("an event is no JSON object"))?);
     Ok(())

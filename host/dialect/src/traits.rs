@@ -9,7 +9,7 @@ mod short_names;
 mod values;
 
 pub use resolve::{ResolvedTraits, TraitOrigin, TraitScope, resolve};
-pub use rows::{TraitRow, TraitSource, parse_rows, rows};
+pub use rows::{TraitRow, TraitSource, parse_rows, rows, servers};
 pub use values::{
     ContentForm, EffortWord, FirstTurn, LastTurn, NameAlphabet, Pictures, ReasoningMember,
     ReasoningRequest, ReasoningReturn, ResponseFormats, SamplingMembers, SystemMessages,
@@ -21,10 +21,18 @@ use serde::{Deserialize, Serialize};
 /// One member of [`Traits`], for manuals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraitMember {
-    /// The name in rows and in the configuration.
+    /// The name of the field.
     pub name: &'static str,
     /// What it means.
     pub description: &'static str,
+}
+
+impl TraitMember {
+    /// The name as rows and the configuration spell it.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.name.replace('_', "-")
+    }
 }
 
 macro_rules! traits {
@@ -80,10 +88,17 @@ traits! {
     first_turn: FirstTurn = FirstTurn::Any;
     /// Which turn a conversation may end with.
     last_turn: LastTurn = LastTurn::Any;
+    /// Whether a user's text may follow the result of a tool directly. Otherwise a turn of the assistant is between
+    /// them.
+    user_after_result: bool = true;
     /// Where pictures may be.
     pictures: Pictures = Pictures::UserTurns;
     /// The member for the limit of tokens.
     token_limit: TokenLimitMember = TokenLimitMember::MaxTokens;
+    /// Whether `stream_options` is taken. Providers that refuse it send the usage anyway.
+    stream_options: bool = true;
+    /// Whether `seed` is taken.
+    seed: bool = true;
     /// Which of the sampling members `temperature`, `top_p` and the penalties are taken.
     sampling: SamplingMembers = SamplingMembers::All;
     /// The highest temperature, in hundredths.

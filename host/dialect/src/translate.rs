@@ -154,5 +154,44 @@ pub fn translate_error_response(to: Dialect, status: u16, error: &ProviderError)
     (translated.status, rendered)
 }
 
+/// Where a client gets an error that a provider reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorPlace {
+    /// The body of an error response.
+    Body,
+    /// The last event of a stream.
+    Event,
+}
+
+/// Renders an error that a provider reported inside of a response with a success status, for a client that gets
+/// nothing else of it. A client of the provider's own dialect gets the provider's words. `status` is the host's;
+/// that of the error's class replaces it.
+#[must_use]
+pub fn translate_reported_error(
+    from: Dialect,
+    to: Dialect,
+    status: u16,
+    error: &ProviderError,
+    place: ErrorPlace,
+) -> (u16, Bytes) {
+    let codec = to.codec();
+    let translated = if from == to {
+        TranslatedError::same_dialect(codec.errors(), status, error)
+    } else {
+        TranslatedError::new(codec.errors(), Some(status), error)
+    };
+    let body = translated.body();
+    let message = match body.message {
+        "" => "the provider reported an error",
+        message => message,
+    };
+    let body = ErrorBody { message, ..body };
+    let rendered = match place {
+        ErrorPlace::Body => codec.render_error(&body),
+        ErrorPlace::Event => codec.render_stream_error(&body),
+    };
+    (translated.status, rendered)
+}
+
 #[cfg(test)]
 mod tests;

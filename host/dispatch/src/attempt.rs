@@ -4,6 +4,7 @@
 mod failure;
 mod head;
 mod response;
+mod unsigned;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use crate::plan::{Context, Plan};
 use crate::port::{Executor, UpstreamResponse};
 use crate::reply::source::Source;
 use crate::request::{Bounds, Recipient, build_request};
+use crate::signatures::SignatureRecorder;
 use crate::snapshot::Provider;
 
 /// How an attempt failed. Its lease is settled, except in `NeedsRefresh`.
@@ -40,9 +42,11 @@ pub(crate) enum AttemptError {
     Incompatible(Box<CallError>),
     /// The provider rejected the credential. New tokens may help.
     NeedsRefresh(Box<StaleAttempt>),
+    /// The provider refused the request for its signatures. It may accept it without them.
+    SignaturesRefused(Box<StaleAttempt>),
 }
 
-/// An attempt that failed with a token that may be stale. Its lease is not settled.
+/// An attempt that failed for something that can be changed, such as a stale token. Its lease is not settled.
 pub(crate) struct StaleAttempt {
     pub(crate) lease: Lease,
     pub(crate) failure: UpstreamFailure,
@@ -58,6 +62,7 @@ impl StaleAttempt {
 }
 
 /// What stays the same through all steps of an attempt.
+#[derive(Clone)]
 struct Attempt<'a> {
     context: &'a Arc<CallContext>,
     provider: &'a Provider,
@@ -68,6 +73,8 @@ struct Attempt<'a> {
     may_refresh: bool,
     /// Whether another credential could serve the call now.
     others: &'a (dyn Fn() -> bool + Send + Sync),
+    /// Whether the signatures of the request were removed already.
+    is_unsigned: bool,
 }
 
 /// What the dispatcher allows an attempt.
@@ -108,10 +115,11 @@ impl<'a> Prepared<'a> {
             &provider.traits,
             lease.upstream_model(),
             cache,
+            |dialect| SignatureRecorder::new(&context.signatures, &provider.base_url, dialect),
             now.as_millis() / 1_000,
         );
         let negotiated = match negotiated.await {
-            Ok(negotiated) => negotiated,
+            Ok(negotiated) => negotiated.without_foreign_signatures().await,
             Err(error) => {
                 context.end_attempt(lease, Outcome::Inconclusive, None);
                 let error = error.into_error(call.operation, &provider.executor);
@@ -119,7 +127,9 @@ impl<'a> Prepared<'a> {
             }
         };
         // These replace the warnings of an earlier attempt, which may have lost more.
-        context.trace.warnings(negotiated.warnings());
+        context
+            .trace
+            .translation(negotiated.warnings(), negotiated.trait_rows());
         let plan_context = Context {
             operation: call.operation.name(),
             dialect: negotiated.upstream_dialect().name(),
@@ -145,15 +155,28 @@ impl<'a> Prepared<'a> {
             plan_context,
             may_refresh: terms.may_refresh,
             others: terms.others,
+            is_unsigned: false,
         };
         Ok(Self { attempt, lease })
     }
 
-    /// Runs the remaining steps, up to the commit.
+    /// Runs the remaining steps, up to the commit: a second time without signatures, if the provider refuses
+    /// them.
     ///
     /// # Errors
     /// When any of them fails.
     pub(crate) async fn run(self) -> Result<ClientResponse, AttemptError> {
+        let attempt = self.attempt.clone();
+        match self.run_once().await {
+            Err(AttemptError::SignaturesRefused(refused)) => {
+                // Boxed, because it runs an attempt again, and is rare.
+                Box::pin(attempt.retry_without_signatures(*refused)).await
+            }
+            finished => finished,
+        }
+    }
+
+    async fn run_once(self) -> Result<ClientResponse, AttemptError> {
         let responded = self.send().await?;
         let reply = responded.into_reply().await?;
         reply.commit().await

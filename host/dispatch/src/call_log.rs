@@ -67,6 +67,7 @@ impl CallLog {
             model: short(&call.model, NAME_BYTES_MAX),
             principal: Arc::clone(&call.principal),
             stream: call.stream.is_some(),
+            traits: Vec::new(),
             warnings: Vec::new(),
             usage: None,
             steps: Vec::new(),
@@ -122,10 +123,12 @@ impl Trace {
         record.steps.push(TimedStep { after_ms, step });
     }
 
-    /// Sets the warnings of the latest translation of the request.
-    pub(crate) fn warnings(&self, warnings: &[Warning]) {
+    /// Sets the warnings of the latest translation of the request, and the rows of traits that it obeyed.
+    pub(crate) fn translation(&self, warnings: &[Warning], rows: &[String]) {
         let records = warnings.iter().map(WarningRecord::from);
-        self.record.lock().warnings = records.collect();
+        let mut record = self.record.lock();
+        record.warnings = records.collect();
+        record.traits = rows.to_vec();
     }
 
     /// Sets the token usage.

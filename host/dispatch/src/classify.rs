@@ -109,7 +109,7 @@ pub(crate) fn stream_error(error: ProviderError) -> Failure {
     without_hopeless_quota(Failure {
         status,
         retry_after: hints::delay_in(&error.message),
-        ..new_failure(scope, kind, error.message)
+        ..new_failure(scope, kind, error.full_message().into_owned())
     })
 }
 

@@ -11,6 +11,7 @@ use crate::call_log::{AttemptOutcome, AttemptStep, Step, Trace, millis};
 use crate::clock::Clock;
 use crate::head_times::HeadTimes;
 use crate::port::Upstream;
+use crate::signatures::SignatureMemory;
 use crate::snapshot::Snapshot;
 
 /// What all attempts of one call share. A fallback changes the model, and a reload the snapshot.
@@ -28,6 +29,7 @@ pub(crate) struct CallContext {
     pub(crate) upstream: Arc<dyn Upstream>,
     pub(crate) trace: Arc<Trace>,
     pub(crate) head_times: Arc<HeadTimes>,
+    pub(crate) signatures: Arc<SignatureMemory>,
 }
 
 impl CallContext {

@@ -31,6 +31,7 @@ use crate::port::Upstream;
 use crate::progress::{Progress, is_outage};
 use crate::provider_budgets::{BudgetedAttempt, Budgets};
 use crate::requester::RequesterHash;
+use crate::signatures::SignatureMemory;
 use crate::snapshot::Snapshot;
 use crate::token_estimate;
 use crate::unknown_model::UnknownModel;
@@ -47,6 +48,7 @@ pub struct Dispatcher {
     /// Permits for token estimates, which need a core each.
     estimates: Arc<Semaphore>,
     head_times: Arc<HeadTimes>,
+    signatures: Arc<SignatureMemory>,
 }
 
 /// The parts of a dispatcher.
@@ -80,6 +82,7 @@ impl Dispatcher {
             requester_hash: RequesterHash::default(),
             estimates: Arc::new(Semaphore::new(ESTIMATES_MAX)),
             head_times: Arc::default(),
+            signatures: Arc::default(),
         }
     }
 
@@ -156,6 +159,7 @@ impl Dispatcher {
             upstream: Arc::clone(&self.upstream),
             trace,
             head_times: Arc::clone(&self.head_times),
+            signatures: Arc::clone(&self.signatures),
         });
         let result = match resolved {
             Err(unknown) => Err(CallError::UnknownModel(unknown)),
@@ -303,8 +307,11 @@ impl Dispatcher {
                     }
                     continue;
                 }
-                // Tokens are refreshed once for each credential: this failure is final.
-                Err(AttemptError::NeedsRefresh(stale)) => stale.fail(context),
+                // Tokens are refreshed once for each credential, and signatures are removed once: this failure is
+                // final.
+                Err(AttemptError::NeedsRefresh(stale) | AttemptError::SignaturesRefused(stale)) => {
+                    stale.fail(context)
+                }
             };
             if failure.failure.scope == Scope::Request {
                 return Err(CallError::Upstream(failure));

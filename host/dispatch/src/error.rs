@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use jackfield_credential::{Failure, Scope};
-use jackfield_dialect::Dialect;
 use jackfield_dialect::ir::TranslationError;
+use jackfield_dialect::{Dialect, ProviderError};
 
 pub(crate) use self::no_credential::class_of;
 pub use self::no_credential::{NoCredential, NoCredentialReason};
@@ -81,6 +81,29 @@ pub struct UpstreamFailure {
     pub failure: Failure,
     /// The error response that the client may see, if there is one.
     pub response: Option<ErrorResponse>,
+    /// The error that the provider reported inside of a response with a success status, if it did.
+    pub reported: Option<ReportedError>,
+}
+
+impl UpstreamFailure {
+    /// A failure of which the provider's own words are not known.
+    #[must_use]
+    pub fn new(failure: Failure) -> Self {
+        Self {
+            failure,
+            response: None,
+            reported: None,
+        }
+    }
+}
+
+/// An error that a provider reported inside of a response with a success status.
+#[derive(Debug, Clone)]
+pub struct ReportedError {
+    /// The provider's dialect.
+    pub dialect: Dialect,
+    /// The error, without secrets.
+    pub error: ProviderError,
 }
 
 /// An error response as the provider or its executor wrote it.

@@ -63,19 +63,16 @@ pub(crate) async fn wait_for_token(
 
 /// The failure of a credential without a valid token. The next refresh may help.
 fn without_token(error: &RefreshError, retry_after: Option<Duration>) -> UpstreamFailure {
-    UpstreamFailure {
-        failure: Failure {
-            scope: Scope::Credential,
-            kind: kind::AUTHENTICATION.into(),
-            // The credential is unavailable until the next refresh: of this status, a time is obeyed.
-            status: Some(SERVICE_UNAVAILABLE),
-            message: format!("the credential has no valid access token: {error}"),
-            retry_after,
-            refresh_suggested: false,
-            sent: false,
-        },
-        response: None,
-    }
+    UpstreamFailure::new(Failure {
+        scope: Scope::Credential,
+        kind: kind::AUTHENTICATION.into(),
+        // The credential is unavailable until the next refresh: of this status, a time is obeyed.
+        status: Some(SERVICE_UNAVAILABLE),
+        message: format!("the credential has no valid access token: {error}"),
+        retry_after,
+        refresh_suggested: false,
+        sent: false,
+    })
 }
 
 /// Returns the failure of a credential whose rejected token may be refreshed soon, but not yet: it is
@@ -101,18 +98,15 @@ pub(crate) fn until_refresh(
 /// The failure of a credential that became unavailable during the wait. Nothing was sent, so another
 /// attempt may follow.
 fn unavailable(error: &LeaseError) -> UpstreamFailure {
-    UpstreamFailure {
-        failure: Failure {
-            scope: Scope::Transport,
-            kind: kind::TRANSIENT.into(),
-            status: None,
-            message: format!("the credential became unavailable during the refresh: {error}"),
-            retry_after: None,
-            refresh_suggested: false,
-            sent: false,
-        },
-        response: None,
-    }
+    UpstreamFailure::new(Failure {
+        scope: Scope::Transport,
+        kind: kind::TRANSIENT.into(),
+        status: None,
+        message: format!("the credential became unavailable during the refresh: {error}"),
+        retry_after: None,
+        refresh_suggested: false,
+        sent: false,
+    })
 }
 
 /// The longest time to the next refresh for which a rejected token is only unavailable: the interval of

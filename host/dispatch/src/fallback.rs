@@ -104,8 +104,7 @@ mod tests {
             refresh_suggested: false,
             sent: true,
         };
-        let response = None;
-        CallError::Upstream(Box::new(UpstreamFailure { failure, response }))
+        CallError::Upstream(Box::new(UpstreamFailure::new(failure)))
     }
 
     fn unavailable(reasons: Reasons) -> CallError {

@@ -33,6 +33,7 @@ mod reply;
 mod request;
 mod requester;
 mod scrub;
+mod signatures;
 pub mod snapshot;
 mod token_estimate;
 mod unknown_model;
@@ -45,7 +46,9 @@ pub use call::{
 pub use classify::or_default_rules;
 pub use clock::Clock;
 pub use dispatcher::{Dispatcher, DispatcherParts};
-pub use error::{CallError, ErrorResponse, NoCredential, NoCredentialReason, UpstreamFailure};
+pub use error::{
+    CallError, ErrorResponse, NoCredential, NoCredentialReason, ReportedError, UpstreamFailure,
+};
 pub use error_chain::error_chain;
 pub use fallback::{Condition, Fallback};
 pub use forwarded_headers::forwarded_headers;

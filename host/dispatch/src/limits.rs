@@ -85,3 +85,11 @@ pub const TRANSLATED_INLINE_BYTES_MAX: usize = 256 << 10;
 /// The most pairs of a dialect and a model for which a provider's traits are remembered. A configuration has
 /// fewer models of one provider; the traits of more are resolved in each call.
 pub(crate) const RESOLVED_TRAITS_MAX: usize = 4_096;
+
+/// Signatures of providers that are remembered with their origin. A session with tools has some hundreds; an entry
+/// takes about 50 bytes, so all of them take 4 MiB.
+pub const SIGNATURES_MAX: usize = 1 << 16;
+
+/// Signatures that are remembered as refused. Only sessions that changed the provider have them, and each such
+/// session is refused once.
+pub const REFUSED_SIGNATURES_MAX: usize = 1 << 14;

@@ -1,6 +1,7 @@
 //! Negotiates the dialect with an executor: the client's own where the executor accepts it, otherwise
 //! the one whose translation loses the least.
 
+mod signed_body;
 mod translation_cache;
 
 use std::borrow::Cow;
@@ -8,12 +9,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jackfield_dialect::ir::{TranslationError, Warning};
+use jackfield_dialect::traits::ResolvedTraits;
 use jackfield_dialect::{Dialect, TranslatedRequest};
 
 use crate::call::{Call, Operation};
 use crate::error::CallError;
 use crate::port::Descriptor;
 use crate::provider_traits::ProviderTraits;
+use crate::signatures::{CleanedBody, SignatureRecorder};
 pub(crate) use translation_cache::TranslationCache;
 use translation_cache::{RequestedModel, RewrittenBody, TranslationTarget, same_dialect};
 
@@ -26,6 +29,11 @@ pub(crate) struct NegotiatedCall {
     model: Arc<str>,
     /// `None` where the executor gets the client's own body.
     rewritten: Option<Arc<RewrittenBody>>,
+    /// The same body without signatures that the provider would refuse; `None` if it has none.
+    cleaned: Option<Arc<CleanedBody>>,
+    recorder: SignatureRecorder,
+    /// By which the body was translated.
+    traits: Option<Arc<ResolvedTraits>>,
     /// In seconds since the Unix epoch.
     created: u64,
 }
@@ -59,8 +67,9 @@ impl NegotiationError {
 }
 
 impl NegotiatedCall {
-    /// Picks a dialect from the descriptor and prepares the body. `requested_model` is the provider's
-    /// name of the model and may carry a thinking suffix. `created` is in seconds since the Unix epoch.
+    /// Picks a dialect from the descriptor and prepares the body, which must still be cleaned of signatures.
+    /// `requested_model` is the provider's name of the model and may carry a thinking suffix. `recorder` makes
+    /// the recorder of signatures in a dialect. `created` is in seconds since the Unix epoch.
     ///
     /// # Errors
     /// When the executor does not plan the operation, or no dialect that it accepts can express the
@@ -71,6 +80,7 @@ impl NegotiatedCall {
         traits: &ProviderTraits,
         requested_model: &Arc<str>,
         cache: &mut TranslationCache,
+        recorder: impl FnOnce(Dialect) -> SignatureRecorder,
         created: u64,
     ) -> Result<Self, NegotiationError> {
         let operation = call.operation.name();
@@ -100,11 +110,15 @@ impl NegotiatedCall {
         } else {
             (own, None)
         };
+        let translated = upstream_dialect != own;
         Ok(Self {
             call: Arc::clone(call),
             upstream_dialect,
+            traits: translated.then(|| traits.of(upstream_dialect, &model.name)),
             model: model.name,
             rewritten,
+            cleaned: None,
+            recorder: recorder(upstream_dialect),
             created,
         })
     }
@@ -126,6 +140,9 @@ impl NegotiatedCall {
 
     /// Returns the body that the executor gets.
     pub(crate) fn body(&self) -> &Bytes {
+        if let Some(cleaned) = &self.cleaned {
+            return &cleaned.body;
+        }
         match self.rewritten.as_deref() {
             None => &self.call.body,
             Some(RewrittenBody::Patched(body, _)) => body,
@@ -133,11 +150,24 @@ impl NegotiatedCall {
         }
     }
 
-    /// Returns what of the request the executor's dialect could not express.
+    /// Returns what of the request the executor's dialect could not express, and which signatures were dropped.
     pub(crate) fn warnings(&self) -> &[Warning] {
+        if let Some(cleaned) = &self.cleaned {
+            return &cleaned.warnings;
+        }
         self.rewritten
             .as_deref()
             .map_or(&[], RewrittenBody::warnings)
+    }
+
+    /// Returns the recorder for the signatures of the response.
+    pub(crate) fn recorder(&self) -> &SignatureRecorder {
+        &self.recorder
+    }
+
+    /// Returns the rows of traits by which the body was translated.
+    pub(crate) fn trait_rows(&self) -> &[String] {
+        self.traits.as_deref().map_or(&[], |traits| &traits.rows)
     }
 
     /// Returns the translation of the response of a call for content, for a response in another form than

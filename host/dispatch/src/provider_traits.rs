@@ -46,6 +46,12 @@ impl ProviderTraits {
         }
     }
 
+    /// Returns what the configuration says about them.
+    #[must_use]
+    pub fn config(&self) -> &TraitsConfig {
+        &self.config
+    }
+
     /// Returns the traits for a dialect of the provider and its name of a model.
     pub fn of(&self, dialect: Dialect, model: &Arc<str>) -> Arc<ResolvedTraits> {
         let key = (dialect, Arc::clone(model));

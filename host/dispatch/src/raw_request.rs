@@ -160,8 +160,7 @@ impl CheckedRequest {
 }
 
 fn upstream_error(failure: Failure) -> CallError {
-    let response = None;
-    CallError::Upstream(Box::new(UpstreamFailure { failure, response }))
+    CallError::Upstream(Box::new(UpstreamFailure::new(failure)))
 }
 
 fn body_stream(source: Source) -> ResponseStream {

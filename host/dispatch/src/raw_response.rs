@@ -79,10 +79,8 @@ async fn whole_body(body: ResponseBody) -> Result<Bytes, CallError> {
 }
 
 fn transport_error(message: String) -> CallError {
-    CallError::Upstream(Box::new(UpstreamFailure {
-        failure: classify::transport(message),
-        response: None,
-    }))
+    let failure = UpstreamFailure::new(classify::transport(message));
+    CallError::Upstream(Box::new(failure))
 }
 
 fn secrets(access: &Access) -> impl Iterator<Item = &[u8]> {

@@ -27,8 +27,8 @@ use crate::context::CallContext;
 use crate::limits::PREAMBLE_BYTES_MAX;
 use crate::scrub::scrub;
 pub(crate) use any_stream::AnyStream;
-pub(crate) use stream::StreamError;
 use stream::{Polled, ReplyStream};
+pub(crate) use stream::{ReportedFailure, StreamError};
 pub(crate) use writer::{StreamWriter, keep_alive};
 
 /// A response on its way. Dropping it cancels everything: the connection closes, the plugin's

@@ -3,12 +3,26 @@
 
 use jackfield_auth::Lease;
 use jackfield_credential::Failure;
+use jackfield_dialect::ProviderError;
 use memchr::memmem;
 use secrecy::{ExposeSecret, SecretString};
 
 /// Replaces the secrets of this lease in a failure's message.
 pub(crate) fn scrub(lease: &Lease, failure: &mut Failure) {
     replace_secrets(&mut failure.message, secrets(lease));
+}
+
+/// Removes the secrets of this lease from an error that the provider reported. `message` is the error's full message
+/// without them.
+pub(crate) fn scrub_reported(lease: &Lease, error: &mut ProviderError, message: &str) {
+    message.clone_into(&mut error.message);
+    error.passed_on = None;
+    for text in [&mut error.kind, &mut error.code, &mut error.param] {
+        let shown = text.as_ref();
+        if shown.is_some_and(|text| shows_secret(lease, text.as_bytes())) {
+            *text = None;
+        }
+    }
 }
 
 /// Replaces all these secrets in a message by `[secret]`. Empty secrets are ignored.

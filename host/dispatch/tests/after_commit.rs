@@ -96,6 +96,20 @@ async fn forwards_upstream_error_event() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn upstream_error_keeps_its_kind_and_code() {
+    let error =
+        r#"data: {"error":{"message":"slow","type":"tokens","code":"rate_limit_exceeded"}}"#;
+    for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
+        let script = committed_events().then(chunk(&format!("{error}\n\n")));
+        let setting = Setting::new(1).executor(executor);
+        let stage = setting.stage(FakeUpstream::in_order(vec![script]));
+        let (_, error) = split_final_error(text(stage.stream().await).await.as_bytes());
+        assert_eq!(error.kind.as_deref(), Some("tokens"), "{error:?}");
+        assert_eq!(error.code.as_deref(), Some("rate_limit_exceeded"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn delivers_content_sharing_a_chunk_with_error() {
     for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
         let together = chunk(&[&content("two"), ERROR].concat());

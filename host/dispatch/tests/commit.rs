@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::chat_fixtures::{DONE, ROLE, content, stream};
 use crate::fake_plugins::FakeExecutor;
 use crate::fake_upstream::{FakeUpstream, Piece, Script};
-use crate::stage::{SECOND, Setting, Stage, text};
+use crate::stage::{SECOND, Setting, Stage, failure, text};
 
 async fn committed(stage: &Stage) -> Result<ResponseStream, CallError> {
     match stage.stream().await?.body {
@@ -145,4 +145,23 @@ async fn empty_stream_after_early_commit_ends_with_error() {
     );
     crate::chat_fixtures::split_final_error(given.as_bytes());
     assert_eq!(stage.counts().failed, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn error_before_the_commit_is_reported_as_the_provider_wrote_it() {
+    let error = r#"{"error":{"message":"slow","type":"tokens","code":"rate_limit_exceeded"}}"#;
+    let event = format!("data: {error}\n\n");
+    for script in [
+        Script::events([ROLE, &event]),
+        Script::json(200, error.to_owned()),
+    ] {
+        let stage = Setting::new(1)
+            .one_round()
+            .stage(FakeUpstream::in_order(vec![script]));
+        let failure = failure(stage.stream().await);
+        let reported = failure.reported.unwrap();
+        assert_eq!(reported.dialect, jackfield_dialect::Dialect::OpenaiChat);
+        assert_eq!(reported.error.code.as_deref(), Some("rate_limit_exceeded"));
+        assert_eq!(reported.error.kind.as_deref(), Some("tokens"));
+    }
 }

@@ -36,6 +36,7 @@ mod retry_rounds;
 mod secret_redaction;
 mod selection;
 mod several_models;
+mod signatures;
 mod simulation;
 mod slow_responses;
 mod stage;

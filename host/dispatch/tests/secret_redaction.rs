@@ -37,9 +37,14 @@ async fn redacts_key_from_errors_and_status() {
         (Script::events([event()]), FakeExecutor::echoing()),
     ] {
         let stage = stage(executor, script);
-        let UpstreamFailure { failure, response } = failure(stage.stream().await);
+        let UpstreamFailure {
+            failure,
+            response,
+            reported,
+        } = failure(stage.stream().await);
         assert_eq!(failure.message, "wrong key [secret], try another");
         assert!(response.is_none(), "{response:?}");
+        assert!(!format!("{reported:?}").contains("sk-of-a"), "{reported:?}");
         assert!(status(&stage).contains("wrong key [secret]"));
         assert!(!status(&stage).contains("sk-of-a"));
     }

@@ -19,14 +19,14 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get, post};
 use jackfield_dialect::Dialect;
-use jackfield_dispatch::{Dispatcher, Embed, Operation};
+use jackfield_dispatch::{Dispatcher, Embed, Operation, StreamFraming};
 use uuid::Uuid;
 
 use crate::admin_token::AdminToken;
 use crate::client_keys::ClientKeys;
 use crate::cors::{Cors, remove_cors_headers};
 use crate::errors::ErrorClass;
-use crate::render::{self, GatewayError};
+use crate::render::{self, GatewayError, Recipient};
 use admit::{Endpoint, admit, discard_unread};
 
 /// The options of the server for clients. A reload can replace them.
@@ -146,15 +146,17 @@ fn endpoint(dialect: Dialect, operation: Operation) -> MethodRouter<Arc<Api>> {
 async fn serve(api: &Api, endpoint: Endpoint, request: Request<Body>) -> Response<Body> {
     let dialect = endpoint.dialect;
     let id = new_id();
+    let mut recipient = Recipient::from(dialect);
     let call = match admit(api, endpoint, request, &id).await {
         Ok(call) => call,
         Err(error) => return error.render(dialect, &id),
     };
+    recipient.wants_events = call.stream == Some(StreamFraming::Events);
     let mut response = match api.dispatcher.call(call).await {
         Ok(response) => render::call_response(response, &id),
         Err(error) => {
             tracing::debug!(call = %id, label = error.label(), %error, "call failed");
-            render::call_error(&error, dialect, &id)
+            render::call_error(&error, recipient, &id)
         }
     };
     remove_cors_headers(response.headers_mut());

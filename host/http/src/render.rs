@@ -2,20 +2,21 @@
 //! of an error.
 
 mod stream_error;
+mod upstream_error;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response};
 use bytes::Bytes;
-use jackfield_credential::{Failure, Scope, kind};
 use jackfield_dialect::ir::Warning;
-use jackfield_dialect::{Codec, CooldownBody, Dialect, ErrorBody, ProviderError, translate_error};
-use jackfield_dispatch::{CallError, ClientResponse, ResponseBody, UpstreamFailure};
+use jackfield_dialect::{Codec, CooldownBody, Dialect, ErrorBody};
+use jackfield_dispatch::{CallError, ClientResponse, ResponseBody};
 
-use crate::errors::{ErrorClass, upstream_status};
+use crate::errors::ErrorClass;
+use upstream_error::upstream_error;
 
 /// On every response: the id of the call in the logs and in the admin API.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-jackfield-request-id");
@@ -77,10 +78,13 @@ impl<'a> GatewayError<'a> {
     /// Returns the wait in seconds, rounded up: a client that repeats the call a moment too early would
     /// have to wait once more.
     fn retry_after_seconds(&self) -> Option<u64> {
-        let wait = self.retry_after?;
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        Some(seconds.max(1))
+        self.retry_after.map(seconds_rounded_up)
     }
+}
+
+fn seconds_rounded_up(wait: Duration) -> u64 {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    seconds.max(1)
 }
 
 /// Returns the response to a successful call.
@@ -131,10 +135,33 @@ fn warnings_header(warnings: &[Warning]) -> Option<HeaderValue> {
 /// Longest part of a member's name in a header, in characters: a client can send any name.
 const FIELD_CHARS_MAX: usize = 64;
 
+/// Who gets an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Recipient {
+    pub(crate) dialect: Dialect,
+    /// Whether the client requested a stream of events.
+    pub(crate) wants_events: bool,
+}
+
+impl From<Dialect> for Recipient {
+    fn from(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            wants_events: false,
+        }
+    }
+}
+
 /// Returns the response to a failed call.
-pub(crate) fn call_error(error: &CallError, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
+pub(crate) fn call_error(
+    error: &CallError,
+    recipient: impl Into<Recipient>,
+    id: &Arc<str>,
+) -> Response<Body> {
+    let recipient = recipient.into();
+    let dialect = recipient.dialect;
     if let CallError::Upstream(failure) = error
-        && let Some(response) = upstream_error(failure, dialect)
+        && let Some(response) = upstream_error(failure, recipient)
     {
         return with_request_id(response, id);
     }
@@ -227,57 +254,15 @@ pub(crate) fn with_request_id(mut response: Response<Body>, id: &Arc<str>) -> Re
     response
 }
 
-/// Returns the provider's error response, if the client may see it. An error about a credential stays
-/// hidden: it can contain parts of the operator's key and names of accounts.
-fn upstream_error(failure: &UpstreamFailure, dialect: Dialect) -> Option<Response<Body>> {
-    let upstream_response = failure
-        .response
-        .as_ref()
-        // SDKs read the message from the body, so an error of Jackfield replaces an empty one.
-        .filter(|response| !response.body.is_empty())?;
-    if is_credential_error(&failure.failure) {
-        return None;
-    }
-    let same = upstream_response.dialect == dialect;
-    let status = match failure.failure.scope {
-        // A gateway may wrap the provider's 400 in a 5xx, after which SDKs would repeat the request.
-        Scope::Request => upstream_status(failure, dialect),
-        _ if same => upstream_response.status,
-        _ => upstream_status(failure, dialect),
-    };
-    let body = if same {
-        upstream_response.body.clone()
-    } else {
-        let error = ProviderError::read(&upstream_response.body).unwrap_or_default();
-        translate_error(dialect, status.as_u16(), &error)
-    };
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    *response.headers_mut() = upstream_response.headers.clone();
-    if !same {
-        let headers = response.headers_mut();
-        headers.remove(CONTENT_TYPE);
-        headers.remove(CONTENT_ENCODING);
-    }
-    response
-        .headers_mut()
-        .entry(CONTENT_TYPE)
-        .or_insert(HeaderValue::from_static("application/json"));
-    Some(response)
-}
-
-fn is_credential_error(failure: &Failure) -> bool {
-    failure.scope == Scope::Credential || failure.kind == kind::AUTHENTICATION
-}
-
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
     use http_body_util::BodyExt;
     use jackfield_credential::{
-        Cause, CoolingCause, CoolingClass, CoolingCounts, Reasons, Unavailable,
+        Cause, CoolingCause, CoolingClass, CoolingCounts, Failure, Reasons, Scope, Unavailable,
+        kind,
     };
-    use jackfield_dispatch::NoCredential;
+    use jackfield_dispatch::{NoCredential, UpstreamFailure};
     use serde_json::{Value, json};
 
     use super::*;
@@ -370,8 +355,7 @@ mod tests {
                 refresh_suggested: false,
                 sent: true,
             };
-            let response = None;
-            let error = CallError::Upstream(Box::new(UpstreamFailure { failure, response }));
+            let error = CallError::Upstream(Box::new(UpstreamFailure::new(failure)));
             let id = Arc::from("id");
             let response = call_error(&error, Dialect::OpenaiResponses, &id);
             assert_eq!(response.status(), expected);

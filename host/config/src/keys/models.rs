@@ -5,7 +5,7 @@ use jackfield_dispatch::Condition;
 use crate::key::{
     DefaultKey, OptionalKey, RequiredKey, Section, default, optional, required, section,
 };
-use crate::kinds::{Choice, Flag, Line, List, ListOf, Name, Whole};
+use crate::kinds::{Choice, Flag, Line, List, ListOf, Name, TraitsKind, Whole};
 
 /// One model of a provider or of a credential.
 pub(crate) mod model {
@@ -21,6 +21,25 @@ pub(crate) mod model {
             );
         }
     }
+}
+
+/// One model of a provider.
+pub(crate) mod provider_model {
+    use super::*;
+
+    /// What the model takes.
+    pub(crate) static TRAITS: OptionalKey<TraitsKind> = optional(
+        "traits",
+        TraitsKind { server: false },
+        "those of the provider",
+        "What the API takes for this model.",
+    );
+
+    pub(crate) static SECTION: Section = Section {
+        path: "providers[].models[]",
+        keys: &[&TRAITS],
+        extends: Some(&model::SECTION),
+    };
 }
 
 /// One name with rules.

@@ -11,7 +11,7 @@ use crate::key::{
 };
 use crate::kinds::{
     BaseUrl, Choice, Duration, Flag, Limit, Line, List, ListOf, MapOf, Name, Nested, Origin,
-    Prefix, ProxyUrl, Secret, Settings, Text, Timestamp, Whole,
+    Prefix, ProxyUrl, Secret, Settings, Text, Timestamp, TraitsKind, Whole,
 };
 
 /// One provider.
@@ -41,6 +41,11 @@ pub(crate) mod provider {
                  [plugins/README.md](../../plugins/README.md#which-executor) lists the settings of the \
                  built-in executors.",
             );
+            TRAITS: OptionalKey<TraitsKind> = optional(
+                "traits", TraitsKind { server: true }, "those of the built-in rows",
+                "What the API takes, for requests that Jackfield translates. `server` names the kind of server if its \
+                 base URL does not show it. `jackfield config check --explain` prints all traits.",
+            );
             MAX_IN_FLIGHT: OptionalKey<Limit> = optional(
                 "max-in-flight", Limit { max: IN_FLIGHT_MAX }, "no limit",
                 "Limit of concurrent attempts over all credentials of the provider.",
@@ -59,7 +64,7 @@ pub(crate) mod provider {
                 "Its accounts and API keys.",
             );
             MODELS: RequiredKey<ListOf> = required(
-                "models", ListOf(&models::model::SECTION),
+                "models", ListOf(&models::provider_model::SECTION),
                 "The models that its credentials serve.",
             );
         }

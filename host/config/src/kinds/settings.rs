@@ -44,8 +44,8 @@ impl Kind for Settings {
     }
 }
 
-/// Values with errors are left out.
-fn object(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Map<String, Json>> {
+/// Reads a mapping as JSON. Values with errors are left out.
+pub(super) fn object(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Map<String, Json>> {
     let mut object = Map::new();
     for entry in entries(reader, located)? {
         if let Some(value) = value(reader, &located.member(&entry.key, &entry.node)) {

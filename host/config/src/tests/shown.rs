@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Display, Write};
 use std::path::Path;
 
+use jackfield_dispatch::TraitsConfig;
 use jackfield_dispatch::snapshot::{RetryPolicy, Routing, Timeouts};
 use secrecy::ExposeSecret;
 
@@ -112,6 +113,8 @@ fn show_provider(out: &mut Lines, provider: &Provider) {
     out.line(1, "executor", &endpoint.executor);
     out.line(1, "base-url", &endpoint.base_url);
     out.changed(1, "settings", endpoint.settings.as_ref(), "{}");
+    let traits = endpoint.traits.config();
+    out.changed_debug(1, "traits", traits, &TraitsConfig::default());
     for grant in &endpoint.grants {
         out.line(1, "grant", grant);
     }

@@ -10,6 +10,7 @@ mod response;
 mod bound;
 mod order;
 mod request;
+mod signatures;
 mod stream;
 
 use jackfield_dialect::ir::ResponseContext;
@@ -19,6 +20,7 @@ use jackfield_dialect::{RequestHead, Dialect, ProviderError, translate_error};
 /// each result in every dialect.
 pub fn check(dialect: Dialect, data: &[u8]) {
     request::check(dialect, data);
+    signatures::check(dialect, data);
     response::check(dialect, data);
     stream::check(dialect, data);
     if let Some(error) = ProviderError::read(data) {

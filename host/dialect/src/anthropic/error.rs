@@ -222,6 +222,7 @@ mod tests {
             kind: Some("overloaded_error".to_owned()),
             code: None,
             param: None,
+            passed_on: None,
         };
         let class = observer().observe(event.name(), &event.data);
         assert_eq!(class, EventClass::Error(error));

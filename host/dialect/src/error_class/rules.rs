@@ -24,8 +24,9 @@ struct Rule {
 
 /// Returns the class of the first rule that matches.
 pub(super) fn find(error: &ProviderError) -> Option<ErrorClass> {
-    let message = error.message.to_ascii_lowercase();
+    let message = error.full_message().to_ascii_lowercase();
     let codes = [&error.code, &error.kind].into_iter().flatten();
+    let codes = codes.filter(|code| *code != TEXT_TOO_LONG || is_about_prompt(error));
     let mut codes: Vec<String> = codes.map(|code| code.to_ascii_lowercase()).collect();
     // Some providers send only a code: `{"error": "context_length_exceeded"}`.
     if !message.contains(' ') {
@@ -40,6 +41,28 @@ pub(super) fn find(error: &ProviderError) -> Option<ErrorClass> {
     RULES.iter().find(matches).map(|rule| rule.class)
 }
 
+/// OpenAI's code for every text that is too long: a prompt, but also an id or a name.
+const TEXT_TOO_LONG: &str = "string_above_max_length";
+
+/// Whether the invalid member is a text of the prompt: `input`, `messages[3].content`.
+fn is_about_prompt(error: &ProviderError) -> bool {
+    let param = error.param.as_deref().unwrap_or("input");
+    let member = param.rsplit('.').next().unwrap_or_default();
+    [
+        "content",
+        "input",
+        "instructions",
+        "output",
+        "prompt",
+        "text",
+    ]
+    .iter()
+    .any(|name| {
+        member.trim_end_matches(|end: char| end == ']' || end == '[' || end.is_ascii_digit())
+            == *name
+    })
+}
+
 /// The rules, the most specific first: a general code (`RESOURCE_EXHAUSTED`, `rate_limit_exceeded`) may stand
 /// beside a message that has the true reason. Codes that only repeat a status are in
 /// `provider_error::status_for_code`.
@@ -52,7 +75,7 @@ const RULES: &[Rule] = &[
             "exceed_context_size_error",
             "model_context_window_exceeded",
             "model_max_prompt_tokens_exceeded",
-            "string_above_max_length",
+            TEXT_TOO_LONG,
         ],
         phrases: &[
             "context size has been exceeded",

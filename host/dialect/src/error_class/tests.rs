@@ -142,6 +142,7 @@ fn error_of(dialect: Dialect, class: ErrorClass) -> (u16, ProviderError) {
         kind: Some(labels.kind.to_owned()),
         code: labels.codes.first().map(|code| (*code).to_owned()),
         param: None,
+        passed_on: None,
     };
     (labels.status, error)
 }

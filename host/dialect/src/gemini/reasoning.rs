@@ -13,18 +13,20 @@ pub(crate) const LEVELS: [(&str, Effort); 4] = [
     ("HIGH", Effort::High),
 ];
 
-/// The signature that the API documents for a tool call without one, such as a call by another model. Gemini 3
-/// rejects the first call of a step without a signature, and accepts this one
-/// (<https://ai.google.dev/gemini-api/docs/thought-signatures>, see the FAQ). The text happens to be valid
-/// URL-safe base64, which protobuf JSON accepts too.
-pub(crate) const PLACEHOLDER: &str = "skip_thought_signature_validator";
+/// The placeholder for a missing signature.
+pub(crate) const PLACEHOLDER: &str = Signature::PLACEHOLDER;
 
 /// The same bytes in standard base64: clients that decode signatures to bytes encode them like this.
 const PLACEHOLDER_STANDARD: &str = "skip/thought/signature/validator";
 
+/// Whether a signature is the placeholder.
+pub(super) fn is_placeholder(text: &str) -> bool {
+    [PLACEHOLDER, PLACEHOLDER_STANDARD].contains(&text)
+}
+
 /// Decodes a signature; `None` if it is empty or the placeholder.
 pub(crate) fn decode(text: &str) -> Option<Signature> {
-    if ["", PLACEHOLDER, PLACEHOLDER_STANDARD].contains(&text) {
+    if text.is_empty() || is_placeholder(text) {
         return None;
     }
     let signature = Signature::read(DIALECT, text);

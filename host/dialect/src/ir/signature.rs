@@ -17,6 +17,16 @@ pub struct Signature {
 }
 
 impl Signature {
+    /// How every wrapped signature begins: the length of the prefix is a multiple of three, so its base64 does not
+    /// depend on what follows.
+    pub(crate) const WRAPPED_PREFIX: &[u8] = b"amFja2ZpZWxkOjE6";
+
+    /// The signature that Google documents for a tool call without one, such as a call by another model. Gemini 3
+    /// rejects the first call of a step without a signature, and accepts this one
+    /// (<https://ai.google.dev/gemini-api/docs/thought-signatures>, see the FAQ). The text happens to be valid
+    /// URL-safe base64, which protobuf JSON accepts too.
+    pub(crate) const PLACEHOLDER: &str = "skip_thought_signature_validator";
+
     /// Reads a text in the place where `dialect` has its signatures.
     #[must_use]
     pub fn read(dialect: Dialect, text: &str) -> Self {
@@ -44,8 +54,7 @@ impl Signature {
 
     fn parse_wrapped(text: &str) -> Option<Self> {
         // Most are not wrapped. The first bytes show it, so the rest is not decoded.
-        let first = text.as_bytes().get(..WRAPPER_PREFIX_BASE64.len())?;
-        if first != WRAPPER_PREFIX_BASE64 {
+        if !text.as_bytes().starts_with(Self::WRAPPED_PREFIX) {
             return None;
         }
         let bytes = STANDARD.decode(text).ok()?;
@@ -59,8 +68,6 @@ impl Signature {
 }
 
 const WRAPPER_PREFIX: &str = "jackfield:1:";
-/// The length of the prefix is a multiple of three, so every wrapped signature begins with its base64.
-const WRAPPER_PREFIX_BASE64: &[u8] = b"amFja2ZpZWxkOjE6";
 
 #[cfg(test)]
 mod tests {
@@ -70,7 +77,7 @@ mod tests {
     fn unwraps_signature_from_any_dialect() {
         assert_eq!(
             STANDARD.encode(WRAPPER_PREFIX).as_bytes(),
-            WRAPPER_PREFIX_BASE64
+            Signature::WRAPPED_PREFIX
         );
         for origin in Dialect::ALL {
             for dialect in Dialect::ALL {

@@ -113,7 +113,7 @@ fn unescape(token: &str) -> Cow<'_, str> {
 }
 
 /// Where `part`, borrowed from `text`, stands in it.
-fn range(text: &str, part: &RawValue) -> Range<usize> {
+pub(super) fn range(text: &str, part: &RawValue) -> Range<usize> {
     let start = part.get().as_ptr().addr() - text.as_ptr().addr();
     start..start + part.get().len()
 }

@@ -212,6 +212,7 @@ mod tests {
             kind: Some("server_error".to_owned()),
             code: None,
             param: Some("model".to_owned()),
+            passed_on: None,
         };
         let class = observer().observe(event.name(), &event.data);
         assert_eq!(class, EventClass::Error(error));

@@ -1,7 +1,7 @@
 //! Errors in the formats that real providers send.
 
 use super::*;
-use crate::limits::{CODE_BYTES_MAX, ERROR_MESSAGE_BYTES_MAX};
+use crate::limits::{CODE_BYTES_MAX, ERROR_MESSAGE_BYTES_MAX, PASSED_ON_BYTES_MAX};
 
 fn read(body: &str) -> Option<[String; 4]> {
     let ProviderError {
@@ -9,6 +9,7 @@ fn read(body: &str) -> Option<[String; 4]> {
         kind,
         code,
         param,
+        passed_on: _,
     } = ProviderError::read(body.as_bytes())?;
     Some([
         message,
@@ -126,4 +127,42 @@ fn derives_http_status_from_kind_or_code() {
     assert_eq!(status(None, Some("rate_limit_exceeded")), Some(429));
     assert_eq!(status(Some("api_error"), Some("7")), Some(500));
     assert_eq!(status(Some("odd"), Some("odder")), None);
+}
+
+#[test]
+fn reads_what_a_gateway_passes_on() {
+    let message = |body: &str| {
+        let error = ProviderError::read(body.as_bytes()).unwrap();
+        error.full_message().into_owned()
+    };
+    let cases = [
+        (
+            // massgen/MassGen#665
+            r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\n  \"error\": {\n    \"code\": 400,\n    \"message\": \"Corrupted thought signature.\"}}","provider_name":"Google AI Studio"}}}"#,
+            "Provider returned error: Corrupted thought signature.",
+        ),
+        (
+            r#"{"error":{"message":"m","metadata":{"raw":{"message":"inner"}}}}"#,
+            "m: inner",
+        ),
+        (
+            r#"{"error":{"message":"m","metadata":{"raw":"plain"}}}"#,
+            "m: plain",
+        ),
+        (
+            r#"{"error":{"message":"","metadata":{"raw":"plain"}}}"#,
+            "plain",
+        ),
+        (r#"{"error":{"message":"m","metadata":{"raw":null}}}"#, "m"),
+        (r#"{"error":{"message":"m","metadata":"x"}}"#, "m"),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(message(body), expected, "{body}");
+    }
+    let long = format!(
+        r#"{{"error":{{"metadata":{{"raw":"{}"}}}}}}"#,
+        "é".repeat(1 << 13)
+    );
+    let error = ProviderError::read(long.as_bytes()).unwrap();
+    assert!(error.passed_on.unwrap().len() <= PASSED_ON_BYTES_MAX);
 }

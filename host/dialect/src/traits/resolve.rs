@@ -31,7 +31,8 @@ pub struct TraitOrigin {
 pub struct ResolvedTraits {
     /// The traits.
     pub traits: Traits,
-    /// The names of the rows that matched, the least specific first.
+    /// The names of the rows that matched, the least specific first, and then the places in the
+    /// configuration.
     pub rows: Vec<String>,
     /// The members that a row or the configuration set. The others have their defaults.
     pub origins: Vec<TraitOrigin>,
@@ -53,7 +54,10 @@ pub fn resolve(scope: &TraitScope<'_>, configured: &[(&str, &TraitSet)]) -> Reso
         resolved.apply(&row.name, &row.traits);
     }
     for (place, set) in configured {
-        resolved.apply(place, set);
+        if **set != TraitSet::default() {
+            resolved.rows.push((*place).to_owned());
+            resolved.apply(place, set);
+        }
     }
     resolved
 }
@@ -69,6 +73,26 @@ impl Traits {
             model,
         };
         resolve(&scope, &[]).traits
+    }
+}
+
+impl Traits {
+    /// Returns the members with their values, as a configuration has them.
+    #[must_use]
+    pub fn shown(&self) -> Vec<(String, String)> {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::Object(members)) => {
+                let text = |value: serde_json::Value| match value {
+                    serde_json::Value::String(word) => word,
+                    value => value.to_string(),
+                };
+                members
+                    .into_iter()
+                    .map(|(name, value)| (name, text(value)))
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The built-in rows. Each file below `rows` has those of one vendor.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,14 @@ pub struct TraitSource {
 #[must_use]
 pub fn rows() -> &'static [TraitRow] {
     &ROWS
+}
+
+/// Returns the kinds of servers that a configuration may name, in alphabetical order.
+#[must_use]
+pub fn servers() -> Vec<&'static str> {
+    let names = rows().iter().filter_map(|row| row.server.as_deref());
+    let names: BTreeSet<&str> = names.collect();
+    names.into_iter().collect()
 }
 
 /// Parses the rows of one file.

@@ -8,14 +8,14 @@ use jackfield_credential::{Failure, Outcome, Scope};
 
 use super::{Attempt, AttemptError, StaleAttempt};
 use crate::classify;
-use crate::error::{CallError, ErrorResponse, UpstreamFailure};
+use crate::error::{CallError, ErrorResponse, ReportedError, UpstreamFailure};
 use crate::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT, SLOW_AFTER};
 use crate::plugin_fault::report_invalid_output;
 use crate::port::{Rejection, ResponseHead};
-use crate::reply::StreamError;
 use crate::reply::headers::client_headers;
 use crate::reply::source::Source;
-use crate::scrub::{scrub, shows_secret};
+use crate::reply::{ReportedFailure, StreamError};
+use crate::scrub::{scrub, scrub_reported, shows_secret};
 
 impl Attempt<'_> {
     /// Ends with an error response, classified by the executor if it does that. The response is kept for
@@ -61,6 +61,15 @@ impl Attempt<'_> {
             StreamError::Upstream(failure) | StreamError::AlreadySent(failure) => {
                 self.end_with_failure(lease, failure, None)
             }
+            StreamError::Reported(reported) => {
+                let ReportedFailure { failure, error } = *reported;
+                let dialect = self.negotiated.upstream_dialect();
+                let failure = UpstreamFailure {
+                    reported: Some(ReportedError { dialect, error }),
+                    ..UpstreamFailure::new(failure)
+                };
+                self.end_with(lease, failure)
+            }
             // A second request for a whole response could take as long, and cost as much, as the first.
             StreamError::Timeout(failure) if self.is_whole() => {
                 let failed = match self.end_with_failure(lease, failure, None) {
@@ -90,17 +99,33 @@ impl Attempt<'_> {
         AttemptError::Fatal(Box::new(CallError::Deadline(total)))
     }
 
-    /// Ends with a failure of the provider or the connection. If new tokens may help, the lease is not
-    /// settled.
+    /// Ends with a failure of the provider or the connection.
     pub(super) fn end_with_failure(
         &self,
         lease: Lease,
-        mut failure: Failure,
+        failure: Failure,
         response: Option<ErrorResponse>,
     ) -> AttemptError {
-        scrub(&lease, &mut failure);
+        let failure = UpstreamFailure {
+            response,
+            ..UpstreamFailure::new(failure)
+        };
+        self.end_with(lease, failure)
+    }
+
+    /// Ends with a failure and the provider's words. If new tokens may help, or to remove signatures, the lease is
+    /// not settled.
+    fn end_with(&self, lease: Lease, mut upstream: UpstreamFailure) -> AttemptError {
+        let refuses_signatures = self.has_refused_signatures(&upstream);
+        let failure = &mut upstream.failure;
+        scrub(&lease, failure);
+        if let Some(reported) = &mut upstream.reported {
+            scrub_reported(&lease, &mut reported.error, &failure.message);
+        }
         // Dropped as a whole: an edit could break the body's format. The host writes the error then.
-        let response = response.filter(|response| !shows_secret(&lease, &response.body));
+        upstream.response = upstream
+            .response
+            .filter(|response| !shows_secret(&lease, &response.body));
         tracing::debug!(
             call = %self.context.call.id,
             credential = %self.plan_context.credential.id,
@@ -110,10 +135,13 @@ impl Attempt<'_> {
             "attempt failed"
         );
         let needs_refresh = self.may_refresh && failure.refresh_suggested && lease.refreshable();
-        let failure = UpstreamFailure { failure, response };
+        let failure = upstream;
         let stale = StaleAttempt { lease, failure };
         if needs_refresh {
             return AttemptError::NeedsRefresh(Box::new(stale));
+        }
+        if refuses_signatures {
+            return AttemptError::SignaturesRefused(Box::new(stale));
         }
         AttemptError::Upstream(stale.fail(self.context))
     }

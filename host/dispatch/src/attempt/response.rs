@@ -129,7 +129,7 @@ impl<'a> Responded<'a> {
                 AnyStream::Buffered(Box::new(stream))
             }
             Some(StreamFraming::Events) if !is_translated => {
-                let relay = Relay::new(source, negotiated.upstream_dialect());
+                let relay = Relay::new(source, negotiated.recorder().clone());
                 AnyStream::Relay(Box::new(relay))
             }
             Some(framing) => {

@@ -27,6 +27,9 @@ pub struct RequestRecord {
     pub principal: Arc<str>,
     /// Whether the client requested a stream.
     pub stream: bool,
+    /// The rows of traits by which the request was translated, the least specific first. Empty where it was not
+    /// translated.
+    pub traits: Vec<String>,
     /// Parts of the request that the provider's dialect cannot express.
     pub warnings: Vec<WarningRecord>,
     /// Token usage, if the provider reported it.
@@ -134,6 +137,13 @@ pub enum Step {
         credential: Arc<str>,
         /// Why the refresh failed; `None` if it succeeded.
         error: Option<String>,
+    },
+    /// The provider refused the signatures of the request. The credential gets it once more without them.
+    SignaturesRefused {
+        /// The credential.
+        credential: Arc<str>,
+        /// The provider's message.
+        error: String,
     },
     /// Another model replaces the previous one.
     Fallback {

@@ -94,7 +94,7 @@ fn record_lists_decisions_with_their_times() {
     let record = serde_json::to_value(call_log.get("r1").unwrap()).unwrap();
     let expected = serde_json::json!({
         "id": "r1", "started_ms": 1000, "dialect": "openai-chat", "operation": "generate",
-        "model": "gpt", "principal": "team-a", "stream": true, "warnings": [], "usage": null,
+        "model": "gpt", "principal": "team-a", "stream": true, "traits": [], "warnings": [], "usage": null,
         "steps": [
             {"after_ms": 7, "step": "picked", "credential": "a", "round": 1, "candidates": 3,
                 "priority": -1, "trial": false, "selector_fault": null},

@@ -5,8 +5,6 @@
 //! every client. So there are two texts: the provider's own words, where quoted parts are empty, and the
 //! whole text, which only rules see that blame no credential.
 
-use std::borrow::Cow;
-
 use http::HeaderMap;
 use jackfield_credential::Scope;
 use jackfield_dialect::{CODE_BYTES_MAX, ERROR_MESSAGE_BYTES_MAX, ProviderError, truncate};
@@ -29,16 +27,22 @@ pub(super) struct ErrorText {
 impl ErrorText {
     /// The texts of an error without a response of its own.
     pub(super) fn of(error: &ProviderError) -> Self {
-        let whole = error.message.to_lowercase();
+        let mut whole = error.message.to_lowercase();
         let codes = [&error.code, &error.kind].into_iter().flatten();
         let mut codes: Vec<String> = codes.map(|code| code.to_ascii_lowercase()).collect();
         // Some providers send only a code: `{"error": "invalid_grant"}`.
         if !whole.contains(' ') {
             codes.push(whole.clone());
         }
+        let own = without_quoted(&whole);
+        // What a gateway passes on is no word about the gateway's credential.
+        if let Some(passed_on) = &error.passed_on {
+            whole.push('\n');
+            whole += &passed_on.to_lowercase();
+        }
         Self {
             codes,
-            own: without_quoted(&whole),
+            own,
             whole,
             challenge: false,
         }
@@ -53,10 +57,6 @@ impl ErrorText {
         let mut text = error.map(Self::of).unwrap_or_default();
         if let Ok(body) = serde_json::from_slice::<Value>(body) {
             text.codes.extend(reasons(&body));
-            if let Some(passed_on) = passed_on(&body) {
-                text.whole.push('\n');
-                text.whole += &truncate(&passed_on, PASSED_ON_BYTES_MAX).to_lowercase();
-            }
         }
         text.codes.extend(aws_error_type(headers));
         text
@@ -92,9 +92,6 @@ impl ErrorText {
     }
 }
 
-/// How much of an error is read that a gateway passes on, in bytes. The cause is at its beginning.
-const PASSED_ON_BYTES_MAX: usize = 4 << 10;
-
 /// Returns an error without a format: a short line of text. `None` for pages and for anything else.
 pub(super) fn plain_text(body: &[u8]) -> Option<ProviderError> {
     let text = std::str::from_utf8(body).ok()?.trim();
@@ -124,15 +121,6 @@ fn reasons(body: &Value) -> Vec<String> {
 
 /// The maximum number of details that are read. Google sends three or four.
 const DETAILS_MAX: usize = 16;
-
-/// The error of the provider behind a gateway: `error.metadata.raw` of OpenRouter.
-fn passed_on(body: &Value) -> Option<Cow<'_, str>> {
-    match body.pointer("/error/metadata/raw")? {
-        Value::String(text) => Some(Cow::Borrowed(text)),
-        Value::Null => None,
-        other => Some(Cow::Owned(other.to_string())),
-    }
-}
 
 /// The error's type of Amazon Bedrock, which has only a message in the body:
 /// `ThrottlingException:http://internal.amazon.com/..`.

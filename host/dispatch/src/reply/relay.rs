@@ -11,6 +11,7 @@ use super::stream::{Polled, ReplyStream, StreamError, judge};
 use super::writer::StreamWriter;
 use crate::call::StreamFraming;
 use crate::limits::{CLOSE_TIMEOUT, KEEP_ALIVE_INTERVAL};
+use crate::signatures::SignatureRecorder;
 
 /// A stream of server-sent events for a client of the provider's dialect.
 pub(crate) struct Relay {
@@ -18,17 +19,20 @@ pub(crate) struct Relay {
     reader: SseReader,
     dialect: Dialect,
     observer: Box<dyn Observer>,
+    recorder: SignatureRecorder,
     committed: bool,
     done: bool,
 }
 
 impl Relay {
-    pub(crate) fn new(source: Source, dialect: Dialect) -> Self {
+    pub(crate) fn new(source: Source, recorder: SignatureRecorder) -> Self {
+        let dialect = recorder.dialect;
         Self {
             source,
             reader: SseReader::default(),
             dialect,
             observer: dialect.codec().observer(),
+            recorder,
             committed: false,
             done: false,
         }
@@ -54,6 +58,7 @@ impl Relay {
             };
             // Events after the end are forwarded unread.
             if !self.done {
+                self.recorder.record(&event.data);
                 let class = self.observer.observe(event.name(), &event.data);
                 let is_error = matches!(class, EventClass::Error(_));
                 match judge(class, || self.is_complete()) {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use jackfield_credential::{Failure, Outcome};
-use jackfield_dialect::{EventClass, Usage};
+use jackfield_dialect::{EventClass, ProviderError, Usage};
 
 use super::source::{ReadError, Source};
 use crate::classify;
@@ -55,6 +55,8 @@ pub(crate) enum Polled {
 pub(crate) enum StreamError {
     /// The provider or the connection to it failed.
     Upstream(Failure),
+    /// The provider reported an error in its response.
+    Reported(Box<ReportedFailure>),
     /// The provider sent nothing for too long.
     Timeout(Failure),
     /// The provider failed, and its own error event is in the queue already.
@@ -63,6 +65,14 @@ pub(crate) enum StreamError {
     DeadlineExceeded,
     /// The plugin failed.
     Plugin(PluginFault),
+}
+
+/// An error that the provider reported in its response.
+#[derive(Debug)]
+pub(crate) struct ReportedFailure {
+    pub(crate) failure: Failure,
+    /// The error as the provider reported it.
+    pub(crate) error: ProviderError,
 }
 
 /// Judges what one event means for the commit and the end of a stream. `is_complete` is called at the
@@ -79,7 +89,7 @@ pub(super) fn judge(
         EventClass::Content => Ok(Polled::Content),
         EventClass::Done if is_complete() => Ok(Polled::Complete),
         EventClass::Done => Err(StreamError::invalid_response(EMPTY)),
-        EventClass::Error(error) => Err(StreamError::Upstream(classify::stream_error(error))),
+        EventClass::Error(error) => Err(StreamError::reported(error)),
         EventClass::Malformed => Err(StreamError::invalid_response(MALFORMED)),
     }
 }
@@ -88,6 +98,12 @@ impl StreamError {
     /// An unusable response of good status. The message says why.
     pub(super) fn invalid_response(message: &str) -> Self {
         Self::Upstream(classify::invalid_response(message))
+    }
+
+    /// An error that the provider reported in its response.
+    pub(super) fn reported(error: ProviderError) -> Self {
+        let failure = classify::stream_error(error.clone());
+        Self::Reported(Box::new(ReportedFailure { failure, error }))
     }
 
     /// The provider closed the stream before it was complete.
@@ -100,6 +116,7 @@ impl StreamError {
     pub(super) fn already_sent(self) -> Self {
         match self {
             Self::Upstream(failure) => Self::AlreadySent(failure),
+            Self::Reported(reported) => Self::AlreadySent(reported.failure),
             other => other,
         }
     }
@@ -110,6 +127,7 @@ impl StreamError {
             Self::Upstream(failure) | Self::Timeout(failure) | Self::AlreadySent(failure) => {
                 Some(failure)
             }
+            Self::Reported(reported) => Some(&mut reported.failure),
             Self::DeadlineExceeded | Self::Plugin(_) => None,
         }
     }
@@ -120,6 +138,7 @@ impl StreamError {
             Self::Upstream(failure) | Self::Timeout(failure) | Self::AlreadySent(failure) => {
                 Outcome::Failed(failure.clone())
             }
+            Self::Reported(reported) => Outcome::Failed(reported.failure.clone()),
             Self::DeadlineExceeded => Outcome::Cancelled,
             Self::Plugin(_) => Outcome::Inconclusive,
         }
@@ -131,6 +150,7 @@ impl StreamError {
             Self::Upstream(failure) | Self::Timeout(failure) | Self::AlreadySent(failure) => {
                 failure.message.clone()
             }
+            Self::Reported(reported) => reported.failure.message.clone(),
             Self::DeadlineExceeded => "the call exceeded its deadline".to_owned(),
             Self::Plugin(fault) => fault.to_string(),
         }

@@ -8,7 +8,6 @@ use serde_json::value::RawValue;
 use super::stream::{StreamError, judge};
 use super::writer::StreamWriter;
 use crate::call::{Operation, StreamFraming};
-use crate::classify;
 use crate::limits::TRANSLATED_INLINE_BYTES_MAX;
 use crate::negotiation::NegotiatedCall;
 
@@ -147,6 +146,7 @@ fn write_chunks(
 
 /// Writes the events of a stream as the whole response that the client wants.
 fn collect_stream(negotiated: &NegotiatedCall, body: Bytes) -> Result<WholeBody, StreamError> {
+    negotiated.recorder().record(&body);
     let mut reader = SseReader::default();
     reader.push(body);
     // Some providers close without the blank line after the last event.
@@ -168,15 +168,18 @@ fn collect_stream(negotiated: &NegotiatedCall, body: Bytes) -> Result<WholeBody,
     })
 }
 
-/// Checks a body of good status, and returns its usage.
+/// Checks a body of good status, and returns its usage. Records its signatures.
 fn check_body(negotiated: &NegotiatedCall, body: &[u8]) -> Result<Option<Usage>, StreamError> {
     let check = match negotiated.call().operation {
-        Operation::Generate => negotiated.upstream_dialect().codec().check_body(body),
+        Operation::Generate => {
+            negotiated.recorder().record(body);
+            negotiated.upstream_dialect().codec().check_body(body)
+        }
         Operation::CountTokens | Operation::Embed(_) => check_object(body),
     };
     match check {
         BodyCheck::Complete { usage, .. } => Ok(usage),
-        BodyCheck::Error(error) => Err(StreamError::Upstream(classify::stream_error(error))),
+        BodyCheck::Error(error) => Err(StreamError::reported(error)),
         BodyCheck::Empty => Err(StreamError::invalid_response(
             "the provider's response was empty",
         )),

@@ -5,11 +5,13 @@ use bytes::Bytes;
 use jackfield_dialect::ArrayWriter;
 use jackfield_dialect::ir::{Frame, Response};
 use jackfield_dialect::{
-    Dialect, ErrorBody, EventClass, Observer, ProviderError, Translator, Usage, sse,
+    Dialect, ErrorBody, ErrorPlace, EventClass, Observer, ProviderError, Translator, Usage, sse,
+    translate_reported_error,
 };
 
 use crate::call::StreamFraming;
 use crate::negotiation::NegotiatedCall;
+use crate::signatures::SignatureRecorder;
 
 /// Writes one stream for the client.
 pub(crate) struct StreamWriter {
@@ -19,6 +21,10 @@ pub(crate) struct StreamWriter {
     array: Option<ArrayWriter>,
     /// The translation of one event. A field, so that events share its allocation.
     frames: Vec<Frame>,
+    /// `None` for events that no provider sent.
+    recorder: Option<SignatureRecorder>,
+    /// The error that the provider reported, if it did.
+    reported: Option<ProviderError>,
     /// The provider's end event was written.
     done: bool,
 }
@@ -35,11 +41,15 @@ impl StreamWriter {
     /// A writer for the client of a call.
     pub(crate) fn new(negotiated: &NegotiatedCall, framing: StreamFraming) -> Self {
         let dialect = negotiated.call().dialect;
-        match negotiated.translation().and_then(|it| it.translator()) {
+        let writer = match negotiated.translation().and_then(|it| it.translator()) {
             None => Self::same_dialect(dialect, framing),
             Some(translator) => {
                 Self::with_mode(dialect, Mode::Translated(Box::new(translator)), framing)
             }
+        };
+        Self {
+            recorder: Some(negotiated.recorder().clone()),
+            ..writer
         }
     }
 
@@ -69,6 +79,8 @@ impl StreamWriter {
             mode,
             array,
             frames: Vec::new(),
+            recorder: None,
+            reported: None,
             done: false,
         }
     }
@@ -76,10 +88,17 @@ impl StreamWriter {
     /// Writes one of the provider's events, and returns what it means. An error event is not written:
     /// before the commit the call fails over, and after it [`Self::fail`] writes the error.
     pub(super) fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<u8>) -> EventClass {
+        if let Some(recorder) = &self.recorder {
+            recorder.record(data);
+        }
         let class = match &mut self.mode {
             Mode::SameDialect(observer) => {
                 let class = observer.observe(name, data);
-                if matches!(class, EventClass::Error(_) | EventClass::Malformed) {
+                if let EventClass::Error(error) = &class {
+                    self.reported = Some(error.clone());
+                    return class;
+                }
+                if class == EventClass::Malformed {
                     return class;
                 }
                 write_frame(&mut self.array, name, data, out);
@@ -138,17 +157,14 @@ impl StreamWriter {
         let mut out = Vec::new();
         match &mut self.mode {
             Mode::SameDialect(_) => {
-                let (kind, _) = self.dialect.codec().error_kind(502);
-                let error = ErrorBody {
-                    message,
-                    kind,
-                    code: Some(FAILED),
-                    param: None,
-                    cooldown: None,
+                let place = match self.array {
+                    None => ErrorPlace::Event,
+                    Some(_) => ErrorPlace::Body,
                 };
+                let error = render_failure(self.dialect, self.reported.take(), message, place);
                 match &mut self.array {
-                    None => return self.dialect.codec().render_stream_error(&error),
-                    Some(array) => array.item(&self.dialect.codec().render_error(&error), &mut out),
+                    None => return error,
+                    Some(array) => array.item(&error, &mut out),
                 }
             }
             Mode::Translated(translator) => {
@@ -200,6 +216,37 @@ impl StreamWriter {
     }
 }
 
+/// Renders the error that ends a stream of the provider's dialect. If the provider reported it, its kind and code
+/// remain. `message` has no secrets.
+fn render_failure(
+    dialect: Dialect,
+    reported: Option<ProviderError>,
+    message: &str,
+    place: ErrorPlace,
+) -> Bytes {
+    if let Some(reported) = reported {
+        let error = ProviderError {
+            message: message.to_owned(),
+            passed_on: None,
+            ..reported
+        };
+        let (_, rendered) = translate_reported_error(dialect, dialect, BAD_GATEWAY, &error, place);
+        return rendered;
+    }
+    let (kind, _) = dialect.codec().error_kind(BAD_GATEWAY);
+    let error = ErrorBody {
+        message,
+        kind,
+        code: Some(FAILED),
+        param: None,
+        cooldown: None,
+    };
+    match place {
+        ErrorPlace::Body => dialect.codec().render_error(&error),
+        ErrorPlace::Event => dialect.codec().render_stream_error(&error),
+    }
+}
+
 fn write_frame(array: &mut Option<ArrayWriter>, name: &str, data: &[u8], out: &mut Vec<u8>) {
     match array {
         None => sse::write_event(name, data, out),
@@ -216,6 +263,9 @@ pub(crate) fn keep_alive(dialect: Dialect, framing: StreamFraming) -> &'static [
         StreamFraming::Array => b"\n",
     }
 }
+
+/// The status whose labels an error has that the provider did not report.
+const BAD_GATEWAY: u16 = 502;
 
 /// The code of an error that ends a committed stream.
 const FAILED: &str = "upstream_failed";

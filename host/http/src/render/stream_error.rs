@@ -4,9 +4,10 @@
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use jackfield_dialect::ArrayWriter;
-use jackfield_dispatch::{BodyError, FailedStream, ResponseStream, StreamFraming};
+use jackfield_dialect::{ArrayWriter, Dialect, ErrorPlace};
+use jackfield_dispatch::{BodyError, CallError, FailedStream, ResponseStream, StreamFraming};
 
+use super::upstream_error::upstream_error_event;
 use super::{GatewayError, gateway_body};
 
 /// Returns the body of a stream.
@@ -24,14 +25,10 @@ fn error_event(failed: &FailedStream) -> Bytes {
         dialect,
         framing,
     } = failed;
-    let message = error.to_string();
-    let gateway = GatewayError::of_call(error, &message, *dialect);
     match framing {
-        StreamFraming::Events => gateway_body(&gateway, *dialect, |codec, error| {
-            codec.render_stream_error(error)
-        }),
+        StreamFraming::Events => rendered(error, *dialect, ErrorPlace::Event),
         StreamFraming::Array => {
-            let item = gateway_body(&gateway, *dialect, |codec, error| codec.render_error(error));
+            let item = rendered(error, *dialect, ErrorPlace::Body);
             let mut out = Vec::new();
             let mut array = ArrayWriter::new();
             array.item(&item, &mut out);
@@ -41,11 +38,24 @@ fn error_event(failed: &FailedStream) -> Bytes {
     }
 }
 
+fn rendered(error: &CallError, dialect: Dialect, place: ErrorPlace) -> Bytes {
+    if let CallError::Upstream(failure) = error
+        && let Some(rendered) = upstream_error_event(failure, dialect, place)
+    {
+        return rendered;
+    }
+    let message = error.to_string();
+    let gateway = GatewayError::of_call(error, &message, dialect);
+    gateway_body(&gateway, dialect, |codec, error| match place {
+        ErrorPlace::Body => codec.render_error(error),
+        ErrorPlace::Event => codec.render_stream_error(error),
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use jackfield_dialect::EventClass;
     use jackfield_dialect::sse::SseReader;
-    use jackfield_dialect::{Dialect, EventClass};
-    use jackfield_dispatch::CallError;
 
     use super::*;
 

@@ -317,6 +317,7 @@ fn maps_foreign_errors_to_google_status() -> Outcome {
             kind: Some(kind.to_owned()),
             code: code.map(str::to_owned),
             param: None,
+            passed_on: None,
         };
         let (frames, last) = encode_stream(&[Event::Error(error), Event::Done])?;
         assert_eq!((frames.len(), &last["error"]), (1, &expected));

@@ -35,8 +35,10 @@ pub(crate) fn encode_request(
     put("messages", messages.into());
     if request.stream {
         put("stream", json!(true));
-        // The host needs the usage even if the client does not.
-        put("stream_options", json!({"include_usage": true}));
+        if traits.stream_options {
+            // The host needs the usage even if the client does not.
+            put("stream_options", json!({"include_usage": true}));
+        }
     }
     encode_sampling(&request.sampling, report, &mut put);
     if request.sampling.top_k.is_some() {

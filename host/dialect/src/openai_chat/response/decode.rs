@@ -26,8 +26,7 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
         Some(choices) if choices.count > 0 => BodyCheck::Complete {
             usage: completion.usage(),
         },
-        Some(_) => BodyCheck::Empty,
-        None => ProviderError::read(body).map_or(BodyCheck::Empty, BodyCheck::Error),
+        _ => ProviderError::read(body).map_or(BodyCheck::Empty, BodyCheck::Error),
     }
 }
 

@@ -9,9 +9,10 @@ use crate::traits::{
 
 /// Shapes sampling, stop texts, reasoning, the format, `user`, and the members of OpenAI's dialects.
 pub(super) fn shape(request: &mut Request, traits: &Traits, report: &mut TranslationReport) {
+    reasoning(request, traits, report);
+    // After the effort, on which it depends.
     sampling(request, traits, report);
     stop(request, traits, report);
-    reasoning(request, traits, report);
     format(request, traits, report);
     user(request, traits, report);
     openai(request, traits, report);
@@ -20,6 +21,9 @@ pub(super) fn shape(request: &mut Request, traits: &Traits, report: &mut Transla
 fn sampling(request: &mut Request, traits: &Traits, report: &mut TranslationReport) {
     let effort = request.reasoning.and_then(|it| it.effort);
     let sampling = &mut request.sampling;
+    if !traits.seed && sampling.seed.take().is_some() {
+        report.warn("seed", loss::REFUSED_BY_PROVIDER);
+    }
     let refused = match traits.sampling {
         SamplingMembers::All | SamplingMembers::One | SamplingMembers::WithoutPenalties => false,
         SamplingMembers::None => true,
@@ -98,17 +102,15 @@ fn stop(request: &mut Request, traits: &Traits, report: &mut TranslationReport) 
 fn reasoning(request: &mut Request, traits: &Traits, report: &mut TranslationReport) {
     let refused = traits.reasoning_request == ReasoningRequest::None
         || (!traits.effort_with_tools && !request.tools.is_empty());
+    if refused
+        && let Some(reasoning) = request.reasoning.take()
+        && (reasoning.effort.is_some() || reasoning.budget_tokens.is_some())
+    {
+        report.warn(loss::EFFORT, loss::REFUSED_BY_MODEL);
+    }
     let Some(reasoning) = &mut request.reasoning else {
         return;
     };
-    if refused {
-        if reasoning.effort.is_some() || reasoning.budget_tokens.is_some() {
-            report.warn(loss::EFFORT, loss::REFUSED_BY_MODEL);
-        }
-        reasoning.effort = None;
-        reasoning.budget_tokens = None;
-        return;
-    }
     if traits.efforts.is_empty() {
         return;
     }

@@ -51,10 +51,7 @@ fn none_available(reasons: Reasons, failure: Option<Failure>) -> CallError {
     CallError::NoCredentialAvailable(Box::new(NoCredential {
         model: "gpt".to_owned(),
         unavailable: Unavailable::NoneAvailable(reasons),
-        failure: failure.map(|failure| UpstreamFailure {
-            failure,
-            response: None,
-        }),
+        failure: failure.map(UpstreamFailure::new),
         retry_after: None,
         provider: None,
     }))

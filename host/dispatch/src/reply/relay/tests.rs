@@ -1,5 +1,7 @@
 //! The relay forwards whole events only, and does not copy events that lie inside one chunk.
 
+use std::sync::Arc;
+
 use futures_util::stream;
 use memchr::memmem;
 use proptest::prelude::*;
@@ -15,7 +17,9 @@ fn relay(chunks: Vec<Bytes>) -> Relay {
     let now = Instant::now();
     let timeouts = Timeouts::default();
     let source = Source::new(body, now, now + timeouts.total, timeouts);
-    Relay::new(source, Dialect::OpenaiChat)
+    let base_url = "https://provider.test".parse().unwrap();
+    let recorder = SignatureRecorder::new(&Arc::default(), &base_url, Dialect::OpenaiChat);
+    Relay::new(source, recorder)
 }
 
 /// Returns the output of each poll, up to the end or the error.
@@ -117,7 +121,7 @@ fn forwards_error_events_only_after_commit() {
     let text = [CONTENT, error, CONTENT].concat();
     let (given, end) = last(&text, false);
     assert_eq!(given, CONTENT);
-    assert!(matches!(end, Err(StreamError::Upstream(failure)) if failure.message == "no"));
+    assert!(matches!(end, Err(StreamError::Reported(it)) if it.failure.message == "no"));
     let (given, end) = last(&text, true);
     assert_eq!(given, [CONTENT, error].concat());
     assert!(matches!(end, Err(StreamError::AlreadySent(failure)) if failure.message == "no"));

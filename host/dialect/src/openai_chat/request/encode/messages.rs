@@ -76,9 +76,21 @@ fn user(
             }
         }
     }
-    if !parts.is_empty() {
-        messages.push(object! {"role": "user", "content": content(parts, traits)});
+    if parts.is_empty() {
+        return Ok(());
     }
+    let has_results = turn
+        .parts
+        .iter()
+        .any(|part| matches!(part, Part::ToolResult(_)));
+    if has_results && !traits.user_after_result {
+        report.warn(
+            "messages",
+            "changed: a turn of the assistant was added between results and the user's text",
+        );
+        messages.push(object! {"role": "assistant", "content": AFTER_RESULTS});
+    }
+    messages.push(object! {"role": "user", "content": content(parts, traits)});
     Ok(())
 }
 
@@ -231,6 +243,9 @@ fn content(mut parts: Vec<Value>, traits: &Traits) -> Value {
         _ => Value::Array(parts),
     }
 }
+
+/// Between the results of tools and the user's text, where the provider wants a turn of the assistant.
+const AFTER_RESULTS: &str = "(The results are above.)";
 
 fn drop_citations(count: usize, report: &mut TranslationReport) {
     if count > 0 {

@@ -123,6 +123,7 @@ fn an_error_ends_a_stream() {
         kind: Some("server_error".to_owned()),
         code: None,
         param: None,
+        passed_on: None,
     };
     assert_eq!(events[3..], [text(" of"), Event::Error(error)]);
 }

@@ -150,6 +150,7 @@ fn error_is_last_event() {
         kind: None,
         code: Some("c".to_owned()),
         param: None,
+        passed_on: None,
     };
     let chunks = chunks(&[start(), Event::Error(error), Event::Done]);
     let expected =
