@@ -4,7 +4,7 @@
 use jackfield_dialect::Dialect;
 use jackfield_dialect::ir::{Request, TranslationReport, WARNINGS_MAX};
 use jackfield_dialect::traits::{
-    ContentForm, FirstTurn, Pictures, SystemMessages, TokenLimitMember, TraitRow, Traits, rows,
+    ContentForm, FirstTurn, ImagePlaces, SystemMessages, TokenLimitMember, TraitRow, Traits, rows,
 };
 use serde_json::Value;
 
@@ -83,8 +83,8 @@ fn obeys(written: &[u8], traits: &Traits) {
     assert!(body.get(if limit { "max_completion_tokens" } else { "max_tokens" }).is_none(), "{body}");
     for message in messages {
         let parts = message["content"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let picture = parts.iter().any(|part| part["type"] == "image_url");
-        assert!(traits.pictures != Pictures::None || !picture, "{body}");
+        let image = parts.iter().any(|part| part["type"] == "image_url");
+        assert!(traits.images != ImagePlaces::None || !image, "{body}");
         let texts = !parts.is_empty() && parts.iter().all(|part| part["type"] == "text");
         assert!(traits.content == ContentForm::List || !texts, "{body}");
     }

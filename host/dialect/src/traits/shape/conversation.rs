@@ -1,8 +1,8 @@
-//! Instructions, pictures, and the order of the turns.
+//! Instructions, images, and the order of the turns.
 
 use crate::ir::{Part, Request, Role, TranslationReport, Turn, loss};
 use crate::traits::{
-    FirstTurn, LastTurn, Pictures, ReasoningMember, ReasoningReturn, SystemMessages, Traits,
+    FirstTurn, ImagePlaces, LastTurn, ReasoningMember, ReasoningReturn, SystemMessages, Traits,
 };
 
 /// Shapes the conversation.
@@ -28,9 +28,9 @@ pub(super) fn shape(request: &mut Request, traits: &Traits, report: &mut Transla
     {
         drop_reasoning(request, report);
     }
-    match traits.pictures {
-        Pictures::Everywhere | Pictures::UserTurns => {}
-        Pictures::None => replace_pictures(request, report),
+    match traits.images {
+        ImagePlaces::Everywhere | ImagePlaces::UserTurns => {}
+        ImagePlaces::None => replace_images(request, report),
     }
     if traits.first_turn == FirstTurn::User
         && request
@@ -114,12 +114,12 @@ fn drop_reasoning(request: &mut Request, report: &mut TranslationReport) {
     request.turns.retain(|turn| !turn.parts.is_empty());
 }
 
-/// Replaces pictures by a text that says so: without one, the model would answer about what it cannot see.
-fn replace_pictures(request: &mut Request, report: &mut TranslationReport) {
+/// Replaces images by a text that says so: without one, the model would answer about what it cannot see.
+fn replace_images(request: &mut Request, report: &mut TranslationReport) {
     let mut replaced = false;
     let mut replace = |part: &mut Part| {
         if matches!(part, Part::Image(_)) {
-            *part = Part::text(PICTURE_TEXT);
+            *part = Part::text(IMAGE_TEXT);
             replaced = true;
         }
     };
@@ -138,13 +138,13 @@ fn replace_pictures(request: &mut Request, report: &mut TranslationReport) {
     if replaced {
         report.warn(
             "image_url",
-            "changed: to a note, because the model takes no pictures",
+            "changed: to a note, because the model takes no images",
         );
     }
 }
 
-/// In place of a picture.
-const PICTURE_TEXT: &str = "[A picture was here. You cannot see pictures.]";
+/// In place of an image.
+const IMAGE_TEXT: &str = "[An image was here. You cannot see images.]";
 
 /// The last turn where the provider refuses one of the assistant.
 const LAST_USER_TEXT: &str = "(Continue.)";

@@ -197,13 +197,13 @@ fn format(request: &mut Request, traits: &Traits, report: &mut TranslationReport
         "response_format",
         "changed: the instructions have the schema, and the provider does not check it",
     );
-    let ask = match std::mem::replace(&mut request.format, plain) {
+    let instruction = match std::mem::replace(&mut request.format, plain) {
         Format::Schema { schema, .. } => {
             format!("Answer with a JSON object that matches this JSON schema:\n{schema}")
         }
         Format::Json | Format::Text => "Answer with a JSON object.".to_owned(),
     };
-    request.system.push(Part::text(ask));
+    request.system.push(Part::text(instruction));
 }
 
 fn shape_schema(format: &mut Format, traits: &Traits, report: &mut TranslationReport) {

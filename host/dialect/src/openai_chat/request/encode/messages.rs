@@ -174,6 +174,16 @@ fn assistant(
             ),
         }
     }
+    messages.extend(assistant_message(reasoning, parts, called, traits));
+}
+
+/// Returns the model's message; `None` if there is nothing in it.
+fn assistant_message(
+    reasoning: reasoning::ReasoningMembers,
+    mut parts: Vec<Value>,
+    called: Vec<Value>,
+    traits: &Traits,
+) -> Option<Value> {
     let mut text = reasoning.text.clone();
     let mut details = reasoning.into_details();
     if traits.reasoning_member == ReasoningMember::ContentPart {
@@ -185,7 +195,7 @@ fn assistant(
         }
     }
     if parts.is_empty() && called.is_empty() && text.is_empty() && details.is_empty() {
-        return;
+        return None;
     }
     let mut message = Map::new();
     message.insert("role".to_owned(), json!("assistant"));
@@ -213,7 +223,7 @@ fn assistant(
             message.insert(name.to_owned(), Value::Array(list));
         }
     }
-    messages.push(Value::Object(message));
+    Some(Value::Object(message))
 }
 
 fn tool_call(call: &ToolCall, tools: &[Tool], report: &mut TranslationReport) -> Value {
