@@ -44,7 +44,9 @@ impl Attempt<'_> {
             credential: Arc::from(lease.credential().id.as_str()),
             error: failure.failure.message,
         });
-        context.trace.warnings(negotiated.warnings());
+        context
+            .trace
+            .translation(negotiated.warnings(), negotiated.trait_rows());
         self.negotiated = negotiated.clone();
         self.is_unsigned = true;
         let attempt = self;
