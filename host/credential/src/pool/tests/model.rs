@@ -362,11 +362,16 @@ impl Run {
             let last = health.last_window(live, best, Some(query.endpoint));
             let window = last.and_then(Health::window).expect("it cools");
             let trial = trial_time(live, models[0], query, &health).map(|trial| trial.at);
+            let is_due = trial.is_some_and(|trial| trial <= self.now);
+            let next = match is_due && busy {
+                true => Some(self.now + Duration::from_secs(1)),
+                false => trial,
+            };
             return Some(ScanOne::Cools {
                 class: window.class,
                 probing,
-                at: trial.map_or(until, |trial| until.min(trial)),
-                may_try: !busy && trial.is_some_and(|trial| trial <= self.now),
+                at: next.map_or(until, |next| until.min(next)),
+                may_try: !busy && is_due,
             });
         }
         if busy {
