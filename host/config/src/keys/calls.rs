@@ -65,11 +65,11 @@ pub(crate) mod retry {
         SECTION at "retry" {
             ROUNDS: DefaultKey<Whole<u32>> = default(
                 "rounds", Whole { min: 1, max: ROUNDS_MAX }, |_| RetryPolicy::default().rounds,
-                "Maximum number of rounds over the credentials in one call.",
+                "How often a call tries one credential at most. With `1` it waits for no cooldown.",
             );
             MAX_WAIT: DefaultKey<Duration> = default(
                 "max-wait", Duration { max: HOUR }, |_| RetryPolicy::default().max_wait,
-                "A new round begins when the first cooldown ends, if that is within this time.",
+                "A call waits for the first cooldown to end, if that is within this time. Its waits for credentials that it has not tried are no longer in all.",
             );
             MAX_CREDENTIALS: DefaultKey<Whole<u32>> = default(
                 // More than a pool has; a larger number is a slip.

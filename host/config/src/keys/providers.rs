@@ -138,7 +138,7 @@ pub(crate) mod credential {
             );
             ROUNDS: OptionalKey<Whole<u32>> = optional(
                 "rounds", Whole { min: 1, max: ROUNDS_MAX }, "`retry.rounds`",
-                "The number of rounds of a call in which this credential takes part.",
+                "How often a call tries this credential at most.",
             );
             DISABLE_COOLING: OptionalKey<Flag> = optional(
                 "disable-cooling", Flag, "value of the provider",

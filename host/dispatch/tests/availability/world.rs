@@ -40,6 +40,12 @@ const POISONERS_MAX: u32 = 3;
 /// Lines of the log that are printed with a failure.
 const TRACE_LINES_MAX: usize = 80;
 
+/// Further broken promises that are printed.
+const OTHERS_MAX: usize = 20;
+
+/// The beginning of each of them that is printed.
+const OTHER_CHARS_MAX: usize = 1_000;
+
 /// What happens to providers.
 const OUTAGES: [Fault; 7] = [
     Fault::Status(500),
@@ -396,13 +402,13 @@ impl World {
         let begin = end.saturating_sub(TRACE_LINES_MAX).max(1);
         let (world, story) = (&state.trace[0], state.trace[begin..end].join("\n"));
         let count = state.violations.len();
-        let all: Vec<String> = state
-            .violations
-            .iter()
-            .map(|v| format!("ALL {seed} {}", &v[..v.len().min(1500)]))
-            .collect();
-        let story = format!("{story}\n{}", all.join("\n"));
-        format!("seed {seed}: {count} broken promises, the first: {first}\n{world}\n{story}")
+        let others = state.violations.iter().skip(1).take(OTHERS_MAX);
+        let others = others.map(|other| other.chars().take(OTHER_CHARS_MAX).collect::<String>());
+        let others: Vec<String> = others.collect();
+        let others = others.join("\n");
+        format!(
+            "seed {seed}: {count} broken promises, the first: {first}\n{world}\n{story}\nothers:\n{others}"
+        )
     }
 }
 
