@@ -118,12 +118,12 @@ async fn call(
 }
 
 fn first_credential(config: &Config, name: &str) -> Result<CredentialId, String> {
-    let is_named = |provider: &&Provider| &*provider.name == name;
+    let is_named = |provider: &&Provider| provider.name.as_str() == name;
     let provider = config.providers.iter().find(is_named);
     let provider = provider.ok_or_else(|| format!("the configuration has no provider {name}"))?;
     let credential = provider.credentials.first();
     let credential = credential.ok_or_else(|| format!("the provider {name} has no credential"))?;
-    Ok(credential.id.clone())
+    Ok(credential.credential.id.clone())
 }
 
 fn next_steps(folder: &Path) -> String {

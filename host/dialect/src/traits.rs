@@ -169,6 +169,8 @@ traits! {
     thinking_budget_min: u32 = 0;
     /// The most tokens of a budget for thinking.
     thinking_budget_max: u32 = 32_768;
+    /// Whether the provider caches only the prompts up to marks. Then marks are set where the client sets none.
+    cache_marks: bool = false;
     /// Whether an effort may be less than low.
     effort_minimal: bool = true;
 }

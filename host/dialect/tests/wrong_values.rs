@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use jackfield_dialect::ir::TranslationReport;
+use jackfield_dialect::traits::Traits;
 use jackfield_dialect::{Dialect, RequestHead};
 use serde_json::{Value, json};
 
@@ -118,7 +119,10 @@ fn check(dialect: Dialect, request: &Value) -> bool {
     };
     for to in Dialect::ALL {
         let mut report = TranslationReport::default();
-        let Ok(written) = to.codec().encode_request(&decoded, &mut report) else {
+        let Ok(written) = to
+            .codec()
+            .encode_request(&decoded, &Traits::everything(), &mut report)
+        else {
             continue;
         };
         let read = to

@@ -12,6 +12,9 @@ pub(crate) const CALL_SIGNATURE: &str = "extra_content";
 pub(crate) const CALL_SIGNATURE_DROPPED: &str =
     "dropped: only the provider that signed the call can read it";
 
+/// Requests to cache the prompt up to a place.
+pub(crate) const CACHE_CONTROL: &str = "cache_control";
+
 /// The citations of earlier responses.
 pub(crate) const CITATIONS: &str = "annotations";
 

@@ -62,6 +62,7 @@ fn user(
     let mut parts = Vec::new();
     for part in &turn.parts {
         match part {
+            Part::CacheMark(_) => {}
             Part::ToolResult(result) => messages.push(tool(result, traits, &mut parts, report)?),
             Part::Reasoning(_) | Part::Refusal(_) | Part::ToolCall(_) => {
                 report.warn_dropped(loss::CONTENT);
@@ -166,6 +167,7 @@ fn assistant(
             Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
                 report.warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED);
             }
+            Part::CacheMark(_) => {}
             Part::ToolResult(_) => report.warn(
                 loss::TOOL_RESULT,
                 "dropped: the model's turn cannot hold it",
