@@ -30,7 +30,18 @@ pub(super) fn shape(request: &mut Request, traits: &Traits, report: &mut Transla
     }
     match traits.pictures {
         Pictures::Everywhere | Pictures::UserTurns => {}
-        Pictures::None => replace_pictures(request, report),
+        Pictures::None => {
+            let is_picture = |part: &Part| matches!(part, Part::Image(_));
+            if replace(request, is_picture, PICTURE_TEXT) {
+                report.warn("image_url", "changed: to a note, because the model takes no pictures");
+            }
+        }
+    }
+    if !traits.documents {
+        let is_document = |part: &Part| matches!(part, Part::Document(_));
+        if replace(request, is_document, DOCUMENT_TEXT) {
+            report.warn("file", "changed: to a note, because the provider takes no documents");
+        }
     }
     if traits.first_turn == FirstTurn::User
         && request
@@ -114,12 +125,13 @@ fn drop_reasoning(request: &mut Request, report: &mut TranslationReport) {
     request.turns.retain(|turn| !turn.parts.is_empty());
 }
 
-/// Replaces pictures by a text that says so: without one, the model would answer about what it cannot see.
-fn replace_pictures(request: &mut Request, report: &mut TranslationReport) {
+/// Replaces parts of the user by a text that says so: without one, the model would answer about what it cannot see.
+/// Returns whether there are any.
+fn replace(request: &mut Request, is_replaced: fn(&Part) -> bool, text: &str) -> bool {
     let mut replaced = false;
     let mut replace = |part: &mut Part| {
-        if matches!(part, Part::Image(_)) {
-            *part = Part::text(PICTURE_TEXT);
+        if is_replaced(part) {
+            *part = Part::text(text);
             replaced = true;
         }
     };
@@ -135,13 +147,11 @@ fn replace_pictures(request: &mut Request, report: &mut TranslationReport) {
             }
         }
     }
-    if replaced {
-        report.warn(
-            "image_url",
-            "changed: to a note, because the model takes no pictures",
-        );
-    }
+    replaced
 }
+
+/// In place of a document.
+const DOCUMENT_TEXT: &str = "[A document was here. You cannot read documents.]";
 
 /// In place of a picture.
 const PICTURE_TEXT: &str = "[A picture was here. You cannot see pictures.]";
