@@ -97,7 +97,6 @@ impl Family {
 
 /// The families, with a server in front of all of them.
 struct Families {
-    provider: Arc<MockProvider>,
     families: Vec<Family>,
     jackfield: Jackfield,
     proxy: JoinHandle<()>,
@@ -147,7 +146,6 @@ impl Families {
         }
         let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
         Self {
-            provider,
             families,
             jackfield,
             proxy,

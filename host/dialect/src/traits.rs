@@ -93,6 +93,8 @@ traits! {
     user_after_result: bool = true;
     /// Where images may be.
     images: ImagePlaces = ImagePlaces::UserTurns;
+    /// Whether documents are taken, such as PDFs.
+    documents: bool = true;
     /// The member for the limit of tokens.
     token_limit: TokenLimitMember = TokenLimitMember::MaxTokens;
     /// Whether `stream_options` is taken. Providers that refuse it send the usage anyway.

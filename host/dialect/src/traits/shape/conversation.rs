@@ -30,7 +30,18 @@ pub(super) fn shape(request: &mut Request, traits: &Traits, report: &mut Transla
     }
     match traits.images {
         ImagePlaces::Everywhere | ImagePlaces::UserTurns => {}
-        ImagePlaces::None => replace_images(request, report),
+        ImagePlaces::None => {
+            let is_image = |part: &Part| matches!(part, Part::Image(_));
+            if replace(request, is_image, IMAGE_TEXT) {
+                report.warn("image_url", "changed: to a note, because the model takes no images");
+            }
+        }
+    }
+    if !traits.documents {
+        let is_document = |part: &Part| matches!(part, Part::Document(_));
+        if replace(request, is_document, DOCUMENT_TEXT) {
+            report.warn("file", "changed: to a note, because the provider takes no documents");
+        }
     }
     if traits.first_turn == FirstTurn::User
         && request
@@ -114,12 +125,13 @@ fn drop_reasoning(request: &mut Request, report: &mut TranslationReport) {
     request.turns.retain(|turn| !turn.parts.is_empty());
 }
 
-/// Replaces images by a text that says so: without one, the model would answer about what it cannot see.
-fn replace_images(request: &mut Request, report: &mut TranslationReport) {
+/// Replaces parts of the user by a text that says so: without one, the model would answer about what it cannot see.
+/// Returns whether there are any.
+fn replace(request: &mut Request, is_replaced: fn(&Part) -> bool, text: &str) -> bool {
     let mut replaced = false;
     let mut replace = |part: &mut Part| {
-        if matches!(part, Part::Image(_)) {
-            *part = Part::text(IMAGE_TEXT);
+        if is_replaced(part) {
+            *part = Part::text(text);
             replaced = true;
         }
     };
@@ -135,13 +147,11 @@ fn replace_images(request: &mut Request, report: &mut TranslationReport) {
             }
         }
     }
-    if replaced {
-        report.warn(
-            "image_url",
-            "changed: to a note, because the model takes no images",
-        );
-    }
+    replaced
 }
+
+/// In place of a document.
+const DOCUMENT_TEXT: &str = "[A document was here. You cannot read documents.]";
 
 /// In place of an image.
 const IMAGE_TEXT: &str = "[An image was here. You cannot see images.]";
