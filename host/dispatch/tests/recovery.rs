@@ -325,8 +325,8 @@ async fn requests_in_outage(credentials: usize, latency: Duration) -> Vec<Durati
     while start.elapsed() < 60 * SECOND {
         tokio::select! {
             biased;
-            Some((_, served)) = calls.next() => {
-                let served: bool = served;
+            Some(call) = calls.next() => {
+                let (_, served): (String, bool) = call;
                 assert!(!served);
             }
             _ = ticks.tick() => {
