@@ -14,6 +14,8 @@
 mod admin;
 #[path = "e2e/any_to_any.rs"]
 mod any_to_any;
+#[path = "e2e/case_record.rs"]
+mod case_record;
 #[path = "e2e/coding_tools.rs"]
 mod coding_tools;
 #[path = "e2e/command_line.rs"]

@@ -325,7 +325,7 @@ pub(crate) fn binary() -> &'static Path {
 }
 
 /// Shares the cache of compiled plugins; compilation would take most of a test's time.
-fn share_compiled_code(folder: &Path) {
+pub(crate) fn share_compiled_code(folder: &Path) {
     let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e-cache");
     fs::create_dir_all(&shared).unwrap();
     let data = folder.join("data");

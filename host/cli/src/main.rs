@@ -3,6 +3,7 @@
 mod admin_credentials;
 mod admin_target;
 mod built_in;
+mod case;
 mod credential;
 #[cfg(feature = "demo")]
 mod demo;
@@ -23,6 +24,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::admin_target::AdminTarget;
+use crate::case::RecordArguments;
 use crate::credential::CredentialArguments;
 use crate::terminal::print;
 
@@ -68,6 +70,9 @@ enum Command {
     /// Look at plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Make cases for the tests out of live calls.
+    #[command(subcommand)]
+    Case(CaseCommand),
 }
 
 #[derive(Subcommand)]
@@ -84,6 +89,12 @@ enum ConfigCommand {
     Schema,
     /// Reload the configuration of a running server, all of it or nothing.
     Reload(AdminTarget),
+}
+
+#[derive(Subcommand)]
+enum CaseCommand {
+    /// Record a call as a folder of `tests/cases/wild`, without secrets.
+    Record(RecordArguments),
 }
 
 #[derive(Subcommand)]
@@ -145,6 +156,10 @@ async fn run(command: Command) -> ExitCode {
         Command::Config(ConfigCommand::Reload(server)) => {
             ended(reload::request_reload(&server, &ProcessEnvironment).await)
         }
+        Command::Case(CaseCommand::Record(arguments)) => match load(arguments.config()) {
+            Ok(loaded) => ended(case::record(arguments, loaded).await),
+            Err(code) => code,
+        },
         Command::Credential(arguments) => {
             ended(credential::run(arguments, &ProcessEnvironment).await)
         }
@@ -196,7 +211,9 @@ fn start_log(arguments: &Arguments) {
         Command::Serve { .. } => tracing::Level::INFO,
         #[cfg(feature = "demo")]
         Command::Demo { .. } => tracing::Level::ERROR,
-        Command::Config(_) | Command::Credential(_) | Command::Plugin(_) => tracing::Level::ERROR,
+        Command::Case(_) | Command::Config(_) | Command::Credential(_) | Command::Plugin(_) => {
+            tracing::Level::ERROR
+        }
     };
     let levels = arguments
         .log

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use jackfield_admin::{Admin, AdminParts, AdminToken};
 use jackfield_auth::{AuthManager, AuthParts, Registration, Store, StoredCredential};
 use jackfield_config::{Catalog, Config, CredentialFiles, StoreKind, snapshot};
+use jackfield_dispatch::port::Upstream;
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher, error_chain};
 use jackfield_http::{Api, HttpUpstream};
@@ -35,6 +36,15 @@ pub(crate) struct Host {
 impl Host {
     /// Builds the services of a configuration that was read from `file`, and loads the plugins.
     pub(crate) async fn new(config: Arc<Config>, file: &Path) -> Result<Self, String> {
+        Self::with_upstream(config, file, Arc::new(HttpUpstream::new())).await
+    }
+
+    /// The same, with another client for providers.
+    pub(crate) async fn with_upstream(
+        config: Arc<Config>,
+        file: &Path,
+        upstream: Arc<dyn Upstream>,
+    ) -> Result<Self, String> {
         let engine =
             Engine::new(Some(&code_cache(&config))).map_err(|error| error_chain(&error))?;
         let registry = Arc::new(Registry::new(engine));
@@ -53,10 +63,9 @@ impl Host {
         let auth = auth(&config, registrations, &clock)?;
         restore(&auth, &catalog.load()).await?;
         publish_into(&registry, &snapshot, &auth);
-        let upstream = Arc::new(HttpUpstream::new());
         auth.set_refresher(Arc::new(PlannedRefresher {
             snapshot: Arc::clone(&snapshot),
-            upstream: Arc::<HttpUpstream>::clone(&upstream),
+            upstream: Arc::clone(&upstream),
             clock: clock.clone(),
         }));
         let dispatcher = Arc::new(Dispatcher::new(DispatcherParts {

@@ -72,6 +72,10 @@ impl Codec for Anthropic {
         reasoning::suffix::edit_thinking(thinking, model, edit, report)
     }
 
+    fn has_cache_marks(&self) -> bool {
+        true
+    }
+
     fn signature_members(&self) -> &'static [SignatureMembers] {
         &*signatures::MEMBERS
     }

@@ -84,6 +84,11 @@ pub trait Codec: Send + Sync {
         false
     }
 
+    /// Whether requests of this dialect say what to cache.
+    fn has_cache_marks(&self) -> bool {
+        false
+    }
+
     /// The members that hold signatures, in requests and responses.
     fn signature_members(&self) -> &'static [SignatureMembers] {
         &[]

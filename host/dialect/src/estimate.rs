@@ -38,6 +38,7 @@ impl TokenCounter {
     fn part(&mut self, part: &Part) {
         match part {
             Part::Audio(media) | Part::Document(media) => self.media(media, PAGE_TOKENS),
+            Part::CacheMark(_) => {}
             Part::Image(media) => self.media(media, IMAGE_TOKENS),
             Part::Reasoning(reasoning) => self.text(&reasoning.text),
             Part::Refusal(words) => self.text(words),

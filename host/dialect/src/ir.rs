@@ -26,7 +26,9 @@ pub use crate::limits::WARNINGS_MAX;
 pub use effort::Effort;
 pub use event::{Delta, Event, EventDecoder, EventEncoder, Frame, Malformed, PartStart};
 pub use finish_reason::FinishReason;
-pub use part::{Citation, Media, MediaSource, Part, ReasoningPart, ToolCall, ToolResult};
+pub use part::{
+    CacheMark, Citation, Media, MediaSource, Part, ReasoningPart, ToolCall, ToolResult,
+};
 pub use report::{TranslationError, TranslationReport, Warning};
 pub use request::{
     ClientTool, Format, Reasoning, Request, Role, Sampling, Tool, ToolChoice, ToolKind, Turn,

@@ -11,7 +11,7 @@ mod values;
 pub use resolve::{ResolvedTraits, TraitOrigin, TraitScope, resolve};
 pub use rows::{TraitRow, TraitSource, parse_rows, rows, servers};
 pub use values::{
-    ContentForm, EffortWord, FirstTurn, LastTurn, NameAlphabet, Pictures, ReasoningMember,
+    ContentForm, EffortWord, FirstTurn, ImagePlaces, LastTurn, NameAlphabet, ReasoningMember,
     ReasoningRequest, ReasoningReturn, ResponseFormats, SamplingMembers, SystemMessages,
     ThinkingForm, ThinkingOff, TokenLimitMember, ToolChoiceWords,
 };
@@ -91,8 +91,8 @@ traits! {
     /// Whether a user's text may follow the result of a tool directly. Otherwise a turn of the assistant is between
     /// them.
     user_after_result: bool = true;
-    /// Where pictures may be.
-    pictures: Pictures = Pictures::UserTurns;
+    /// Where images may be.
+    images: ImagePlaces = ImagePlaces::UserTurns;
     /// Whether documents are taken, such as PDFs.
     documents: bool = true;
     /// The member for the limit of tokens.
@@ -171,6 +171,8 @@ traits! {
     thinking_budget_min: u32 = 0;
     /// The most tokens of a budget for thinking.
     thinking_budget_max: u32 = 32_768;
+    /// Whether the provider caches only the prompts up to marks. Then marks are set where the client sets none.
+    cache_marks: bool = false;
     /// Whether an effort may be less than low.
     effort_minimal: bool = true;
 }
@@ -182,7 +184,7 @@ impl Traits {
         Self {
             content: ContentForm::List,
             system: SystemMessages::Anywhere,
-            pictures: Pictures::Everywhere,
+            images: ImagePlaces::Everywhere,
             token_limit: TokenLimitMember::MaxCompletionTokens,
             stop_texts_max: u16::MAX,
             custom_tools: true,

@@ -86,6 +86,9 @@ impl TranslatedRequest {
         // After the suffix, which may request reasoning that the body does not.
         show_reasoning(source.dialect, &mut decoded);
         let client_losses = report.warnings().len();
+        if !to.codec().has_cache_marks() {
+            decoded.drop_cache_marks(&mut report);
+        }
         response_context.tool_names = decoded.shape(source.traits, &mut report);
         let body = to
             .codec()
@@ -115,6 +118,8 @@ impl TranslatedRequest {
                 .codec()
                 .decode_request(source.body, source.head, &mut report)?;
         source.model.clone_into(&mut decoded.model);
+        // They change no count.
+        decoded.drop_cache_marks(&mut TranslationReport::default());
         decoded.make_call_ids_unique();
         decoded.settle_tool_results(&mut report);
         // The response has no names.

@@ -119,8 +119,10 @@ fn check(dialect: Dialect, request: &Value) -> bool {
     };
     for to in Dialect::ALL {
         let mut report = TranslationReport::default();
-        let traits = Traits::everything();
-        let Ok(written) = to.codec().encode_request(&decoded, &traits, &mut report) else {
+        let Ok(written) = to
+            .codec()
+            .encode_request(&decoded, &Traits::everything(), &mut report)
+        else {
             continue;
         };
         let read = to

@@ -45,7 +45,12 @@ impl Kind for TraitsKind {
 
     fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<TraitsEntry> {
         let mut members = object(reader, located)?;
-        let server = match members.remove(SERVER).filter(|_| self.server) {
+        let server = if self.server {
+            members.remove(SERVER)
+        } else {
+            None
+        };
+        let server = match server {
             None => None,
             Some(Json::String(name)) if servers().contains(&name.as_str()) => Some(name),
             Some(_) => {

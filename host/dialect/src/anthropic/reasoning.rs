@@ -316,7 +316,11 @@ fn is_mid_tool_use(request: &Request) -> bool {
 /// Whether a part of the assistant's turn reaches the API.
 fn is_sent(part: &Part) -> bool {
     match part {
-        Part::Audio(_) | Part::Document(_) | Part::Image(_) | Part::ToolResult(_) => false,
+        Part::Audio(_)
+        | Part::CacheMark(_)
+        | Part::Document(_)
+        | Part::Image(_)
+        | Part::ToolResult(_) => false,
         Part::Reasoning(reasoning) => {
             let signature = reasoning.signature.as_ref();
             signature.is_some_and(|signature| signature.data_for(super::DIALECT).is_some())

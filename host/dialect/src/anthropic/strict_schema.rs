@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 pub(super) enum SchemaChange {
     /// Not at all, or only in what both mean the same.
     None,
-    /// What the API does not take is said in descriptions.
+    /// The descriptions have what the API does not take.
     Described,
 }
 
@@ -33,11 +33,11 @@ fn restrict_schema(schema: &mut Value, change: &mut SchemaChange) {
     if let Some(choices) = members.shift_remove("oneOf") {
         members.entry("anyOf").or_insert(choices);
     }
-    let mut said = Vec::new();
+    let mut untaken = Vec::new();
     members.retain(|name, value| {
         let stays = is_taken(name, value);
         if !stays && !SILENT.contains(&name.as_str()) {
-            said.push(format!("{name}: {value}"));
+            untaken.push(format!("{name}: {value}"));
         }
         stays
     });
@@ -45,9 +45,9 @@ fn restrict_schema(schema: &mut Value, change: &mut SchemaChange) {
     if members.get("type").is_some_and(is_object) || members.contains_key("properties") {
         members.insert("additionalProperties".to_owned(), Value::Bool(false));
     }
-    if !said.is_empty() {
+    if !untaken.is_empty() {
         *change = SchemaChange::Described;
-        describe(members, &said.join(", "));
+        describe(members, &untaken.join(", "));
     }
     for (name, value) in members {
         match (name.as_str(), value) {

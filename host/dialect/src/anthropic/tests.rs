@@ -1,10 +1,12 @@
 //! Tests of the whole dialect: the shared cases, the rules of the API, and arbitrary input.
 
 mod api_constraints;
+mod cache;
 mod cases;
 mod clients;
 mod fixtures;
 mod losses;
+mod model_versions;
 mod properties;
 mod sampling;
 mod stream;
@@ -28,15 +30,16 @@ fn read(body: &Value) -> (Result<Request, TranslationError>, Vec<(String, String
 /// Encodes a request. Returns the warnings too, each with its field and text.
 fn write(request: &Request) -> (Result<Value, TranslationError>, Vec<(String, String)>) {
     let mut report = TranslationReport::default();
-    let written = encode_request(
-        request,
-        &Traits::built_in(
+    // Most tests are about other members; `cache.rs` is about the marks.
+    let traits = Traits {
+        cache_marks: false,
+        ..Traits::built_in(
             crate::Dialect::AnthropicMessages,
             "api.anthropic.com",
             &request.model,
-        ),
-        &mut report,
-    );
+        )
+    };
+    let written = encode_request(request, &traits, &mut report);
     let written = written.map(|body| serde_json::from_slice(&body).unwrap());
     (written, warnings_of(&report))
 }

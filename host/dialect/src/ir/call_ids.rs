@@ -60,11 +60,13 @@ impl CallIds {
     }
 }
 
-/// Whether an id is empty, or only the number of the call in its response.
+/// Whether an id is empty, or only the number of the call in its response, with the tool's name or without: Kimi's are
+/// `functions.NAME:0` and `NAME:0`, and begin again at 0.
 fn is_number(id: &str) -> bool {
     let number = id
         .strip_prefix("call_")
-        .or_else(|| id.strip_prefix("toolu_"));
+        .or_else(|| id.strip_prefix("toolu_"))
+        .or_else(|| Some(id.rsplit_once(':')?.1).filter(|number| !number.is_empty()));
     let number = number.unwrap_or(id);
     number.len() <= NUMBER_DIGITS_MAX && number.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -155,6 +157,11 @@ mod tests {
         ];
         assert_eq!(unique, expected);
         assert_ne!(CallIds::new("r-2").unique(""), unique[0]);
+        // Kimi counts anew in each response.
+        let mut ids = CallIds::new("r-3");
+        let unique =
+            ["functions.f:0", "list_dir:12", "a:b", "f:", "f:1234"].map(|id| ids.unique(id));
+        assert_eq!(unique, ["call_r-3_0", "call_r-3_1", "a:b", "f:", "f:1234"]);
     }
 
     fn call(id: &str) -> Part {

@@ -13,6 +13,8 @@ use crate::json::Completeness;
 pub enum Part {
     /// Audio.
     Audio(Media),
+    /// The client asks the provider to cache the prompt up to the part before this.
+    CacheMark(CacheMark),
     /// A document, such as a PDF, with its title if it has one.
     Document(Media),
     /// An image.
@@ -42,6 +44,13 @@ impl Part {
             citations: Vec::new(),
         }
     }
+}
+
+/// A request to cache the prompt up to a place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheMark {
+    /// Whether the provider should store it for an hour instead of some minutes.
+    pub is_long: bool,
 }
 
 /// An image, audio or a document.

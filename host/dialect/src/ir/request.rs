@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::effort::Effort;
-use super::part::Part;
+use super::loss;
+use super::part::{CacheMark, Part};
+use super::report::TranslationReport;
 
 /// A request for content, or for its token count.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,6 +43,8 @@ pub struct Request {
     pub reasoning: Option<Reasoning>,
     /// The client's id of the end user.
     pub user: Option<String>,
+    /// The client asks the provider to cache the tools, or as much of the prompt as it can.
+    pub cache: Option<CacheMark>,
     /// Members that only OpenAI's dialects have, with the same meaning in both, such as `service_tier`,
     /// `metadata`, `prompt_cache_key`, `store`, `verbosity`; by their names in OpenAI's chat.
     pub openai: Map<String, Value>,
@@ -49,6 +53,20 @@ pub struct Request {
 }
 
 impl Request {
+    /// Drops what asks for a cache, with a warning, for providers that choose themselves what they cache.
+    pub(crate) fn drop_cache_marks(&mut self, report: &mut TranslationReport) {
+        let mut has_marks = self.cache.take().is_some();
+        let turns = self.turns.iter_mut().map(|turn| &mut turn.parts);
+        for parts in turns.chain([&mut self.system]) {
+            let before = parts.len();
+            parts.retain(|part| !matches!(part, Part::CacheMark(_)));
+            has_marks |= parts.len() < before;
+        }
+        if has_marks {
+            report.warn_dropped(loss::CACHE_CONTROL);
+        }
+    }
+
     /// Whether the response must call a tool.
     #[must_use]
     pub fn requires_tool_call(&self) -> bool {

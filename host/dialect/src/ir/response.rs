@@ -87,9 +87,11 @@ pub(crate) fn split_part(part: &Part) -> (PartStart, Vec<Delta>) {
                 signature: call.signature.clone(),
             }
         }
-        Part::Audio(_) | Part::Document(_) | Part::Image(_) | Part::ToolResult(_) => {
-            PartStart::Complete(part.clone())
-        }
+        Part::Audio(_)
+        | Part::CacheMark(_)
+        | Part::Document(_)
+        | Part::Image(_)
+        | Part::ToolResult(_) => PartStart::Complete(part.clone()),
     };
     deltas.retain(|delta| !delta.is_empty());
     (part_start, deltas)

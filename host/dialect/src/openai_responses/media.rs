@@ -161,6 +161,8 @@ pub(crate) fn encode(
             let what = "the provider's dialect has no audio; send the transcript";
             return Err(TranslationError::new("input_audio", what));
         }
+        // Dropped for all providers of other dialects.
+        Part::CacheMark(_) => None,
         Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => {
             report.warn_dropped(loss::CONTENT);
             None

@@ -49,20 +49,20 @@ pub(crate) fn require_items(schema: &mut Value) -> bool {
 pub(crate) fn describe_bounds(schema: &mut Value) -> bool {
     let mut changed = false;
     each_schema(schema, &mut |members| {
-        let mut said = Vec::new();
+        let mut bounds = Vec::new();
         for name in BOUNDS {
             if let Some(bound) = members.shift_remove(*name) {
-                said.push(format!("{name}: {bound}"));
+                bounds.push(format!("{name}: {bound}"));
             }
         }
-        if said.is_empty() {
+        if bounds.is_empty() {
             return;
         }
         changed = true;
-        let said = said.join(", ");
+        let bounds = bounds.join(", ");
         let text = match members.get("description").and_then(Value::as_str) {
-            Some(text) if !text.is_empty() => format!("{text} ({said})"),
-            _ => said,
+            Some(text) if !text.is_empty() => format!("{text} ({bounds})"),
+            _ => bounds,
         };
         members.insert("description".to_owned(), text.into());
     });

@@ -57,13 +57,17 @@ impl NameRule {
         } else {
             ""
         };
-        let room = max - digits - joint.len();
+        let lead_chars = max - digits - joint.len();
         let letter = |it| if self.alphabet.has(it) { it } else { '_' };
         let lead: String = match self.alphabet {
             // No letter of it can stand for another one.
             NameAlphabet::Alphanumeric => String::new(),
-            _ if self.alphabet.begins(name) => name.chars().take(room).map(letter).collect(),
-            _ => format!("t_{name}").chars().take(room).map(letter).collect(),
+            _ if self.alphabet.begins(name) => name.chars().take(lead_chars).map(letter).collect(),
+            _ => format!("t_{name}")
+                .chars()
+                .take(lead_chars)
+                .map(letter)
+                .collect(),
         };
         let mut attempt = 0_u64;
         loop {

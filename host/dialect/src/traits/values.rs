@@ -20,7 +20,7 @@ values! {
     ContentForm {
         /// Several texts as a list.
         List,
-        /// As one text, joined by empty lines. A list only beside pictures and files.
+        /// As one text, joined by empty lines. A list only beside images and files.
         Text,
     }
 
@@ -148,8 +148,8 @@ values! {
         WithoutReasoning,
     }
 
-    /// Where pictures may be.
-    Pictures {
+    /// Where images may be.
+    ImagePlaces {
         /// In a user's turn and in a tool's result.
         Everywhere,
         /// Nowhere.

@@ -145,6 +145,26 @@ impl Exchange<'_> {
     }
 }
 
+/// Writes an error as the host reads it: its class, and the members that there are.
+fn error_text(status: Option<u16>, error: &ProviderError) -> String {
+    let mut text = format!(
+        "error: {}\nmessage: {:?}\n",
+        error.class(status).name(),
+        error.message
+    );
+    let members = [
+        ("kind", &error.kind),
+        ("code", &error.code),
+        ("param", &error.param),
+    ];
+    for (name, value) in members {
+        if let Some(value) = value {
+            text += &format!("{name}: {value}\n");
+        }
+    }
+    text
+}
+
 /// A short request of a client, for responses to requests that a case does not have.
 fn plain_request(client: Dialect, provider: Dialect) -> Outcome<TranslatedRequest> {
     let body = match client {

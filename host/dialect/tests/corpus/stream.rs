@@ -6,7 +6,7 @@ use jackfield_dialect::ir::Frame;
 use jackfield_dialect::sse::{SseReader, write_event};
 use jackfield_dialect::{Dialect, EventClass, ProviderError, Translator};
 
-use crate::{Exchange, Failure, Outcome, whole};
+use crate::{Exchange, Failure, Outcome, error_text, whole};
 
 /// An event's name and data.
 pub(crate) type EventText = (String, Bytes);
@@ -112,7 +112,7 @@ pub(crate) fn check_relay(
             EventClass::Content | EventClass::Preamble => {}
             EventClass::Done => break,
             EventClass::Error(error) => {
-                verdict += &format!("error: {}\n{error:?}\n", error.class(None).name());
+                verdict += &error_text(None, &error);
                 break;
             }
             EventClass::Malformed => {

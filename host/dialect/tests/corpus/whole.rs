@@ -3,7 +3,7 @@
 use jackfield_corpus::{Case, Expectations, HttpMessage};
 use jackfield_dialect::{BodyCheck, Collector, Dialect, EventClass, ProviderError};
 
-use crate::{Exchange, Failure, Outcome};
+use crate::{Exchange, Failure, Outcome, error_text};
 
 /// Translates a whole response for the client.
 pub(crate) fn translate(
@@ -42,9 +42,7 @@ pub(crate) fn check_relay(case: &Case, provider: Dialect, expectations: &mut Exp
     let verdict = match check(provider, response) {
         Ok(usage) => format!("complete\n{usage:?}\n"),
         Err(Failure::Unusable(reason)) => format!("unusable: {reason}\n"),
-        Err(Failure::Error(status, error)) => {
-            format!("error: {}\n{error:?}\n", error.class(Some(status)).name())
-        }
+        Err(Failure::Error(status, error)) => error_text(Some(status), &error),
     };
     expectations.check_text("relay.txt", &verdict);
 }

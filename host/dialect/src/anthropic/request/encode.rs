@@ -1,5 +1,6 @@
 //! Encodes requests.
 
+mod cache;
 mod messages;
 
 use serde_json::{Map, Value, json};
@@ -78,6 +79,11 @@ fn encode_conversation(
     }
     body.insert("messages".to_owned(), written.messages.into());
     tools::encode(request, body, report);
+    if let Some(mark) = cache::automatic(request, traits).or(request.cache)
+        && let Some(Value::Array(tools)) = body.get_mut("tools")
+    {
+        cache::mark(tools, mark);
+    }
     Ok(())
 }
 

@@ -70,7 +70,7 @@ fn write_part(part: &Part, response_context: &ResponseContext, content: &mut Vec
                 "input": tool_text::arguments_object(&call.arguments),
             }));
         }
-        Part::ToolResult(_) => {}
+        Part::CacheMark(_) | Part::ToolResult(_) => {}
     }
 }
 

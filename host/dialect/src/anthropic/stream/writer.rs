@@ -133,7 +133,7 @@ impl AnthropicWriter {
                 deltas.iter().for_each(|delta| self.delta(delta, out));
             }
             // Only clients send these.
-            Part::ToolResult(_) => {}
+            Part::CacheMark(_) | Part::ToolResult(_) => {}
         }
     }
 

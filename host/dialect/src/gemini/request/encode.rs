@@ -36,7 +36,7 @@ pub(crate) fn body(
 ) -> Result<Map<String, Value>, TranslationError> {
     let mut body = Map::new();
     let mut system = system(request, report)?;
-    let mut contents = contents::encode(request, traits.pictures, report)?;
+    let mut contents = contents::encode(request, traits.images, report)?;
     if contents.is_empty() && !system.is_empty() {
         report.warn("system", loss::SYSTEM_AS_USER);
         contents.push(object! {"role": "user", "parts": std::mem::take(&mut system)});

@@ -112,7 +112,7 @@ pub(crate) fn write_part(part: &Part) -> Option<Value> {
         }
         Part::ToolCall(call) => (!call.is_cut()).then(|| write_call(call)),
         // Only requests have tool results.
-        Part::ToolResult(_) => None,
+        Part::CacheMark(_) | Part::ToolResult(_) => None,
     }
 }
 

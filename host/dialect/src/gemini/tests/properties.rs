@@ -1,6 +1,6 @@
 //! Properties that hold for every input.
 
-use crate::traits::{Pictures, Traits};
+use crate::traits::{ImagePlaces, Traits};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -353,7 +353,7 @@ proptest! {
         let fail = |error: crate::ir::TranslationError| TestCaseError::fail(error.to_string());
         // Media are inside of the results, as they were before.
         let traits = Traits {
-            pictures: Pictures::Everywhere,
+            images: ImagePlaces::Everywhere,
             ..Traits::built_in(Dialect::Gemini, "", &request.model)
         };
         let written = encode_request(&request, &traits, &mut report).map_err(fail)?;

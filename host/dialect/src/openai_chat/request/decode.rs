@@ -35,13 +35,17 @@ pub(crate) fn decode_request(
     for (index, message) in messages.into_iter().enumerate() {
         conversation.message(index, message, report)?;
     }
+    // At the top it means the whole prompt.
+    let mut cache = content::cache_mark(&mut fields);
+    let tools = tools::decode_tools(&mut fields, &mut cache, report)?;
     let request = Request {
         model: head.model.clone().into_owned(),
         stream: head.stream,
         include_usage: include_usage(&mut fields, report)?,
         system: conversation.system,
         turns: conversation.turns,
-        tools: tools::decode_tools(&mut fields, report)?,
+        tools,
+        cache,
         tool_choice: decode_tool_choice(&mut fields, report)?,
         parallel_tools: fields.flag("parallel_tool_calls")?,
         format: decode_format(&mut fields, report)?,

@@ -98,7 +98,7 @@ fn message(parts: &[Part], response_context: &ResponseContext) -> ChatMessage {
                 tool_calls.push(tools::encode(call, custom, extra));
             }
             // The response format has no members for these.
-            Part::Audio(_) | Part::Document(_) | Part::ToolResult(_) => {}
+            Part::Audio(_) | Part::CacheMark(_) | Part::Document(_) | Part::ToolResult(_) => {}
         }
     }
     let non_empty = |text: String| (!text.is_empty()).then_some(text);

@@ -90,6 +90,7 @@ fn visible_text(part: &Part) -> Option<&str> {
         | Part::Image(_)
         | Part::Reasoning(_)
         | Part::ToolCall(_)
+        | Part::CacheMark(_)
         | Part::ToolResult(_) => None,
     }
 }

@@ -156,7 +156,7 @@ fn items(parts: &[Part], status: &'static str, response_context: &ResponseContex
                 out.extend(item::image_generation_call(&id, COMPLETED, media));
             }
             // No item of an output can hold these.
-            Part::Audio(_) | Part::Document(_) | Part::ToolResult(_) => {}
+            Part::Audio(_) | Part::CacheMark(_) | Part::Document(_) | Part::ToolResult(_) => {}
         }
     }
     close_message(&mut content, status, response_context, &mut out);

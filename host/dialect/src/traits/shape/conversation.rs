@@ -1,8 +1,8 @@
-//! Instructions, pictures, and the order of the turns.
+//! Instructions, images, and the order of the turns.
 
 use crate::ir::{Part, Request, Role, TranslationReport, Turn, loss};
 use crate::traits::{
-    FirstTurn, LastTurn, Pictures, ReasoningMember, ReasoningReturn, SystemMessages, Traits,
+    FirstTurn, ImagePlaces, LastTurn, ReasoningMember, ReasoningReturn, SystemMessages, Traits,
 };
 
 /// Shapes the conversation.
@@ -28,19 +28,19 @@ pub(super) fn shape(request: &mut Request, traits: &Traits, report: &mut Transla
     {
         drop_reasoning(request, report);
     }
-    match traits.pictures {
-        Pictures::Everywhere | Pictures::UserTurns => {}
-        Pictures::None => {
-            let is_picture = |part: &Part| matches!(part, Part::Image(_));
-            if replace(request, is_picture, PICTURE_TEXT) {
-                report.warn("image_url", "changed: to a note, because the model takes no pictures");
+    match traits.images {
+        ImagePlaces::Everywhere | ImagePlaces::UserTurns => {}
+        ImagePlaces::None => {
+            let is_image = |part: &Part| matches!(part, Part::Image(_));
+            if replace(request, is_image, IMAGE_TEXT) {
+                report.warn("image_url", loss::IMAGES_REPLACED);
             }
         }
     }
     if !traits.documents {
         let is_document = |part: &Part| matches!(part, Part::Document(_));
         if replace(request, is_document, DOCUMENT_TEXT) {
-            report.warn("file", "changed: to a note, because the provider takes no documents");
+            report.warn("file", loss::DOCUMENTS_REPLACED);
         }
     }
     if traits.first_turn == FirstTurn::User
@@ -153,8 +153,8 @@ fn replace(request: &mut Request, is_replaced: fn(&Part) -> bool, text: &str) ->
 /// In place of a document.
 const DOCUMENT_TEXT: &str = "[A document was here. You cannot read documents.]";
 
-/// In place of a picture.
-const PICTURE_TEXT: &str = "[A picture was here. You cannot see pictures.]";
+/// In place of an image.
+const IMAGE_TEXT: &str = "[An image was here. You cannot see images.]";
 
 /// The last turn where the provider refuses one of the assistant.
 const LAST_USER_TEXT: &str = "(Continue.)";

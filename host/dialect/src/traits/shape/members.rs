@@ -9,9 +9,10 @@ use crate::traits::{
 
 /// Shapes sampling, stop texts, reasoning, the format, `user`, and the members of OpenAI's dialects.
 pub(super) fn shape(request: &mut Request, traits: &Traits, report: &mut TranslationReport) {
+    reasoning(request, traits, report);
+    // After the effort, on which it depends.
     sampling(request, traits, report);
     stop(request, traits, report);
-    reasoning(request, traits, report);
     format(request, traits, report);
     user(request, traits, report);
     openai(request, traits, report);
@@ -196,13 +197,13 @@ fn format(request: &mut Request, traits: &Traits, report: &mut TranslationReport
         "response_format",
         "changed: the instructions have the schema, and the provider does not check it",
     );
-    let ask = match std::mem::replace(&mut request.format, plain) {
+    let instruction = match std::mem::replace(&mut request.format, plain) {
         Format::Schema { schema, .. } => {
             format!("Answer with a JSON object that matches this JSON schema:\n{schema}")
         }
         Format::Json | Format::Text => "Answer with a JSON object.".to_owned(),
     };
-    request.system.push(Part::text(ask));
+    request.system.push(Part::text(instruction));
 }
 
 fn shape_schema(format: &mut Format, traits: &Traits, report: &mut TranslationReport) {

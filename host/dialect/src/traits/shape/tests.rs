@@ -9,7 +9,7 @@ use crate::ir::{
     ToolKind, ToolResult, TranslationReport, Turn,
 };
 use crate::traits::{
-    ContentForm, EffortWord, FirstTurn, LastTurn, NameAlphabet, Pictures, ReasoningRequest,
+    ContentForm, EffortWord, FirstTurn, ImagePlaces, LastTurn, NameAlphabet, ReasoningRequest,
     ResponseFormats, SamplingMembers, SystemMessages, TokenLimitMember, ToolChoiceWords, Traits,
 };
 use crate::{Dialect, RequestHead};
@@ -22,7 +22,7 @@ prop_compose! {
             select(vec![FirstTurn::Any, FirstTurn::User]),
             select(vec![LastTurn::Any, LastTurn::User]),
         ),
-        pictures in select(vec![Pictures::None, Pictures::UserTurns]),
+        images in select(vec![ImagePlaces::None, ImagePlaces::UserTurns]),
         token_limit in select(vec![TokenLimitMember::MaxTokens, TokenLimitMember::MaxCompletionTokens]),
         sampling in select(vec![
             SamplingMembers::All, SamplingMembers::None, SamplingMembers::One,
@@ -41,7 +41,7 @@ prop_compose! {
         (strict, members) in (any::<bool>(), any::<bool>()),
     ) -> Traits {
         Traits {
-            content, system, first_turn, last_turn, pictures, token_limit, sampling, stop_texts_max, custom_tools,
+            content, system, first_turn, last_turn, images, token_limit, sampling, stop_texts_max, custom_tools,
             schema_properties_required, tool_choice, tool_name_chars_max, call_id_chars_max,
             tool_name_alphabet: alphabet, call_id_alphabet, reasoning_request, efforts, response_formats, strict,
             parallel_tool_calls: members, service_tier: members, prompt_cache_key: members, verbosity: members,
@@ -52,7 +52,7 @@ prop_compose! {
 }
 
 fn part() -> impl Strategy<Value = Part> {
-    let picture = Media {
+    let image = Media {
         media_type: Some("image/png".to_owned()),
         source: MediaSource::Base64("iVBORw0KGgo=".to_owned()),
         detail: None,
@@ -60,7 +60,7 @@ fn part() -> impl Strategy<Value = Part> {
     };
     prop_oneof![
         3 => "[a-zé]{1,4}".prop_map(Part::text),
-        1 => Just(Part::Image(picture)),
+        1 => Just(Part::Image(image)),
     ]
 }
 
@@ -81,7 +81,7 @@ fn exchange() -> impl Strategy<Value = Vec<Turn>> {
         part(),
         any::<bool>(),
     )
-        .prop_map(|(asked, name, id, shown, instructed)| {
+        .prop_map(|(user_content, name, id, shown, instructed)| {
             let call = ToolCall {
                 id: id.clone(),
                 name: name.to_owned(),
@@ -96,7 +96,7 @@ fn exchange() -> impl Strategy<Value = Vec<Turn>> {
             };
             let turn = |role, parts| Turn { role, parts };
             let mut turns = vec![
-                turn(Role::User, asked),
+                turn(Role::User, user_content),
                 turn(Role::Assistant, vec![Part::text("a"), Part::ToolCall(call)]),
                 turn(Role::User, vec![Part::ToolResult(result)]),
             ];
@@ -161,142 +161,151 @@ prop_compose! {
     }
 }
 
-/// Returns what in an encoded chat request does not obey the traits.
-fn violations(body: &Value, traits: &Traits) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut check = |holds: bool, what: &str| {
+/// What in an encoded chat request does not obey the traits.
+#[derive(Default)]
+struct Violations(Vec<String>);
+
+impl Violations {
+    fn check(&mut self, holds: bool, what: &str) {
         if !holds {
-            found.push(what.to_owned());
+            self.0.push(what.to_owned());
         }
-    };
-    let has = |name: &str| body.get(name).is_some();
-    let empty = Vec::new();
-    let messages = body["messages"].as_array().unwrap_or(&empty);
-    let roles: Vec<&str> = messages
-        .iter()
-        .filter_map(|it| it["role"].as_str())
-        .collect();
-    let is_text = |part: &Value| part["type"] == "text";
-    for message in messages {
-        let parts = message["content"].as_array().unwrap_or(&empty);
-        let texts = !parts.is_empty() && parts.iter().all(is_text);
-        check(traits.content == ContentForm::List || !texts, "content");
-        let picture = parts.iter().any(|part| part["type"] == "image_url");
-        check(traits.pictures != Pictures::None || !picture, "pictures");
-        let id = message["tool_call_id"]
-            .as_str()
-            .or(message["tool_calls"][0]["id"].as_str());
-        let id = id.unwrap_or("a");
-        check(
-            id.chars().count() <= usize::from(traits.call_id_chars_max),
-            "id",
+    }
+
+    fn of(body: &Value, traits: &Traits) -> Vec<String> {
+        let mut found = Self::default();
+        found.messages(body, traits);
+        found.members(body, traits);
+        found.tools(body, traits);
+        found.0
+    }
+
+    fn messages(&mut self, body: &Value, traits: &Traits) {
+        let messages = list(&body["messages"]);
+        let roles: Vec<&str> = messages
+            .iter()
+            .filter_map(|it| it["role"].as_str())
+            .collect();
+        let is_text = |part: &Value| part["type"] == "text";
+        for message in messages {
+            let parts = list(&message["content"]);
+            let texts = !parts.is_empty() && parts.iter().all(is_text);
+            self.check(traits.content == ContentForm::List || !texts, "content");
+            let image = parts.iter().any(|part| part["type"] == "image_url");
+            self.check(traits.images != ImagePlaces::None || !image, "images");
+            let call = &message["tool_calls"][0];
+            let id = message["tool_call_id"].as_str().or(call["id"].as_str());
+            let id = id.unwrap_or("a");
+            self.check(
+                id.chars().count() <= usize::from(traits.call_id_chars_max),
+                "id",
+            );
+            let letters = id.chars().all(|it| it.is_ascii_alphanumeric());
+            self.check(
+                traits.call_id_alphabet == NameAlphabet::Any || letters,
+                "id's letters",
+            );
+            self.check(
+                traits.custom_tools || call["type"] != "custom",
+                "custom call",
+            );
+        }
+        let later = roles.iter().skip(1).any(|role| *role == "system");
+        match traits.system {
+            SystemMessages::Anywhere => {}
+            SystemMessages::First => self.check(!later, "system"),
+            SystemMessages::None => self.check(!roles.contains(&"system"), "system"),
+        }
+        let first = roles.iter().find(|role| **role != "system");
+        self.check(
+            traits.first_turn == FirstTurn::Any || first != Some(&"assistant"),
+            "first turn",
         );
-        let letters = id.chars().all(|it| it.is_ascii_alphanumeric());
-        check(
-            traits.call_id_alphabet == NameAlphabet::Any || letters,
-            "id's letters",
-        );
-        let arguments = &message["tool_calls"][0]["type"];
-        check(traits.custom_tools || arguments != "custom", "custom call");
+        let last = roles.last() != Some(&"assistant");
+        self.check(traits.last_turn == LastTurn::Any || last, "last turn");
     }
-    let later = roles.iter().skip(1).any(|role| *role == "system");
-    match traits.system {
-        SystemMessages::Anywhere => {}
-        SystemMessages::First => check(!later, "system"),
-        SystemMessages::None => check(!roles.contains(&"system"), "system"),
-    }
-    let first = roles.iter().find(|role| **role != "system");
-    check(
-        traits.first_turn == FirstTurn::Any || first != Some(&"assistant"),
-        "first turn",
-    );
-    check(
-        traits.last_turn == LastTurn::Any || roles.last() != Some(&"assistant"),
-        "last turn",
-    );
-    check(
-        has("max_tokens") == (traits.token_limit == TokenLimitMember::MaxTokens),
-        "limit",
-    );
-    let penalties = matches!(
-        traits.sampling,
-        SamplingMembers::None | SamplingMembers::WithoutPenalties
-    );
-    check(!penalties || !has("presence_penalty"), "penalty");
-    check(
-        traits.sampling != SamplingMembers::None || !has("temperature"),
-        "temperature",
-    );
-    let both = has("temperature") && has("top_p");
-    check(
-        traits.sampling != SamplingMembers::One || !both,
-        "one of two",
-    );
-    let stops = body["stop"]
-        .as_array()
-        .map_or(usize::from(has("stop")), Vec::len);
-    check(stops <= usize::from(traits.stop_texts_max), "stop");
-    for tool in body["tools"].as_array().unwrap_or(&empty) {
-        let custom = tool["type"] == "custom";
-        check(traits.custom_tools || !custom, "custom tool");
-        let inner = if custom {
-            &tool["custom"]
-        } else {
-            &tool["function"]
-        };
-        let name = inner["name"].as_str().unwrap_or_default();
-        check(
-            name.chars().count() <= usize::from(traits.tool_name_chars_max),
-            "name",
+
+    fn members(&mut self, body: &Value, traits: &Traits) {
+        let has = |name: &str| body.get(name).is_some();
+        let limit = traits.token_limit == TokenLimitMember::MaxTokens;
+        self.check(has("max_tokens") == limit, "limit");
+        let penalties = matches!(
+            traits.sampling,
+            SamplingMembers::None | SamplingMembers::WithoutPenalties
         );
-        let letter = name.starts_with(|it: char| it.is_ascii_alphabetic());
-        check(
-            traits.tool_name_alphabet != NameAlphabet::WordAfterLetter || letter,
-            "first letter",
+        self.check(!penalties || !has("presence_penalty"), "penalty");
+        self.check(
+            traits.sampling != SamplingMembers::None || !has("temperature"),
+            "temperature",
         );
-        check(traits.strict || inner.get("strict").is_none(), "strict");
-        let properties = inner["parameters"]["properties"].is_object();
-        check(
-            custom || !traits.schema_properties_required || properties,
-            "properties",
+        let both = has("temperature") && has("top_p");
+        self.check(
+            traits.sampling != SamplingMembers::One || !both,
+            "one of two",
+        );
+        let stops = body["stop"]
+            .as_array()
+            .map_or(usize::from(has("stop")), Vec::len);
+        self.check(stops <= usize::from(traits.stop_texts_max), "stop");
+        let effort = traits.reasoning_request == ReasoningRequest::Effort;
+        self.check(effort || !has("reasoning_effort"), "effort");
+        let known = body["reasoning_effort"].as_str();
+        let known = known.is_none_or(|it| ["low", "high"].contains(&it));
+        self.check(traits.efforts.is_empty() || known, "efforts");
+        let format = body["response_format"]["type"].as_str();
+        match traits.response_formats {
+            ResponseFormats::Text => self.check(format.is_none(), "format"),
+            ResponseFormats::JsonObject => self.check(format != Some("json_schema"), "format"),
+            ResponseFormats::Schema | ResponseFormats::SchemaOnly => {}
+        }
+        for name in [
+            "parallel_tool_calls",
+            "service_tier",
+            "prompt_cache_key",
+            "verbosity",
+            "metadata",
+            "user",
+        ] {
+            self.check(traits.openai_members || !has(name), name);
+        }
+        self.check(
+            body["user"].as_str().is_none_or(|user| user.len() <= 64),
+            "user",
         );
     }
-    let choice = &body["tool_choice"];
-    match traits.tool_choice {
-        ToolChoiceWords::All => {}
-        ToolChoiceWords::Auto => check(choice.is_null() || choice == "auto", "choice"),
-        ToolChoiceWords::Required => check(!choice.is_object(), "choice"),
-        ToolChoiceWords::WithoutAllowed => check(choice["type"] != "allowed_tools", "choice"),
+
+    fn tools(&mut self, body: &Value, traits: &Traits) {
+        for tool in list(&body["tools"]) {
+            let custom = tool["type"] == "custom";
+            self.check(traits.custom_tools || !custom, "custom tool");
+            let inner = &tool[if custom { "custom" } else { "function" }];
+            let name = inner["name"].as_str().unwrap_or_default();
+            self.check(
+                name.chars().count() <= usize::from(traits.tool_name_chars_max),
+                "name",
+            );
+            let letter = name.starts_with(|it: char| it.is_ascii_alphabetic());
+            let any_letter = traits.tool_name_alphabet != NameAlphabet::WordAfterLetter;
+            self.check(any_letter || letter, "first letter");
+            self.check(traits.strict || inner.get("strict").is_none(), "strict");
+            let properties = inner["parameters"]["properties"].is_object();
+            let required = traits.schema_properties_required && !custom;
+            self.check(!required || properties, "properties");
+        }
+        let choice = &body["tool_choice"];
+        match traits.tool_choice {
+            ToolChoiceWords::All => {}
+            ToolChoiceWords::Auto => self.check(choice.is_null() || choice == "auto", "choice"),
+            ToolChoiceWords::Required => self.check(!choice.is_object(), "choice"),
+            ToolChoiceWords::WithoutAllowed => {
+                self.check(choice["type"] != "allowed_tools", "choice");
+            }
+        }
     }
-    check(
-        traits.reasoning_request == ReasoningRequest::Effort || !has("reasoning_effort"),
-        "effort",
-    );
-    let known = body["reasoning_effort"]
-        .as_str()
-        .is_none_or(|it| ["low", "high"].contains(&it));
-    check(traits.efforts.is_empty() || known, "efforts");
-    let format = body["response_format"]["type"].as_str();
-    match traits.response_formats {
-        ResponseFormats::Text => check(format.is_none(), "format"),
-        ResponseFormats::JsonObject => check(format != Some("json_schema"), "format"),
-        ResponseFormats::Schema | ResponseFormats::SchemaOnly => {}
-    }
-    for name in [
-        "parallel_tool_calls",
-        "service_tier",
-        "prompt_cache_key",
-        "verbosity",
-        "metadata",
-        "user",
-    ] {
-        check(traits.openai_members || !has(name), name);
-    }
-    check(
-        body["user"].as_str().is_none_or(|user| user.len() <= 64),
-        "user",
-    );
-    found
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 proptest! {
@@ -309,7 +318,7 @@ proptest! {
         let codec = Dialect::OpenaiChat.codec();
         let written = codec.encode_request(&request, &traits, &mut report).map_err(|it| TestCaseError::fail(it.to_string()))?;
         let body: Value = serde_json::from_slice(&written).map_err(|it| TestCaseError::fail(it.to_string()))?;
-        prop_assert_eq!(violations(&body, &traits), Vec::<String>::new(), "{:?}\n{}", traits, body);
+        prop_assert_eq!(Violations::of(&body, &traits), Vec::<String>::new(), "{:?}\n{}", traits, body);
         // The names of tools that the provider calls become the client's again.
         for tool in &request.tools {
             let mut name = tool.name.clone();

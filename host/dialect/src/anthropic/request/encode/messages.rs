@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
+use super::cache;
 use crate::anthropic::{DIALECT, citations, media};
 use crate::ir::tool_text;
 use crate::ir::{
@@ -27,22 +28,14 @@ pub(crate) fn encode(
     sentence: Option<&str>,
     report: &mut TranslationReport,
 ) -> Result<EncodedConversation, TranslationError> {
-    let mut system: Vec<Value> = request
-        .system
-        .iter()
-        .filter_map(|part| encode_text(part, report))
-        .collect();
+    let mut system = text_blocks(&request.system, report);
     let mut turns: Vec<(Role, Vec<Value>)> = Vec::new();
     for (index, turn) in request.turns.iter().enumerate() {
         let before = turns.last().map(|(role, _)| *role);
         let blocks = match turn.role {
             Role::Assistant => assistant_blocks(turn, report),
             Role::System => {
-                let blocks: Vec<Value> = turn
-                    .parts
-                    .iter()
-                    .filter_map(|part| encode_text(part, report))
-                    .collect();
+                let blocks = text_blocks(&turn.parts, report);
                 let after = request.turns.get(index + 1).map(|turn| turn.role);
                 // The API accepts an instruction only between a user's turn and the model's.
                 let may_stand = traits.system == SystemMessages::Anywhere
@@ -65,6 +58,10 @@ pub(crate) fn encode(
     }
     trim_end(&mut turns);
     begin_with_user(&mut turns, &mut system, report)?;
+    match cache::automatic(request, traits) {
+        Some(mark) => cache::mark_automatically(&mut system, &mut turns, mark),
+        None => cache::limit(&mut system, &mut turns, request.cache.is_some(), report),
+    }
     // Added last: it is no conversation by itself, and must not become the user's turn.
     system.extend(sentence.map(text_block));
     let messages = turns.into_iter().map(encode_message).collect();
@@ -130,6 +127,7 @@ fn user_blocks(
     let mut blocks = Vec::new();
     for part in &turn.parts {
         match part {
+            Part::CacheMark(mark) => cache::mark(&mut blocks, *mark),
             Part::ToolResult(result) => blocks.push(result_block(result, report)?),
             part => blocks.extend(user_block(part, report)?),
         }
@@ -153,7 +151,7 @@ fn user_block(
         Part::Image(media) => Some(media::image_block(media, report)?),
         Part::Refusal(_) | Part::Text { .. } => encode_text(part, report),
         // Turns of the user never hold these.
-        Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => None,
+        Part::CacheMark(_) | Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => None,
     })
 }
 
@@ -182,6 +180,7 @@ fn assistant_blocks(turn: &Turn, report: &mut TranslationReport) -> Vec<Value> {
             Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
                 report.warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED);
             }
+            Part::CacheMark(mark) => cache::mark(&mut blocks, *mark),
             Part::Reasoning(reasoning) => blocks.extend(reasoning_block(reasoning, report)),
             Part::Refusal(_) | Part::Text { .. } => blocks.extend(encode_text(part, report)),
             Part::ToolCall(call) => {
@@ -217,6 +216,18 @@ fn reasoning_block(reasoning: &ReasoningPart, report: &mut TranslationReport) ->
     })
 }
 
+/// Encodes instructions.
+fn text_blocks(parts: &[Part], report: &mut TranslationReport) -> Vec<Value> {
+    let mut blocks = Vec::new();
+    for part in parts {
+        match part {
+            Part::CacheMark(mark) => cache::mark(&mut blocks, *mark),
+            part => blocks.extend(encode_text(part, report)),
+        }
+    }
+    blocks
+}
+
 /// Encodes a text, unless it is empty.
 fn encode_text(part: &Part, report: &mut TranslationReport) -> Option<Value> {
     let (text, citations) = match part {
@@ -247,7 +258,8 @@ fn text_block(text: &str) -> Value {
 }
 
 fn is_plain(block: &Value) -> bool {
-    block["type"] == "text" && block.get("citations").is_none()
+    let has = |name: &str| block.get(name).is_some();
+    block["type"] == "text" && !has("citations") && !has("cache_control")
 }
 
 /// Returns a call's id with only the characters that the API accepts: ids of other providers may have

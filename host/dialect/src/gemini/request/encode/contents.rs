@@ -12,7 +12,7 @@ use crate::ir::{
     loss,
 };
 use crate::json::object;
-use crate::traits::Pictures;
+use crate::traits::ImagePlaces;
 
 /// Encodes all turns except those of [`Role::System`].
 ///
@@ -20,7 +20,7 @@ use crate::traits::Pictures;
 /// If a part cannot be translated, or a tool result has no tool call before it.
 pub(crate) fn encode(
     request: &Request,
-    pictures: Pictures,
+    images: ImagePlaces,
     report: &mut TranslationReport,
 ) -> Result<Vec<Value>, TranslationError> {
     let mut contents: Vec<Value> = Vec::new();
@@ -37,7 +37,7 @@ pub(crate) fn encode(
             Role::System => {}
             Role::Assistant => add("model", model_parts(&turn.parts, &mut names, report)?),
             Role::User => {
-                let mut user = user_parts(&turn.parts, &names, pictures, report)?;
+                let mut user = user_parts(&turn.parts, &names, images, report)?;
                 // The API counts the parts after several calls: with others among them, it rejects the results
                 // (google-gemini/gemini-cli#16135).
                 if user.results.len() > 1 {
@@ -87,15 +87,14 @@ struct UserParts {
 fn user_parts(
     parts: &[Part],
     names: &HashMap<&str, &str>,
-    pictures: Pictures,
+    images: ImagePlaces,
     report: &mut TranslationReport,
 ) -> Result<UserParts, TranslationError> {
     let mut encoded = UserParts::default();
     for part in parts {
         match part {
             Part::ToolResult(result) => {
-                let result =
-                    function_response(result, names, pictures, &mut encoded.others, report)?;
+                let result = function_response(result, names, images, &mut encoded.others, report)?;
                 encoded.results.push(result);
             }
             Part::Reasoning(_) | Part::ToolCall(_) => report.warn_dropped(loss::CONTENT),
@@ -186,7 +185,7 @@ const BESIDE_TEXT: &str = "(The result follows.)";
 fn function_response(
     result: &ToolResult,
     names: &HashMap<&str, &str>,
-    pictures: Pictures,
+    images: ImagePlaces,
     beside: &mut Vec<Value>,
     report: &mut TranslationReport,
 ) -> Result<Value, TranslationError> {
@@ -206,7 +205,7 @@ fn function_response(
                 let Some(media) = media::encode(other, report)? else {
                     continue;
                 };
-                if pictures == Pictures::Everywhere && may_be_inside(&media) {
+                if images == ImagePlaces::Everywhere && may_be_inside(&media) {
                     inline.push(media);
                 } else {
                     report.warn(

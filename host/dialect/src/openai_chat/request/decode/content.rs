@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::required_object;
-use crate::ir::{Media, MediaSource, ObjectReader, Part, TranslationError, TranslationReport};
+use crate::ir::{
+    CacheMark, Media, MediaSource, ObjectReader, Part, TranslationError, TranslationReport,
+};
 use crate::openai_chat::media;
 
 /// The role of a message, which decides what its content may hold.
@@ -32,12 +34,21 @@ pub(crate) fn decode_content(
             let mut parts = Vec::new();
             for mut item in message.objects("content")? {
                 parts.extend(decode_part(&mut item, role, report)?);
+                parts.extend(cache_mark(&mut item).map(Part::CacheMark));
                 item.warn_unread(report);
             }
             Ok(parts)
         }
         Some(_) => Err(message.error("content", "must be a string or an array")),
     }
+}
+
+/// Takes the member `cache_control`, which OpenRouter, LiteLLM and others have from Anthropic's API.
+pub(crate) fn cache_mark(fields: &mut ObjectReader) -> Option<CacheMark> {
+    let control = fields.take("cache_control")?;
+    Some(CacheMark {
+        is_long: control["ttl"] == "1h",
+    })
 }
 
 fn text_part(text: String) -> Option<Part> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::content::{MessageRole, decode_content};
+use super::content::{MessageRole, cache_mark, decode_content};
 use super::required_object;
 use crate::ir::tool_text::input_object;
 use crate::ir::{
@@ -31,9 +31,12 @@ impl ConversationReader {
         report: &mut TranslationReport,
     ) -> Result<(), TranslationError> {
         let role = message.required_string("role")?;
+        // Of the whole message: a place at its end.
+        let mark = cache_mark(&mut message).map(Part::CacheMark);
         match role.as_str() {
             "system" | "developer" => {
-                let parts = decode_content(&mut message, MessageRole::System, report)?;
+                let mut parts = decode_content(&mut message, MessageRole::System, report)?;
+                parts.extend(mark);
                 if self.turns.is_empty() {
                     self.system.extend(parts);
                 } else {
@@ -41,11 +44,13 @@ impl ConversationReader {
                 }
             }
             "user" => {
-                let parts = decode_content(&mut message, MessageRole::User, report)?;
+                let mut parts = decode_content(&mut message, MessageRole::User, report)?;
+                parts.extend(mark);
                 self.add(Role::User, parts);
             }
             "assistant" => {
-                let parts = self.assistant(index, &mut message, report)?;
+                let mut parts = self.assistant(index, &mut message, report)?;
+                parts.extend(mark);
                 self.add(Role::Assistant, parts);
             }
             "tool" => {
@@ -53,6 +58,7 @@ impl ConversationReader {
                 // The call has the name too. Clients of Gemini's endpoint send it, because it is required there.
                 message.skip("name");
                 self.result(call_id, &mut message, report)?;
+                self.add(Role::User, mark.into_iter().collect());
             }
             "function" => {
                 let call_id = self.deprecated_call(&mut message)?;
@@ -86,10 +92,14 @@ impl ConversationReader {
         let Some(name) = self.tool_names.get(&call_id).cloned() else {
             return Err(message.error("tool_call_id", ToolResult::UNKNOWN_CALL));
         };
+        let mut parts = decode_content(message, MessageRole::Tool, report)?;
+        // A place inside of a result is one after it.
+        let is_mark = |part: &mut Part| matches!(part, Part::CacheMark(_));
+        let mark = parts.extract_if(.., is_mark).last();
         let result = Part::ToolResult(ToolResult {
             name: Some(name),
             call_id,
-            parts: decode_content(message, MessageRole::Tool, report)?,
+            parts,
             is_error: false,
         });
         // Here each result is a message of its own. Anthropic requires all of them in one message.
@@ -102,6 +112,7 @@ impl ConversationReader {
             }
             _ => self.add(Role::User, vec![result]),
         }
+        self.add(Role::User, mark.into_iter().collect());
         Ok(())
     }
 

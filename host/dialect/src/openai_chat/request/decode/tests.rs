@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::decode_request;
 use crate::ir::{
-    Effort, Format, Media, MediaSource, Part, Reasoning, Request, Role, Signature, Tool, ToolCall,
-    ToolChoice, ToolKind, ToolResult, TranslationError, TranslationReport, Turn,
+    CacheMark, Effort, Format, Media, MediaSource, Part, Reasoning, Request, Role, Signature, Tool,
+    ToolCall, ToolChoice, ToolKind, ToolResult, TranslationError, TranslationReport, Turn,
 };
 use crate::openai_chat::reasoning::own_signature;
 use crate::{Dialect, RequestHead};
@@ -106,8 +106,8 @@ fn warns_of_dropped_members() {
             "messages[0].name",
         ),
         (
-            json!({"messages": [{"role": "user", "content": [{"type": "text", "text": "x", "cache_control": {}}]}]}),
-            "messages[0].content[0].cache_control",
+            json!({"messages": [{"role": "user", "content": [{"type": "text", "text": "x", "prompt_cache_breakpoint": {}}]}]}),
+            "messages[0].content[0].prompt_cache_breakpoint",
         ),
         (json!({"odd": 1}), "odd"),
         (
@@ -395,5 +395,36 @@ proptest! {
     #[test]
     fn decode_never_panics_on_json(body in crate::openai_chat::json_strategy::object()) {
         let _ = read(&body).0.is_ok();
+    }
+}
+
+/// OpenRouter's clients mark parts, others a message, a tool or the whole request.
+#[test]
+fn reads_cache_marks() {
+    let marked = |text: &str| json!({"type": "text", "text": text, "cache_control": {"type": "ephemeral", "ttl": "1h"}});
+    let (request, warned) = read(&json!({"messages": [
+        {"role": "system", "content": "s", "cache_control": {"type": "ephemeral"}},
+        {"role": "user", "content": [marked("a"), {"type": "text", "text": "b"}]},
+        {"role": "assistant", "content": null, "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "c", "content": [marked("o")]},
+    ]}));
+    let request = request.unwrap();
+    assert!(warned.is_empty(), "{warned:?}");
+    let mark = |is_long| Part::CacheMark(CacheMark { is_long });
+    assert_eq!(request.system, [Part::text("s"), mark(false)]);
+    assert_eq!(
+        request.turns[0].parts,
+        [Part::text("a"), mark(true), Part::text("b")]
+    );
+    assert_eq!(request.turns[2].parts, [result("c", "f", "o"), mark(true)]);
+    assert_eq!(request.cache, None);
+    let tool = json!({"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral"}});
+    for members in [
+        json!({"tools": [tool]}),
+        json!({"cache_control": {"type": "ephemeral"}}),
+    ] {
+        let (request, warned) = with(&members);
+        assert!(warned.is_empty(), "{warned:?}");
+        assert_eq!(request.unwrap().cache, Some(CacheMark::default()));
     }
 }

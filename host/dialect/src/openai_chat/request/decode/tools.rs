@@ -2,17 +2,22 @@
 
 use serde_json::Value;
 
+use super::content::cache_mark;
 use super::required_object;
-use crate::ir::{ObjectReader, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport};
+use crate::ir::{
+    CacheMark, ObjectReader, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport,
+};
 use crate::openai_chat::tools::CHOICES;
 
-/// Takes the members `tools` and `functions`; the latter is deprecated.
+/// Takes the members `tools` and `functions`; the latter is deprecated. `cache` is whether a tool has a mark.
 pub(crate) fn decode_tools(
     fields: &mut ObjectReader,
+    cache: &mut Option<CacheMark>,
     report: &mut TranslationReport,
 ) -> Result<Vec<Tool>, TranslationError> {
     let mut tools = Vec::new();
     for mut item in fields.objects("tools")? {
+        *cache = cache_mark(&mut item).or(*cache);
         match item.required_string("type")?.as_str() {
             "function" => tools.push(function(required_object(&mut item, "function")?, report)?),
             "custom" => tools.push(custom(required_object(&mut item, "custom")?, report)?),

@@ -62,6 +62,7 @@ fn user(
     let mut parts = Vec::new();
     for part in &turn.parts {
         match part {
+            Part::CacheMark(_) => {}
             Part::ToolResult(result) => messages.push(tool(result, traits, &mut parts, report)?),
             Part::Reasoning(_) | Part::Refusal(_) | Part::ToolCall(_) => {
                 report.warn_dropped(loss::CONTENT);
@@ -166,12 +167,23 @@ fn assistant(
             Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
                 report.warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED);
             }
+            Part::CacheMark(_) => {}
             Part::ToolResult(_) => report.warn(
                 loss::TOOL_RESULT,
                 "dropped: the model's turn cannot hold it",
             ),
         }
     }
+    messages.extend(assistant_message(reasoning, parts, called, traits));
+}
+
+/// Returns the model's message; `None` if there is nothing in it.
+fn assistant_message(
+    reasoning: reasoning::ReasoningMembers,
+    mut parts: Vec<Value>,
+    called: Vec<Value>,
+    traits: &Traits,
+) -> Option<Value> {
     let mut text = reasoning.text.clone();
     let mut details = reasoning.into_details();
     if traits.reasoning_member == ReasoningMember::ContentPart {
@@ -183,7 +195,7 @@ fn assistant(
         }
     }
     if parts.is_empty() && called.is_empty() && text.is_empty() && details.is_empty() {
-        return;
+        return None;
     }
     let mut message = Map::new();
     message.insert("role".to_owned(), json!("assistant"));
@@ -211,7 +223,7 @@ fn assistant(
             message.insert(name.to_owned(), Value::Array(list));
         }
     }
-    messages.push(Value::Object(message));
+    Some(Value::Object(message))
 }
 
 fn tool_call(call: &ToolCall, tools: &[Tool], report: &mut TranslationReport) -> Value {

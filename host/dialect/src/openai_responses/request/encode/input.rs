@@ -54,6 +54,7 @@ struct InputItems<'r> {
 impl<'r> InputItems<'r> {
     fn part(&mut self, role: Role, part: &'r Part) -> Result<(), TranslationError> {
         match (part, role) {
+            (Part::CacheMark(_), _) => {}
             (Part::ToolCall(call), _) => {
                 self.close_message(role);
                 self.call(call);

@@ -52,6 +52,7 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
             user,
             openai,
             client_tools: BTreeMap::new(),
+            cache: None,
             echo: Map::new(),
         }
     })

@@ -1,0 +1,158 @@
+//! Replaces the texts of bodies: letters by `x`, digits by `1`. What the structure needs stays: names of members,
+//! types, ids, names of tools, white space, punctuation, and escapes inside of JSON in texts.
+
+use serde_json::Value;
+
+/// Replaces the texts of a body: JSON, or a stream of events whose data is JSON.
+pub(super) fn blank(body: &[u8]) -> Vec<u8> {
+    if let Ok(mut value) = serde_json::from_slice(body) {
+        blank_value("", &mut value);
+        return value.to_string().into_bytes();
+    }
+    let text = String::from_utf8_lossy(body);
+    let lines = text.split_inclusive('\n').map(blank_line);
+    lines.collect::<String>().into_bytes()
+}
+
+fn blank_line(line: &str) -> String {
+    let Some(data) = line.strip_prefix("data:") else {
+        return line.to_owned();
+    };
+    match serde_json::from_str(data) {
+        Ok(mut value) => {
+            blank_value("", &mut value);
+            let end = if line.ends_with('\n') { "\n" } else { "" };
+            format!("data: {value}{end}")
+        }
+        Err(_) if data.trim() == "[DONE]" => line.to_owned(),
+        Err(_) => format!("data:{}", blank_text(data)),
+    }
+}
+
+fn blank_value(name: &str, value: &mut Value) {
+    match value {
+        Value::String(text) if OPAQUE.contains(&name) => {
+            // Providers know their own signatures by the beginning.
+            let start: String = text.chars().take(OPAQUE_PREFIX_CHARS).collect();
+            let rest: String = text.chars().skip(OPAQUE_PREFIX_CHARS).collect();
+            *text = start + &blank_text(&rest);
+        }
+        Value::String(text) if !STRUCTURE.contains(&name) => *text = blank_text(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| blank_value(name, item)),
+        Value::Object(members) => {
+            members
+                .iter_mut()
+                .for_each(|(name, member)| blank_value(name, member));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Replaces letters and digits. JSON inside of the text, whole or in pieces, stays JSON.
+fn blank_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let fixed = fixed_length(rest);
+        let (taken, after) = rest.split_at(if fixed > 0 { fixed } else { first.len_utf8() });
+        match first {
+            _ if fixed > 0 => out.push_str(taken),
+            _ if first.is_numeric() => out.push('1'),
+            _ if first.is_alphabetic() => out.push('x'),
+            _ => out.push(first),
+        }
+        rest = after;
+    }
+    out
+}
+
+/// The length of an escape or of a word of JSON at the beginning of a text; 0 for others.
+fn fixed_length(text: &str) -> usize {
+    if let Some(escape) = text.strip_prefix('\\') {
+        let length = match escape.chars().next() {
+            Some('u') => 5,
+            Some(other) => other.len_utf8(),
+            None => 0,
+        };
+        let end = (1 + length).min(text.len());
+        return text.floor_char_boundary(end);
+    }
+    let word = ["true", "false", "null"]
+        .into_iter()
+        .find(|word| text.starts_with(word));
+    word.map_or(0, str::len)
+}
+
+/// The first characters of a signature that stay.
+const OPAQUE_PREFIX_CHARS: usize = 4;
+
+/// Members with signatures.
+const OPAQUE: [&str; 5] = [
+    "data",
+    "encrypted_content",
+    "encrypted_index",
+    "signature",
+    "thoughtSignature",
+];
+
+/// Members whose texts are words of the API, ids or names.
+const STRUCTURE: [&str; 36] = [
+    "anyOf",
+    "call_id",
+    "code",
+    "detail",
+    "effort",
+    "enum",
+    "finishReason",
+    "finish_reason",
+    "format",
+    "id",
+    "include",
+    "item_id",
+    "mediaType",
+    "media_type",
+    "mimeType",
+    "mode",
+    "model",
+    "modelVersion",
+    "name",
+    "native_finish_reason",
+    "object",
+    "phase",
+    "reason",
+    "required",
+    "responseId",
+    "responseMimeType",
+    "role",
+    "service_tier",
+    "status",
+    "stop_reason",
+    "syntax",
+    "tool_call_id",
+    "tool_choice",
+    "tool_use_id",
+    "type",
+    "verbosity",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_structure_and_replaces_texts() {
+        let body = br#"{"model":"m1","messages":[{"role":"user","content":"Hello, 42!"}],"a":"{\"b\":\"\\u00e9 c\",\"d\":true}"}"#;
+        let text = String::from_utf8_lossy(&blank(body)).into_owned();
+        assert_eq!(
+            text,
+            r#"{"model":"m1","messages":[{"role":"user","content":"xxxxx, 11!"}],"a":"{\"x\":\"\\u00e9 x\",\"x\":true}"}"#
+        );
+    }
+
+    #[test]
+    fn replaces_texts_in_streams() {
+        let stream = b"event: e\ndata: {\"type\":\"t\",\"text\":\"abc\",\"signature\":\"EqQBabc\"}\n\ndata: [DONE]\n\n";
+        let expected = "event: e\ndata: {\"type\":\"t\",\"text\":\"xxx\",\"signature\":\"EqQBxxx\"}\n\ndata: [DONE]\n\n";
+        assert_eq!(String::from_utf8_lossy(&blank(stream)), expected);
+    }
+}
