@@ -169,97 +169,72 @@ async fn claude_code_sees_a_request_that_is_too_long() {
     }
 }
 
+/// An error at once in a stream, and what a client receives.
+struct ErrorAtOnce {
+    executor: &'static str,
+    script: ReplyScript,
+    path: &'static str,
+    status: u16,
+    /// The member of the error that has the word.
+    member: &'static str,
+    word: &'static str,
+}
+
+/// The cases of a provider: the path, the status, and the word of the error's `code`, or of its `type` for clients of
+/// Anthropic's API.
+fn at_once(
+    executor: &'static str,
+    script: impl Fn() -> ReplyScript,
+    expected: &[(&'static str, u16, &'static str)],
+) -> Vec<ErrorAtOnce> {
+    let case = |(path, status, word): &(&'static str, u16, &'static str)| ErrorAtOnce {
+        executor,
+        script: script(),
+        path,
+        status: *status,
+        member: if *path == MESSAGES { "type" } else { "code" },
+        word,
+    };
+    expected.iter().map(case).collect()
+}
+
+const CHAT: &str = "/v1/chat/completions";
+const MESSAGES: &str = "/v1/messages";
+const RESPONSES: &str = "/v1/responses";
+
 #[tokio::test]
 async fn error_at_once_in_a_stream_has_status_and_code_of_its_kind() {
     let rate = || failed_openai("rate_limit_exceeded", "Rate limit reached for gpt-5.5.");
     let busy = || failed_openai("server_is_overloaded", "Our servers are overloaded.");
-    let openai = [
-        (
-            "/v1/responses",
-            responses(true),
-            rate(),
-            429,
-            "code",
-            "rate_limit_exceeded",
-        ),
-        (
-            "/v1/messages",
-            messages(true),
-            rate(),
-            429,
-            "type",
-            "rate_limit_error",
-        ),
-        (
-            "/v1/chat/completions",
-            chat(true),
-            rate(),
-            429,
-            "code",
-            "rate_limit_exceeded",
-        ),
-        (
-            "/v1/responses",
-            responses(true),
-            busy(),
-            503,
-            "code",
-            "server_is_overloaded",
-        ),
-        (
-            "/v1/messages",
-            messages(true),
-            busy(),
-            529,
-            "type",
-            "overloaded_error",
-        ),
+    let rate_limits = [
+        (CHAT, 429, "rate_limit_exceeded"),
+        (MESSAGES, 429, "rate_limit_error"),
+        (RESPONSES, 429, "rate_limit_exceeded"),
     ];
-    let anthropic = [
-        (
-            "/v1/messages",
-            messages(true),
-            failed_message("overloaded_error"),
-            529,
-            "type",
-            "overloaded_error",
-        ),
-        (
-            "/v1/messages",
-            messages(true),
-            failed_message("rate_limit_error"),
-            429,
-            "type",
-            "rate_limit_error",
-        ),
-        (
-            "/v1/chat/completions",
-            chat(true),
-            failed_message("overloaded_error"),
-            503,
-            "code",
-            "server_is_overloaded",
-        ),
-        (
-            "/v1/responses",
-            responses(true),
-            failed_message("rate_limit_error"),
-            429,
-            "code",
-            "rate_limit_exceeded",
-        ),
+    let overloads = [
+        (CHAT, 503, "server_is_overloaded"),
+        (MESSAGES, 529, "overloaded_error"),
+        (RESPONSES, 503, "server_is_overloaded"),
     ];
-    let cases = openai.into_iter().map(|case| ("openai", case));
-    let cases = cases.chain(anthropic.into_iter().map(|case| ("anthropic", case)));
-    for (executor, (path, body, reply, status, member, word)) in cases {
-        let seen = call(executor, reply, path, &body).await;
-        let found = (seen.status, seen.error()[member].clone());
-        assert_eq!(
-            found,
-            (status, json!(word)),
-            "{executor} {path}: {}",
-            seen.text
-        );
+    let limited = || failed_message("rate_limit_error");
+    let overloaded = || failed_message("overloaded_error");
+    let cases = [
+        at_once("openai", rate, &rate_limits),
+        at_once("openai", busy, &overloads),
+        at_once("anthropic", limited, &rate_limits),
+        at_once("anthropic", overloaded, &overloads),
+    ];
+    for case in cases.into_iter().flatten() {
+        let (executor, path) = (case.executor, case.path);
+        let body = match path {
+            CHAT => chat(true),
+            MESSAGES => messages(true),
+            _ => responses(true),
+        };
+        let seen = call(executor, case.script, path, &body).await;
+        let found = (seen.status, seen.error()[case.member].clone());
+        let expected = (case.status, json!(case.word));
+        assert_eq!(found, expected, "{executor} {path}: {}", seen.text);
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Sources: router-for-me/CLIProxyAPI#1584, openai/codex#8145, BigPizzaV3/CodexPlusPlus#218, nguyenphutrong/quotio#218.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::harness::Jackfield;
@@ -23,54 +25,8 @@ struct World {
 impl World {
     /// Starts everything. Gemini answers its second request with `gemini_second`, if there is one.
     async fn start(gemini_second: Option<Reply>) -> Self {
-        let claude = ScriptedProvider::start(|request| {
-            let foreign = request.contains(WRAPPED) || request.contains(r#""signature":"""#);
-            let body = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "content": [
-                {"type": "thinking", "thinking": "Hm", "signature": "EqQBSIG"},
-                {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}},
-            ], "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 1}});
-            refuse_or(foreign, "Invalid `signature` in `thinking` block", &body)
-        });
-        let count = std::sync::atomic::AtomicUsize::new(0);
-        let gemini = ScriptedProvider::start(move |request| {
-            let before = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            if let Some(second) = gemini_second.as_ref().filter(|_| before == 1) {
-                return second.clone();
-            }
-            let body = json!({"candidates": [{"content": {"role": "model", "parts": [
-                {"text": "Hm", "thought": true},
-                {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "U0lHMQ=="},
-            ]}, "finishReason": "STOP"}], "responseId": "r1"});
-            let lacks_one = unsigned_call(request);
-            let foreign = request.contains(WRAPPED) || lacks_one;
-            refuse_or(
-                foreign,
-                "Function call is missing a thought_signature",
-                &body,
-            )
-        });
-        let openai = ScriptedProvider::start(|request| {
-            let body = json!({"id": "resp_1", "object": "response", "status": "completed", "model": "gpt-5.5", "output": [
-                {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAASIG"},
-                {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": "{}", "status": "completed"},
-            ]});
-            let message = "The encrypted content amFj...x could not be verified.";
-            refuse_or(request.contains(WRAPPED), message, &body)
-        });
-        let deepseek = ScriptedProvider::start(|request| {
-            let call = json!({"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
-            let message = json!({"role": "assistant", "content": null, "reasoning_content": "I look.", "tool_calls": [call]});
-            let body = json!({"id": "c1", "object": "chat.completion", "model": "deepseek-v4-pro", "choices": [
-                {"index": 0, "message": message, "finish_reason": "tool_calls"},
-            ]});
-            refuse_or(
-                request.contains(WRAPPED),
-                "unknown variant `reasoning.encrypted`",
-                &body,
-            )
-        });
-        let (claude, gemini) = (claude.await, gemini.await);
-        let (openai, deepseek) = (openai.await, deepseek.await);
+        let (claude, gemini) = (start_claude().await, start_gemini(gemini_second).await);
+        let (openai, deepseek) = (start_openai().await, start_deepseek().await);
         let provider = |name: &str, executor: &str, url: String, model: &str| {
             format!(
                 "  - name: {name}\n    executor: {executor}\n    base-url: {url}\n    \
@@ -114,6 +70,72 @@ impl World {
         assert_eq!(status, 200, "{path}: {text}");
         (serde_json::from_str(&text).unwrap(), warnings)
     }
+}
+
+/// Claude: it refuses thinking that it did not sign.
+async fn start_claude() -> ScriptedProvider {
+    ScriptedProvider::start(|request| {
+        let foreign = request.contains(WRAPPED) || request.contains(r#""signature":"""#);
+        let body = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "content": [
+            {"type": "thinking", "thinking": "Hm", "signature": "EqQBSIG"},
+            {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}},
+        ], "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 1}});
+        refuse_or(foreign, "Invalid `signature` in `thinking` block", &body)
+    })
+    .await
+}
+
+/// Gemini 3: it refuses foreign signatures, and calls without one. `second` is its reply to the second request.
+async fn start_gemini(second: Option<Reply>) -> ScriptedProvider {
+    let count = AtomicUsize::new(0);
+    ScriptedProvider::start(move |request| {
+        let before = count.fetch_add(1, Ordering::Relaxed);
+        if let Some(second) = second.as_ref().filter(|_| before == 1) {
+            return second.clone();
+        }
+        let body = json!({"candidates": [{"content": {"role": "model", "parts": [
+        {"text": "Hm", "thought": true},
+        {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "U0lHMQ=="},
+    ]}, "finishReason": "STOP"}], "responseId": "r1"});
+        let lacks_one = unsigned_call(request);
+        let foreign = request.contains(WRAPPED) || lacks_one;
+        refuse_or(
+            foreign,
+            "Function call is missing a thought_signature",
+            &body,
+        )
+    })
+    .await
+}
+
+/// OpenAI: it refuses encrypted content that is not its own.
+async fn start_openai() -> ScriptedProvider {
+    ScriptedProvider::start(|request| {
+        let body = json!({"id": "resp_1", "object": "response", "status": "completed", "model": "gpt-5.5", "output": [
+            {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAASIG"},
+            {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": "{}", "status": "completed"},
+        ]});
+        let message = "The encrypted content amFj...x could not be verified.";
+        refuse_or(request.contains(WRAPPED), message, &body)
+    })
+    .await
+}
+
+/// DeepSeek: it knows no details of reasoning.
+async fn start_deepseek() -> ScriptedProvider {
+    ScriptedProvider::start(|request| {
+        let call = json!({"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let message = json!({"role": "assistant", "content": null, "reasoning_content": "I look.", "tool_calls": [call]});
+        let body = json!({"id": "c1", "object": "chat.completion", "model": "deepseek-v4-pro", "choices": [
+            {"index": 0, "message": message, "finish_reason": "tool_calls"},
+        ]});
+        refuse_or(
+            request.contains(WRAPPED),
+            "unknown variant `reasoning.encrypted`",
+            &body,
+        )
+    })
+    .await
 }
 
 fn refuse_or(foreign: bool, message: &str, body: &Value) -> Reply {

@@ -103,9 +103,9 @@ pub(crate) fn response(
 
 /// Classifies an error inside a response with a success status. Only the error's code and message
 /// count. An unknown error counts as the provider's.
-pub(crate) fn stream_error(error: ProviderError) -> Failure {
-    let status = status_in_code(&error).filter(|status| *status >= 400);
-    let (scope, kind) = match_rules(status.unwrap_or(NONE), &ErrorText::of(&error));
+pub(crate) fn stream_error(error: &ProviderError) -> Failure {
+    let status = status_in_code(error).filter(|status| *status >= 400);
+    let (scope, kind) = match_rules(status.unwrap_or(NONE), &ErrorText::of(error));
     without_hopeless_quota(Failure {
         status,
         retry_after: hints::delay_in(&error.message),

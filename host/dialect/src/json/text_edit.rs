@@ -64,8 +64,8 @@ impl<'a> TextEdit<'a> {
 
     /// Removes items of an array: all for which `is_removed` is true. `items` are all of its items.
     pub(crate) fn remove_items(&mut self, items: &[&RawValue], is_removed: &[bool]) {
-        let ranges = items.iter().map(|item| range(self.text, item)).collect();
-        self.remove_elements(ranges, is_removed);
+        let ranges: Vec<_> = items.iter().map(|item| range(self.text, item)).collect();
+        self.remove_elements(&ranges, is_removed);
     }
 
     /// Removes members of an object: all for which `is_removed` is true. `entries` are all of its members.
@@ -77,14 +77,14 @@ impl<'a> TextEdit<'a> {
         let whole = |entry: &Entry<'_>| {
             range(self.text, entry.name).start..range(self.text, entry.value).end
         };
-        let ranges = entries.iter().map(whole).collect();
+        let ranges: Vec<_> = entries.iter().map(whole).collect();
         let removed: Vec<bool> = entries.iter().map(is_removed).collect();
-        self.remove_elements(ranges, &removed);
+        self.remove_elements(&ranges, &removed);
     }
 
     /// Removes elements, each with the comma before it; those before the first one that stays, with the comma
     /// after it.
-    fn remove_elements(&mut self, ranges: Vec<Range<usize>>, is_removed: &[bool]) {
+    fn remove_elements(&mut self, ranges: &[Range<usize>], is_removed: &[bool]) {
         let mut stays = false;
         for (index, range) in ranges.iter().enumerate() {
             if !is_removed.get(index).is_some_and(|removed| *removed) {

@@ -49,8 +49,8 @@ fn strip_details(message: &RawValue, details: &RawValue, edit: &mut SignatureEdi
         .map(|detail| {
             let found = members(detail.get(), ["signature", "data"]).ok();
             let [signature, data] = found.map(|found| found.values).unwrap_or_default();
-            let filled = [signature, data].into_iter().flatten().filter_map(string);
-            let signature = filled.filter(|text| !text.is_empty()).last();
+            let mut texts = [data, signature].into_iter().flatten().filter_map(string);
+            let signature = texts.find(|text| !text.is_empty());
             edit.drops(&SignedPart {
                 signature,
                 json: detail.get(),

@@ -39,7 +39,7 @@ fn classified(failure: &Failure) -> Classified<'_> {
 fn classify(case: &HealthCase) -> Option<Failure> {
     let status = StatusCode::from_u16(case.status).unwrap();
     if status.is_success() {
-        return Some(stream_error(first_error(case)));
+        return Some(stream_error(&first_error(case)));
     }
     let header = |(name, value): &(String, String)| {
         let name: HeaderName = name.parse().unwrap();

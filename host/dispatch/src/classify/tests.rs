@@ -267,7 +267,7 @@ fn cliproxyapi_compat_1_19_browser_challenge_cools_for_ten_seconds() {
 
 #[test]
 fn classifies_stream_errors_by_code_and_message() {
-    let read = |body: &str| stream_error(ProviderError::read(body.as_bytes()).unwrap());
+    let read = |body: &str| stream_error(&ProviderError::read(body.as_bytes()).unwrap());
     for (body, scope, kind) in [
         (
             r#"{"message":"busy","type":"overloaded_error"}"#,

@@ -102,7 +102,7 @@ impl StreamError {
 
     /// An error that the provider reported in its response.
     pub(super) fn reported(error: ProviderError) -> Self {
-        let failure = classify::stream_error(error.clone());
+        let failure = classify::stream_error(&error);
         Self::Reported(Box::new(ReportedFailure { failure, error }))
     }
 
