@@ -72,3 +72,8 @@ pub(crate) const REFUSED_BY_PROVIDER: &str = "dropped: the provider does not tak
 pub(crate) const NAME_SHORTENED: &str = "changed: to a name in the form that the provider takes";
 pub(crate) const BOUNDS_DESCRIBED: &str = "changed: the descriptions have the bounds of the values";
 pub(crate) const REFS_INLINED: &str = "changed: `$ref` became what it refers to";
+
+/// Images and documents at servers that take none.
+pub(crate) const IMAGES_REPLACED: &str = "changed: to a note, because the model takes no images";
+pub(crate) const DOCUMENTS_REPLACED: &str =
+    "changed: to a note, because the provider takes no documents";

@@ -33,20 +33,14 @@ pub(super) fn shape(request: &mut Request, traits: &Traits, report: &mut Transla
         ImagePlaces::None => {
             let is_image = |part: &Part| matches!(part, Part::Image(_));
             if replace(request, is_image, IMAGE_TEXT) {
-                report.warn(
-                    "image_url",
-                    "changed: to a note, because the model takes no images",
-                );
+                report.warn("image_url", loss::IMAGES_REPLACED);
             }
         }
     }
     if !traits.documents {
         let is_document = |part: &Part| matches!(part, Part::Document(_));
         if replace(request, is_document, DOCUMENT_TEXT) {
-            report.warn(
-                "file",
-                "changed: to a note, because the provider takes no documents",
-            );
+            report.warn("file", loss::DOCUMENTS_REPLACED);
         }
     }
     if traits.first_turn == FirstTurn::User
