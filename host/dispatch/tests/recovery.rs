@@ -325,7 +325,10 @@ async fn requests_in_outage(credentials: usize, latency: Duration) -> Vec<Durati
     while start.elapsed() < 60 * SECOND {
         tokio::select! {
             biased;
-            Some((_, served)) = calls.next() => assert!(!served),
+            Some(call) = calls.next() => {
+                let (_, served): (String, bool) = call;
+                assert!(!served);
+            }
             _ = ticks.tick() => {
                 let client = ["one", "two", "three"][number % 3];
                 calls.push(is_served(&stage, fault, client, number.to_string()));
