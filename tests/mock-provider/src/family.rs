@@ -17,7 +17,7 @@ use node::{Node, nodes};
 /// A family of servers.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Family {
+pub struct ServerFamily {
     /// The name: that of the file, and of the path `/families/NAME`.
     pub family: String,
     /// The dialect, by its name.
@@ -89,7 +89,7 @@ pub struct Refusal {
     pub body: Value,
 }
 
-impl Family {
+impl ServerFamily {
     /// All families, by their names.
     #[must_use]
     pub fn all() -> &'static BTreeMap<String, Self> {
@@ -130,7 +130,7 @@ impl FamilyRule {
         self.models.is_empty() || self.models.iter().any(is_of)
     }
 
-    fn refusal(&self, family: &Family, body: &Value, model: &str) -> Option<Refusal> {
+    fn refusal(&self, family: &ServerFamily, body: &Value, model: &str) -> Option<Refusal> {
         if !self.is_about(model) {
             return None;
         }
@@ -216,11 +216,11 @@ const fn bad_request() -> u16 {
     400
 }
 
-static FAMILIES: LazyLock<BTreeMap<String, Family>> = LazyLock::new(|| {
+static FAMILIES: LazyLock<BTreeMap<String, ServerFamily>> = LazyLock::new(|| {
     // A test parses every file, so none is left out here.
     let families = FILES
         .iter()
-        .filter_map(|text| serde_json::from_str::<Family>(text).ok());
+        .filter_map(|text| serde_json::from_str::<ServerFamily>(text).ok());
     families
         .map(|family| (family.family.clone(), family))
         .collect()

@@ -11,21 +11,23 @@ use axum::middleware::{Next, from_fn_with_state};
 use serde_json::Value;
 
 use super::errors::json_response;
-use super::family::Family;
-use super::routes::REQUEST_BODY_BYTES_MAX;
+use super::family::ServerFamily;
+use super::serve::REQUEST_BODY_BYTES_MAX;
 use super::{MockProvider, openai_chat};
 
 /// Adds the strict paths to the provider's own.
 pub(super) fn with_families(provider: &Arc<MockProvider>, routes: &Router) -> Router {
-    Family::all().values().fold(routes.clone(), |all, family| {
-        let strict = (Arc::clone(provider), family);
-        let strict = routes.clone().layer(from_fn_with_state(strict, check));
-        all.nest(&format!("/families/{}", family.family), strict)
-    })
+    ServerFamily::all()
+        .values()
+        .fold(routes.clone(), |all, family| {
+            let strict = (Arc::clone(provider), family);
+            let strict = routes.clone().layer(from_fn_with_state(strict, check));
+            all.nest(&format!("/families/{}", family.family), strict)
+        })
 }
 
 async fn check(
-    State((provider, family)): State<(Arc<MockProvider>, &'static Family)>,
+    State((provider, family)): State<(Arc<MockProvider>, &'static ServerFamily)>,
     request: Request,
     next: Next,
 ) -> Response<Body> {

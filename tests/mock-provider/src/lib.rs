@@ -41,7 +41,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 pub use client::{MockClient, MockClientError, MockResponse};
-pub use family::{Family, FamilyRule, FamilyServer, Refusal};
+pub use family::{FamilyRule, FamilyServer, Refusal, ServerFamily};
 pub use oauth::{MockOAuth, MockOAuthCounts, MockOAuthOptions, MockTokens, Rotation};
 pub use request_log::RecordedRequest;
 

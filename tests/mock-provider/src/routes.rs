@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::errors::{Api, json_response};
 use super::family_routes::with_families;
 use super::request::RequestError;
-use super::serve::{EVENT_STREAM_TYPE, Endpoint, IncomingRequest};
+use super::serve::{EVENT_STREAM_TYPE, Endpoint, IncomingRequest, REQUEST_BODY_BYTES_MAX};
 use super::{
     MockOAuth, MockProvider, anthropic_messages, embeddings, gemini, models, oauth, openai_chat,
     openai_completions, openai_responses,
@@ -225,9 +225,6 @@ async fn counts(State(provider): Provider) -> Response<Body> {
 async fn requests(State(provider): Provider) -> Response<Body> {
     json_response(&json!({ "requests": provider.requests() }))
 }
-
-/// The size limit of a request body, in bytes; Anthropic's API has the same limit.
-pub(super) const REQUEST_BODY_BYTES_MAX: usize = 32 << 20;
 
 const ANTHROPIC_VERSION: &str = "anthropic-version";
 

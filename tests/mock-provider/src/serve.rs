@@ -42,6 +42,9 @@ pub(super) struct Endpoint {
     pub(super) stream_content_type: &'static str,
 }
 
+/// The size limit of a request body, in bytes; Anthropic's API has the same limit.
+pub(super) const REQUEST_BODY_BYTES_MAX: usize = 32 << 20;
+
 /// The content type of server-sent events.
 pub(super) const EVENT_STREAM_TYPE: &str = "text/event-stream; charset=utf-8";
 

@@ -1,3 +1,5 @@
+//! Tests the families: their files, the sentences of refusals, and what the rules refuse.
+
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
@@ -5,13 +7,13 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{FILES, Family};
+use super::{FILES, ServerFamily};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// A family by its name.
-fn family(name: &str) -> Result<&'static Family, String> {
-    Family::all()
+fn family(name: &str) -> Result<&'static ServerFamily, String> {
+    ServerFamily::all()
         .get(name)
         .ok_or_else(|| format!("no family {name}"))
 }
@@ -30,7 +32,7 @@ fn every_file_is_a_family_with_sources() -> Outcome {
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|it| it == "json") {
-            let family: Family = serde_json::from_str(&fs::read_to_string(&path)?)
+            let family: ServerFamily = serde_json::from_str(&fs::read_to_string(&path)?)
                 .map_err(|error| format!("{}: {error}", path.display()))?;
             assert!(path.ends_with(format!("{}.json", family.family)));
             names.insert(family.family.clone());
@@ -48,12 +50,12 @@ fn every_file_is_a_family_with_sources() -> Outcome {
                     .any(|it| it.contains('#') || it.contains("://"));
                 assert!(has_source, "{}: {} has no source", family.family, rule.name);
             }
-            let known = |name: &String| Family::all().contains_key(name);
+            let known = |name: &String| ServerFamily::all().contains_key(name);
             assert!(family.extends.as_ref().is_none_or(known));
         }
     }
     assert_eq!(names.len(), FILES.len(), "FILES lists every file");
-    assert!(names.iter().eq(Family::all().keys()));
+    assert!(names.iter().eq(ServerFamily::all().keys()));
     Ok(())
 }
 
@@ -83,117 +85,82 @@ fn refusals_have_the_sentence_of_the_server() -> Outcome {
     Ok(())
 }
 
-#[test]
-fn rules_refuse_what_they_name() -> Outcome {
-    let user = json!({"role": "user", "content": "x"});
-    let call = |id: &str| json!({"role": "assistant", "content": "", "tool_calls": [{"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
-    let result = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": "r"});
-    let chat = |model: &str, messages: Value| json!({"model": model, "messages": messages});
-    let tool = |parameters: Value| json!({"model": "m", "messages": [user], "tools": [{"type": "function", "function": {"name": "f", "parameters": parameters}}]});
-    let cases = [
-        ("deepseek", chat("deepseek-v4-pro", json!([user])), ""),
-        (
-            "deepseek",
-            chat(
-                "deepseek-v4-pro",
-                json!([{"role": "user", "content": [{"type": "text", "text": "x"}]}]),
-            ),
-            "content-list",
-        ),
-        (
-            "deepseek",
-            chat("deepseek-v4-pro", json!([user, call("a"), result("a")])),
-            "reasoning-not-returned",
-        ),
-        (
-            "deepseek",
-            chat("deepseek-v3", json!([user, call("a"), result("a")])),
-            "",
-        ),
-        (
-            "deepseek",
-            chat("deepseek-v3", json!([user, call("a"), user])),
-            "call-without-result",
-        ),
-        (
-            "mistral",
-            chat("m", json!([user, call("abcdefgh1"), result("abcdefgh1")])),
-            "",
-        ),
-        (
-            "mistral",
-            chat("m", json!([user, call("call_1"), result("call_1")])),
-            "call-id",
-        ),
-        (
-            "mistral",
-            chat(
-                "m",
-                json!([user, call("abcdefgh1"), result("abcdefgh1"), user]),
-            ),
-            "user-after-tool",
-        ),
-        (
-            "mistral",
-            chat("m", json!([user, {"role": "assistant", "content": "x"}])),
-            "last-role",
-        ),
-        (
-            "kimi",
-            chat(
-                "kimi-k3",
-                json!([user, {"role": "assistant", "content": " "}, user]),
-            ),
-            "empty-assistant",
-        ),
-        (
-            "kimi",
-            tool(json!({"type": "object", "properties": {"a": {"type": "string", "anyOf": []}}})),
-            "schema-any-of-with-type",
-        ),
-        (
-            "kimi",
-            tool(json!({"type": "object", "properties": {"a": {"description": "d"}}})),
-            "schema-property-without-type",
-        ),
-        (
-            "kimi",
-            tool(json!({"type": "object", "properties": {"type": {"type": "string"}}})),
-            "",
-        ),
-        (
-            "groq",
-            chat(
-                "m",
-                json!([user, {"role": "assistant", "content": "x", "reasoning_content": "r"}, user]),
-            ),
-            "unknown-member-of-message",
-        ),
-        (
-            "qwen-vllm",
-            chat("m", json!([user, {"role": "system", "content": "s"}])),
-            "system-amid",
-        ),
-        (
-            "openai-chat",
-            chat("gpt-5.5", json!([user, call("a"), result("b")])),
-            "call-without-result",
-        ),
-        (
-            "openai-chat",
-            tool(json!({"type": "object"})),
-            "schema-without-properties",
-        ),
-        (
-            "openai-chat",
-            tool(json!({"type": "object", "properties": {"a": {"type": "array"}}})),
-            "array-schema-without-items",
-        ),
-    ];
-    for (name, body, rule) in cases {
-        assert_eq!(refusing(name, &body)?, rule, "{name}: {body}");
-    }
+fn user() -> Value {
+    json!({"role": "user", "content": "x"})
+}
+
+fn call(id: &str) -> Value {
+    let function = json!({"name": "f", "arguments": "{}"});
+    json!({"role": "assistant", "content": "", "tool_calls": [{"id": id, "type": "function", "function": function}]})
+}
+
+fn result(id: &str) -> Value {
+    json!({"role": "tool", "tool_call_id": id, "content": "r"})
+}
+
+/// Checks what refuses some messages.
+fn check_messages(name: &str, model: &str, messages: &Value, rule: &str) -> Outcome {
+    let body = json!({"model": model, "messages": messages});
+    assert_eq!(refusing(name, &body)?, rule, "{name}: {body}");
     Ok(())
+}
+
+/// Checks what refuses a tool with some parameters.
+fn check_parameters(name: &str, parameters: &Value, rule: &str) -> Outcome {
+    let function = json!({"name": "f", "parameters": parameters});
+    let tools = json!([{"type": "function", "function": function}]);
+    let body = json!({"model": "m", "messages": [user()], "tools": tools});
+    assert_eq!(refusing(name, &body)?, rule, "{name}: {body}");
+    Ok(())
+}
+
+#[test]
+fn rules_refuse_messages() -> Outcome {
+    let (user, ds, id) = (user(), "deepseek-v4-pro", "abcdefgh1");
+    let list = json!([{"role": "user", "content": [{"type": "text", "text": "x"}]}]);
+    check_messages("deepseek", ds, &json!([user]), "")?;
+    check_messages("deepseek", ds, &list, "content-list")?;
+    let called = json!([user, call("a"), result("a")]);
+    check_messages("deepseek", ds, &called, "reasoning-not-returned")?;
+    check_messages("deepseek", "deepseek-v3", &called, "")?;
+    let open = json!([user, call("a"), user]);
+    check_messages("deepseek", "deepseek-v3", &open, "call-without-result")?;
+    check_messages("mistral", "m", &json!([user, call(id), result(id)]), "")?;
+    let other_id = json!([user, call("call_1"), result("call_1")]);
+    check_messages("mistral", "m", &other_id, "call-id")?;
+    let user_last = json!([user, call(id), result(id), user]);
+    check_messages("mistral", "m", &user_last, "user-after-tool")?;
+    let prefill = json!([user, {"role": "assistant", "content": "x"}]);
+    check_messages("mistral", "m", &prefill, "last-role")?;
+    let empty = json!([user, {"role": "assistant", "content": " "}, user]);
+    check_messages("kimi", "kimi-k3", &empty, "empty-assistant")?;
+    let reasoning =
+        json!([user, {"role": "assistant", "content": "x", "reasoning_content": "r"}, user]);
+    check_messages("groq", "m", &reasoning, "unknown-member-of-message")?;
+    let amid = json!([user, {"role": "system", "content": "s"}]);
+    check_messages("qwen-vllm", "m", &amid, "system-amid")?;
+    let other_result = json!([user, call("a"), result("b")]);
+    check_messages(
+        "openai-chat",
+        "gpt-5.5",
+        &other_result,
+        "call-without-result",
+    )
+}
+
+#[test]
+fn rules_refuse_schemas() -> Outcome {
+    let object =
+        |name: &str, schema: Value| json!({"type": "object", "properties": {name: schema}});
+    let any_of = object("a", json!({"type": "string", "anyOf": []}));
+    check_parameters("kimi", &any_of, "schema-any-of-with-type")?;
+    let untyped = object("a", json!({"description": "d"}));
+    check_parameters("kimi", &untyped, "schema-property-without-type")?;
+    check_parameters("kimi", &object("type", json!({"type": "string"})), "")?;
+    let bare = json!({"type": "object"});
+    check_parameters("openai-chat", &bare, "schema-without-properties")?;
+    let array = object("a", json!({"type": "array"}));
+    check_parameters("openai-chat", &array, "array-schema-without-items")
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 use jackfield_corpus::text_difference;
 use jackfield_dialect::Dialect;
 use jackfield_dialect::traits::{TraitScope, resolve};
-use jackfield_mock_provider::{Family, FamilyServer};
+use jackfield_mock_provider::{FamilyServer, ServerFamily};
 use serde_json::Value;
 
 use crate::Outcome;
@@ -17,7 +17,7 @@ use crate::Outcome;
 fn the_table_of_traits_keeps_the_rules_of_the_families() -> Outcome {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("families/disagreements.txt");
     let mut found = BTreeSet::new();
-    for family in Family::all().values() {
+    for family in ServerFamily::all().values() {
         for server in &family.servers {
             found.extend(disagreements(family, server)?);
         }
@@ -43,7 +43,7 @@ const HEAD: &str = "\
 ";
 
 fn disagreements(
-    family: &Family,
+    family: &ServerFamily,
     server: &FamilyServer,
 ) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let scope = TraitScope {

@@ -2,7 +2,7 @@
 //! satisfy it.
 
 use jackfield_corpus::cases;
-use jackfield_mock_provider::Family;
+use jackfield_mock_provider::ServerFamily;
 use serde_json::Value;
 
 use crate::Outcome;
@@ -12,7 +12,7 @@ fn expected_requests_of_wild_cases_satisfy_their_families() -> Outcome {
     let (mut refused, mut checked) = (Vec::new(), 0);
     for case in cases()? {
         let Some(name) = &case.family else { continue };
-        let family = Family::all().get(name);
+        let family = ServerFamily::all().get(name);
         let family = family.ok_or_else(|| format!("{}: no family {name}", case.name))?;
         assert_eq!(
             family.dialect, case.provider,
