@@ -26,8 +26,8 @@ struct Trial {
 struct Waiting {
     client: u64,
     since: Timestamp,
-    /// When it last asked.
-    asked: Timestamp,
+    /// When it last requested.
+    requested_at: Timestamp,
 }
 
 impl TrialGate {
@@ -61,7 +61,7 @@ impl TrialGate {
         let claimed_until = opens_at + patience.claim;
         let is_before = |one: &Waiting| {
             one.client != client
-                && one.asked + patience.life >= opens_at
+                && one.requested_at + patience.life >= opens_at
                 && rank(one.client, one.since) < own
         };
         match now < claimed_until && self.waiting.iter().any(is_before) {
@@ -73,19 +73,19 @@ impl TrialGate {
     /// Records that a client could have had a trial, if another had not come first.
     pub(super) fn note_waiting(&mut self, client: u64, now: Timestamp) {
         if let Some(known) = self.waiting.iter_mut().find(|one| one.client == client) {
-            known.asked = now;
+            known.requested_at = now;
             return;
         }
         if self.waiting.len() >= WAITING_MAX {
             let stalest = self.waiting.iter().enumerate();
-            let stalest = stalest.min_by_key(|(_, one)| one.asked);
+            let stalest = stalest.min_by_key(|(_, one)| one.requested_at);
             let stalest = stalest.map_or(0, |(index, _)| index);
             self.waiting.remove(stalest);
         }
         self.waiting.push(Waiting {
             client,
             since: now,
-            asked: now,
+            requested_at: now,
         });
     }
 
