@@ -63,21 +63,20 @@ impl Dispatcher {
             return NextRound::Never;
         }
         let now = self.clock().now();
+        let left = retry.max_wait.saturating_sub(progress.waited);
         let tried = match progress.is_spent(retry.max_credentials, rounds) {
             true => None,
             false => self.tried_available_at(context, progress, now),
         };
-        let tried = tried.map(|at| self.with_jitter(at.saturating_since(now), retry.max_wait));
+        let tried = tried.map(|at| self.with_jitter(at.saturating_since(now), left));
         let untried = match progress.is_full(retry.max_credentials, rounds) {
             true => None,
             false => self.untried_available_at(context, progress, unavailable, now),
         };
         let untried = untried.map(|wait| wait.max(WAIT_MIN));
         let wait = tried.into_iter().chain(untried).min();
-        let in_time = wait.filter(|&wait| {
-            progress.waited + wait <= retry.max_wait
-                && Instant::now() + wait < context.call.deadline
-        });
+        let in_time =
+            wait.filter(|&wait| wait <= left && Instant::now() + wait < context.call.deadline);
         in_time.map_or(NextRound::Never, NextRound::After)
     }
 
@@ -130,8 +129,13 @@ impl Dispatcher {
             Err(unavailable) => {
                 let wait = retry_at(&unavailable, now)?.saturating_since(now);
                 let first = unavailable.reasons().and_then(|reasons| reasons.first);
+                let left = context
+                    .snapshot
+                    .retry
+                    .max_wait
+                    .saturating_sub(progress.waited);
                 match first.is_none_or(|first| first.class == CoolingClass::Limit) {
-                    true => Some(self.with_jitter(wait, context.snapshot.retry.max_wait)),
+                    true => Some(self.with_jitter(wait, left)),
                     false => Some(wait),
                 }
             }
