@@ -290,21 +290,44 @@ async fn slow_credential_is_avoided() {
     assert_eq!(stage.upstream.credentials(), ["a", "b"]);
 }
 
-/// A provider in an outage gets at most one request a second, whatever the number of clients. Not counted are those
-/// that began before the failures of two clients were known: until then a failure may be the request's.
+/// A provider in an outage gets a request a second, whatever the number of clients. For each credential three more
+/// are no trials: the first one, and those at the ends of its first windows, of 1 s and 2 s. Trials prolong the later
+/// ones before they end.
 #[test]
 fn outage_costs_a_request_a_second() {
     for credentials in [1, 2, 5] {
-        for latency in [Duration::ZERO, Duration::from_millis(300)] {
-            let times = run_paused(requests_in_outage(credentials, latency));
-            let known = SECOND.max(4 * latency);
-            let later = times.iter().skip_while(|at| **at < known);
-            let later: Vec<Duration> = later.copied().collect();
-            let mut gaps = later.windows(2).map(|pair| pair[1] - pair[0]);
-            assert!(gaps.all(|gap| gap >= SECOND), "{credentials}: {times:?}");
-            assert!(later.len() >= 10, "{credentials}: {times:?}");
+        let times = run_paused(requests_in_outage(credentials, Duration::ZERO));
+        let most = 60 + 3 * credentials;
+        assert!(
+            (50..=most).contains(&times.len()),
+            "{credentials}: {times:?}"
+        );
+        // Later there are trials alone.
+        let later = times.iter().skip_while(|at| **at < 15 * SECOND);
+        let later: Vec<Duration> = later.copied().collect();
+        let mut gaps = later.windows(2).map(|pair| pair[1] - pair[0]);
+        assert!(gaps.all(|gap| gap >= SECOND), "{credentials}: {times:?}");
+    }
+}
+
+/// The same if each failure takes a while. Requests that meet the end of a window come together, until the first of
+/// them has failed; that happens twice, since trials prolong the later windows before they end.
+#[test]
+fn slow_failures_of_an_outage_cost_a_request_a_second() {
+    let latency = Duration::from_millis(300);
+    let times = run_paused(requests_in_outage(1, latency));
+    let mut groups: Vec<Vec<Duration>> = Vec::new();
+    for at in &times {
+        match groups.last_mut().filter(|group| *at < group[0] + latency) {
+            Some(group) => group.push(*at),
+            None => groups.push(vec![*at]),
         }
     }
+    let mut gaps = groups.windows(2).map(|pair| pair[1][0] - pair[0][0]);
+    assert!(gaps.all(|gap| gap >= SECOND), "{times:?}");
+    let together = groups.iter().filter(|group| group.len() > 1).count();
+    assert!(together <= 2, "{times:?}");
+    assert!(groups.len() >= 50, "{times:?}");
 }
 
 /// Three clients poll for a minute. Returns when each request came.

@@ -69,7 +69,7 @@ pub(crate) mod retry {
             );
             MAX_WAIT: DefaultKey<Duration> = default(
                 "max-wait", Duration { max: HOUR }, |_| RetryPolicy::default().max_wait,
-                "A call waits for the first cooldown to end, if that is within this time. Its waits for credentials that it has not tried are no longer in all.",
+                "A call waits for the first cooldown to end, if that is within this time. All of its waits are no longer in all.",
             );
             MAX_CREDENTIALS: DefaultKey<Whole<u32>> = default(
                 // More than a pool has; a larger number is a slip.

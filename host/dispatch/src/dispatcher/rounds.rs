@@ -33,7 +33,8 @@ impl Dispatcher {
     ///
     /// If that is the one of a credential that failed in this call, another round begins then: each is tried once
     /// in each of its rounds. If it is one of another credential, which may be tried then or has its trial, the
-    /// round goes on: a credential that works is not missed because others used up the rounds. Failures without
+    /// round goes on: a credential that works is not missed because others used up the rounds. All waits of the
+    /// call are no longer than `retry.max-wait`. Failures without
     /// a cooldown are not tried again, because nothing has changed. The exception is a transport error of the only
     /// attempt: without one more attempt, each reset connection would fail a call that has one credential.
     pub(super) fn next_round(
@@ -62,24 +63,21 @@ impl Dispatcher {
             return NextRound::Never;
         }
         let now = self.clock().now();
+        let left = retry.max_wait.saturating_sub(progress.waited);
         let tried = match progress.is_spent(retry.max_credentials, rounds) {
             true => None,
             false => self.tried_available_at(context, progress, now),
         };
-        let tried = tried.map(|at| self.with_jitter(at.saturating_since(now), retry.max_wait));
-        let tried = tried.filter(|&wait| wait <= retry.max_wait);
+        let tried = tried.map(|at| self.with_jitter(at.saturating_since(now), left));
         let untried = match progress.is_full(retry.max_credentials, rounds) {
             true => None,
             false => self.untried_available_at(context, progress, unavailable, now),
         };
         let untried = untried.map(|wait| wait.max(WAIT_MIN));
-        // All waits of a call for others take no longer than one for its own.
-        let untried = untried.filter(|&wait| progress.waited + wait <= retry.max_wait);
         let wait = tried.into_iter().chain(untried).min();
-        match wait.filter(|&wait| Instant::now() + wait < context.call.deadline) {
-            Some(wait) => NextRound::After(wait),
-            None => NextRound::Never,
-        }
+        let in_time =
+            wait.filter(|&wait| wait <= left && Instant::now() + wait < context.call.deadline);
+        in_time.map_or(NextRound::Never, NextRound::After)
     }
 
     /// Returns the number of rounds of the call.
@@ -131,8 +129,13 @@ impl Dispatcher {
             Err(unavailable) => {
                 let wait = retry_at(&unavailable, now)?.saturating_since(now);
                 let first = unavailable.reasons().and_then(|reasons| reasons.first);
+                let left = context
+                    .snapshot
+                    .retry
+                    .max_wait
+                    .saturating_sub(progress.waited);
                 match first.is_none_or(|first| first.class == CoolingClass::Limit) {
-                    true => Some(self.with_jitter(wait, context.snapshot.retry.max_wait)),
+                    true => Some(self.with_jitter(wait, left)),
                     false => Some(wait),
                 }
             }

@@ -30,9 +30,6 @@ pub(super) const DURATION_MS: u64 = 20 * 60 * 1_000;
 /// Deadline of a call.
 pub(super) const TOTAL: Duration = Duration::from_secs(180);
 
-/// The last part of a longer call in which a credential must have worked, in milliseconds.
-const LAST_MS: u64 = 5_000;
-
 /// Clients whose requests no provider accepts: more than the clients that a lane takes for a few, together
 /// with one whose requests really failed.
 const POISONERS_MAX: u32 = 3;
@@ -309,10 +306,9 @@ impl World {
         }
     }
 
-    /// Returns a credential that worked, with all that it needs, when a call from `begin` to `end` gave up: during
-    /// the call, or in its last seconds if it was longer.
+    /// Returns a credential that worked, with all that it needs, from `begin` to `end`. It is not enough that it
+    /// worked for the last part: a request that failed there is never the trial.
     pub(super) fn working_credential(&self, begin: u64, end: u64) -> Option<&str> {
-        let begin = begin.max(end.saturating_sub(LAST_MS));
         let works = |account: &Account| {
             let of_provider = |other: &&Account| other.provider == account.provider;
             let count = self.accounts.values().filter(of_provider).count() as u64;
