@@ -115,6 +115,8 @@ traits! {
     tool_choice: ToolChoiceWords = ToolChoiceWords::All;
     /// Whether a tool's schema needs `type` and `properties`.
     schema_properties_required: bool = true;
+    /// Whether each property in a tool's schema needs a `type`.
+    schema_types_required: bool = false;
     /// Whether each array in a tool's schema needs `items`.
     schema_items_required: bool = false;
     /// Whether schemas may have bounds, such as `minimum` and `maxItems`. Otherwise the description says

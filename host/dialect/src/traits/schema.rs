@@ -1,6 +1,6 @@
 //! Changes JSON schemas into the subset that a server takes, without a change of what they mean to the model.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::limits::SCHEMA_GROWTH_MAX;
 
@@ -27,6 +27,34 @@ pub(crate) fn require_properties(schema: &mut Value) -> bool {
 pub(crate) fn empty_object() -> Value {
     serde_json::json!({"type": "object", "properties": {}})
 }
+
+/// Gives all types to properties that have none and so allow any value. Returns whether there are any.
+pub(crate) fn require_types(schema: &mut Value) -> bool {
+    let mut changed = false;
+    each_schema(schema, &mut |members| {
+        let Some(Value::Object(properties)) = members.get_mut("properties") else {
+            return;
+        };
+        for property in properties.values_mut().filter_map(Value::as_object_mut) {
+            if TYPE_KEYWORDS
+                .iter()
+                .any(|name| property.contains_key(*name))
+            {
+                continue;
+            }
+            let types = TYPES.iter().map(|name| json!({"type": name}));
+            property.insert("anyOf".to_owned(), types.collect());
+            changed = true;
+        }
+    });
+    changed
+}
+
+/// The keywords that say which values a schema allows.
+const TYPE_KEYWORDS: [&str; 7] = ["type", "anyOf", "oneOf", "allOf", "$ref", "enum", "const"];
+
+/// The types of values but null.
+const TYPES: [&str; 5] = ["string", "number", "boolean", "object", "array"];
 
 /// Adds `items` to the arrays that have none. Returns whether it changed anything.
 pub(crate) fn require_items(schema: &mut Value) -> bool {

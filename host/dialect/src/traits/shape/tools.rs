@@ -79,6 +79,12 @@ fn shape_tool(tool: &mut Tool, traits: &Traits, report: &mut TranslationReport) 
             "changed: `type` and `properties` were added, which the provider requires",
         );
     }
+    if traits.schema_types_required && schema::require_types(schema) {
+        report.warn(
+            "tools.parameters",
+            "changed: types were added, which the provider requires",
+        );
+    }
     if traits.schema_items_required && schema::require_items(schema) {
         report.warn(
             "tools.parameters",
