@@ -125,6 +125,22 @@ impl ObjectReader {
         }
     }
 
+    /// Takes a limit of tokens. No API answers with none.
+    pub(crate) fn token_limit(&mut self, name: &str) -> Result<Option<u64>, TranslationError> {
+        match self.count(name)? {
+            Some(0) => Err(self.error(name, "must be 1 or more")),
+            limit => Ok(limit),
+        }
+    }
+
+    /// Takes a JSON schema, which must be an object: no API takes the schemas `true` and `false`.
+    pub(crate) fn schema(&mut self, name: &str) -> Result<Option<Value>, TranslationError> {
+        match self.take(name) {
+            schema @ (None | Some(Value::Object(_))) => Ok(schema),
+            Some(_) => Err(self.error(name, "must be an object")),
+        }
+    }
+
     /// Takes a whole number.
     pub(crate) fn integer(&mut self, name: &str) -> Result<Option<i64>, TranslationError> {
         match self.take(name) {

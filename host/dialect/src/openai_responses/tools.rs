@@ -24,7 +24,7 @@ pub(super) fn decode(
             continue;
         }
         let taken = match kind.as_str() {
-            "function" => ToolKind::Function(tool.take("parameters")),
+            "function" => ToolKind::Function(tool.schema("parameters")?),
             "custom" => ToolKind::Custom(tool.take("format")),
             _ => {
                 report.warn(tool.member_path("type"), HOSTED_TOOL);

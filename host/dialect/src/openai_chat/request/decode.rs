@@ -98,8 +98,8 @@ pub(crate) fn decode_sampling(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,
 ) -> Result<Sampling, TranslationError> {
-    let older = fields.count("max_tokens")?;
-    let newer = fields.count("max_completion_tokens")?;
+    let older = fields.token_limit("max_tokens")?;
+    let newer = fields.token_limit("max_completion_tokens")?;
     if newer.is_some() && older.is_some() && newer != older {
         report.warn("max_tokens", "dropped: `max_completion_tokens` replaces it");
     }

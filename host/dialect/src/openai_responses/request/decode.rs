@@ -46,7 +46,7 @@ pub(crate) fn decode_request(
     request.sampling = Sampling {
         temperature: fields.number("temperature")?,
         top_p: fields.number("top_p")?,
-        tokens_max: fields.count("max_output_tokens")?,
+        tokens_max: fields.token_limit("max_output_tokens")?,
         ..Sampling::default()
     };
     request.reasoning = decode_reasoning(&mut fields, report)?;
@@ -128,7 +128,7 @@ fn decode_text(
             "json_schema" => Format::Schema {
                 name: format.string("name")?,
                 description: format.string("description")?,
-                schema: match format.take("schema") {
+                schema: match format.schema("schema")? {
                     Some(schema) => schema,
                     None => return Err(format.error("schema", "missing")),
                 },

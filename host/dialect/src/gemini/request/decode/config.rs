@@ -29,7 +29,7 @@ pub(crate) fn decode(
         temperature: config.number("temperature")?,
         top_p: config.number("topP")?,
         top_k: top_k(&mut config)?,
-        tokens_max: config.count("maxOutputTokens")?,
+        tokens_max: config.token_limit("maxOutputTokens")?,
         presence_penalty: config.number("presencePenalty")?,
         frequency_penalty: config.number("frequencyPenalty")?,
         seed: config.integer("seed")?,
@@ -89,8 +89,8 @@ fn stops(config: &mut ObjectReader) -> Result<Vec<String>, TranslationError> {
 
 fn format(config: &mut ObjectReader) -> Result<Format, TranslationError> {
     // Both are taken, so that the one without effect gets no warning.
-    let google_schema = config.take("responseSchema").map(to_json_schema);
-    let schema = config.take("responseJsonSchema").or(google_schema);
+    let google_schema = config.schema("responseSchema")?.map(to_json_schema);
+    let schema = config.schema("responseJsonSchema")?.or(google_schema);
     let media_type = config.string("responseMimeType")?;
     match media_type.as_deref() {
         None | Some("" | "application/json") => {}

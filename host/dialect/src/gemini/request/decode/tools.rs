@@ -41,8 +41,8 @@ fn declaration(
 ) -> Result<Tool, TranslationError> {
     let name = declared.required_string("name")?;
     let description = declared.string("description")?;
-    let google_schema = declared.take("parameters").map(to_json_schema);
-    let schema = declared.take("parametersJsonSchema").or(google_schema);
+    let google_schema = declared.schema("parameters")?.map(to_json_schema);
+    let schema = declared.schema("parametersJsonSchema")?.or(google_schema);
     // Only Google's API describes a function's response to the model. Google's clients send these members
     // with every function, so the path has no index and there is one warning for all of them.
     for name in ["response", "responseJsonSchema", "behavior"] {

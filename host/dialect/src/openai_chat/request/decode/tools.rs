@@ -89,11 +89,7 @@ fn function(
     let tool = Tool {
         name: function.required_string("name")?,
         description: function.string("description")?,
-        kind: ToolKind::Function(match function.take("parameters") {
-            None => None,
-            Some(schema @ Value::Object(_)) => Some(schema),
-            Some(_) => return Err(function.error("parameters", "must be an object")),
-        }),
+        kind: ToolKind::Function(function.schema("parameters")?),
         strict: function.flag("strict")?,
     };
     function.warn_unread(report);
