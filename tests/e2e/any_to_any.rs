@@ -22,6 +22,8 @@ const PROVIDERS: [(&str, &str, &str); 4] = [
 /// a credential, so there are many credentials with one key, and a call tries only one of them.
 async fn start_with_all_providers(upstream: &Upstream) -> Jackfield {
     let mut config = "retry: { rounds: 1, max-credentials: 1 }\nproviders:\n".to_owned();
+    // The mock provider takes what OpenAI takes. An unknown server would get less.
+    let traits = "traits: { server: openai }";
     for (executor, path, model) in PROVIDERS {
         let base_url = format!("{}{path}", upstream.origin());
         let credential =
@@ -32,7 +34,8 @@ async fn start_with_all_providers(upstream: &Upstream) -> Jackfield {
             config,
             "  - name: {executor}\n    executor: {executor}\n    base-url: {base_url}\n    \
              credentials: [ {credentials} ]\n    \
-             models: [ {{ name: mock-of-{executor} }}, {{ name: other-of-{executor}, alias: {model} }} ]"
+             models: [ {{ name: mock-of-{executor} }}, {{ name: other-of-{executor}, alias: {model} }} ]\n    \
+             {traits}"
         )
         .unwrap();
     }
