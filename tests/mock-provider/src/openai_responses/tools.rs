@@ -47,7 +47,9 @@ fn parse_tool(
             check_json_schema(field, Some(name), tool.get("parameters"), strict)?;
             tool["parameters"].clone()
         }
-        Some("custom") => json!({"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}),
+        Some("custom") => {
+            json!({"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]})
+        }
         Some("tool_search") if tool["execution"] == "client" => {
             tools.push(Tool {
                 name: SEARCH.to_owned(),
@@ -75,7 +77,10 @@ fn parse_tool(
 }
 
 fn qualified_name(namespace: Option<&str>, name: &str) -> String {
-    namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}__{name}"))
+    namespace.map_or_else(
+        || name.to_owned(),
+        |namespace| format!("{namespace}__{name}"),
+    )
 }
 
 /// How a tool is called.
@@ -100,7 +105,9 @@ impl CallForm {
         let found = lists(body).into_iter().flat_map(|(_, list)| list);
         for tool in found {
             let name = str_member(tool, "name").unwrap_or_default();
-            let inner = array_member(tool, "tools").iter().map(|inner| (Some(name), inner));
+            let inner = array_member(tool, "tools")
+                .iter()
+                .map(|inner| (Some(name), inner));
             for (namespace, tool) in inner.chain([(None, tool)]) {
                 let name = str_member(tool, "name").unwrap_or_default();
                 let kind = match str_member(tool, "type") {
@@ -111,12 +118,20 @@ impl CallForm {
                 };
                 if kind == CallKind::Search || qualified_name(namespace, name) == call.name {
                     let (namespace, name) = (namespace.map(str::to_owned), name.to_owned());
-                    return Self { kind, namespace, name };
+                    return Self {
+                        kind,
+                        namespace,
+                        name,
+                    };
                 }
             }
         }
         let (kind, namespace, name) = (CallKind::Function, None, call.name.clone());
-        Self { kind, namespace, name }
+        Self {
+            kind,
+            namespace,
+            name,
+        }
     }
 
     /// Renders the item; its arguments are empty while in progress.
@@ -164,7 +179,9 @@ impl CallForm {
 
 /// Returns the text for a custom tool.
 pub(super) fn custom_input(call: &ToolCall) -> String {
-    str_member(&call.arguments, "input").unwrap_or_default().to_owned()
+    str_member(&call.arguments, "input")
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The name of the search for tools that the client runs.
@@ -175,7 +192,11 @@ mod tests {
     use super::*;
 
     fn call(name: &str, arguments: Value) -> ToolCall {
-        ToolCall { number: 1, name: name.to_owned(), arguments }
+        ToolCall {
+            number: 1,
+            name: name.to_owned(),
+            arguments,
+        }
     }
 
     #[test]
@@ -192,13 +213,20 @@ mod tests {
         assert_eq!(names, ["exec", "tool_search", "n__exec", "n__f"]);
         let call = call("n__exec", json!({"input": "x"}));
         let item = CallForm::of(&call, &body).item(&call, "completed");
-        assert_eq!((&item["type"], &item["namespace"]), (&json!("custom_tool_call"), &json!("n")));
-        assert_eq!((&item["name"], &item["input"]), (&json!("exec"), &json!("x")));
+        assert_eq!(
+            (&item["type"], &item["namespace"]),
+            (&json!("custom_tool_call"), &json!("n"))
+        );
+        assert_eq!(
+            (&item["name"], &item["input"]),
+            (&json!("exec"), &json!("x"))
+        );
     }
 
     #[test]
     fn renders_the_search_for_tools() {
-        let body = json!({"tools": [{"type": "tool_search", "execution": "client", "parameters": {}}]});
+        let body =
+            json!({"tools": [{"type": "tool_search", "execution": "client", "parameters": {}}]});
         let call = call("tool_search", json!({"query": "q"}));
         let item = CallForm::of(&call, &body).item(&call, "completed");
         assert_eq!(item["type"], "tool_search_call");
