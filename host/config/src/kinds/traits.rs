@@ -59,6 +59,15 @@ impl Kind for TraitsKind {
                 return None;
             }
         };
+        for name in members.keys() {
+            if Traits::MEMBERS.iter().all(|member| member.key() != *name) {
+                reader.report(
+                    located,
+                    format!("has no trait `{name}`; traits.md lists all"),
+                );
+                return None;
+            }
+        }
         match serde_json::from_value(Json::Object(members)) {
             Ok(set) => Some(TraitsEntry { server, set }),
             Err(error) => {

@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Display, Write};
 use std::path::Path;
 
+use jackfield_dialect::traits::TraitSet;
 use jackfield_dispatch::TraitsConfig;
 use jackfield_dispatch::snapshot::{RetryPolicy, Routing, Timeouts};
 use secrecy::ExposeSecret;
@@ -114,7 +115,13 @@ fn show_provider(out: &mut Lines, provider: &Provider) {
     out.line(1, "base-url", &endpoint.base_url);
     out.changed(1, "settings", endpoint.settings.as_ref(), "{}");
     let traits = endpoint.traits.config();
-    out.changed_debug(1, "traits", traits, &TraitsConfig::default());
+    if *traits != TraitsConfig::default() {
+        let server = traits.server.as_deref().unwrap_or("-");
+        out.line(1, "traits", format!("{server} {}", json(&traits.provider)));
+    }
+    for (model, set) in &traits.models {
+        out.line(1, "traits-of-model", format!("{model} {}", json(set)));
+    }
     for grant in &endpoint.grants {
         out.line(1, "grant", grant);
     }
@@ -131,6 +138,10 @@ fn show_provider(out: &mut Lines, provider: &Provider) {
     for model in &provider.models {
         out.line(1, "model", format!("{} {:?}", model.name, model.alias));
     }
+}
+
+fn json(set: &TraitSet) -> String {
+    serde_json::to_string(set).unwrap_or_default()
 }
 
 fn show_credential(out: &mut Lines, entry: &CredentialEntry) {
