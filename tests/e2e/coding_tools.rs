@@ -198,7 +198,7 @@ fn gemini_cli(modules: &Path, home: &TempDir, run: &ToolRun<'_>) -> Command {
     let mut command = node_command(modules.join("@google/gemini-cli/bundle/gemini.js"));
     command
         .args(["-p", run.prompt, "--model", run.model])
-        // It asks nobody: the prompts are the tests' own, and their folder is new.
+        // There is no user to confirm calls: the prompts are the tests' own, and their folder is new.
         .args(["--yolo", "--skip-trust"])
         .env("GEMINI_API_KEY", run.key)
         .env("GOOGLE_GEMINI_BASE_URL", run.origin);

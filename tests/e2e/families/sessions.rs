@@ -22,7 +22,7 @@ const OWN_RULES_FOR_CHATS: [&str; 5] = ["deepseek", "groq", "kimi", "mistral", "
 
 /// A client's API.
 #[derive(Debug, Clone, Copy)]
-enum ClientApi {
+enum SessionApi {
     Messages,
     Chat,
     Gemini,
@@ -32,12 +32,12 @@ enum ClientApi {
 /// A client with the history of its session, which it sends as it got it.
 struct Session<'a> {
     families: &'a Families,
-    api: ClientApi,
+    api: SessionApi,
     history: Vec<Value>,
 }
 
 /// What the client learns from a response.
-struct Answer {
+struct TurnResponse {
     text: String,
     /// The ids and the names of the calls.
     calls: Vec<(String, String)>,
@@ -45,27 +45,27 @@ struct Answer {
 
 impl Session<'_> {
     /// Adds the user's text.
-    fn say(&mut self, text: &str) {
+    fn add_text(&mut self, text: &str) {
         self.history.push(match self.api {
-            ClientApi::Messages | ClientApi::Chat | ClientApi::Responses => {
+            SessionApi::Messages | SessionApi::Chat | SessionApi::Responses => {
                 json!({"role": "user", "content": text})
             }
-            ClientApi::Gemini => json!({"role": "user", "parts": [{"text": text}]}),
+            SessionApi::Gemini => json!({"role": "user", "parts": [{"text": text}]}),
         });
     }
 
     /// Adds the results of calls.
-    fn answer_calls(&mut self, calls: &[(String, String)]) {
+    fn add_results(&mut self, calls: &[(String, String)]) {
         let text = "It is sunny.";
         let results = calls.iter().map(|(id, name)| match self.api {
-            ClientApi::Messages => {
+            SessionApi::Messages => {
                 json!({"type": "tool_result", "tool_use_id": id, "content": text})
             }
-            ClientApi::Chat => json!({"role": "tool", "tool_call_id": id, "content": text}),
-            ClientApi::Responses => {
+            SessionApi::Chat => json!({"role": "tool", "tool_call_id": id, "content": text}),
+            SessionApi::Responses => {
                 json!({"type": "function_call_output", "call_id": id, "output": text})
             }
-            ClientApi::Gemini => {
+            SessionApi::Gemini => {
                 let mut response = json!({"name": name, "response": {"output": text}});
                 // Gemini's own calls have no ids.
                 if !id.is_empty() {
@@ -76,11 +76,11 @@ impl Session<'_> {
         });
         let results: Vec<Value> = results.collect();
         match self.api {
-            ClientApi::Messages => self
+            SessionApi::Messages => self
                 .history
                 .push(json!({"role": "user", "content": results})),
-            ClientApi::Gemini => self.history.push(json!({"role": "user", "parts": results})),
-            ClientApi::Chat | ClientApi::Responses => self.history.extend(results),
+            SessionApi::Gemini => self.history.push(json!({"role": "user", "parts": results})),
+            SessionApi::Chat | SessionApi::Responses => self.history.extend(results),
         }
     }
 
@@ -90,7 +90,7 @@ impl Session<'_> {
         let (name, about) = ("look", "Looks out of the window.");
         let history = &self.history;
         match self.api {
-            ClientApi::Messages => (
+            SessionApi::Messages => (
                 "/v1/messages".to_owned(),
                 json!({
                     "model": model, "max_tokens": 4096, "system": "Be brief.", "messages": history,
@@ -98,7 +98,7 @@ impl Session<'_> {
                     "tools": [{"name": name, "description": about, "input_schema": schema}],
                 }),
             ),
-            ClientApi::Chat => {
+            SessionApi::Chat => {
                 let mut messages = vec![json!({"role": "system", "content": "Be brief."})];
                 messages.extend_from_slice(history);
                 let function = json!({"name": name, "description": about, "parameters": schema});
@@ -106,7 +106,7 @@ impl Session<'_> {
                 let body = json!({"model": model, "messages": messages, "reasoning_effort": "medium", "tools": tools});
                 ("/v1/chat/completions".to_owned(), body)
             }
-            ClientApi::Responses => (
+            SessionApi::Responses => (
                 "/v1/responses".to_owned(),
                 json!({
                     "model": model, "instructions": "Be brief.", "input": history, "store": false,
@@ -114,7 +114,7 @@ impl Session<'_> {
                     "tools": [{"type": "function", "name": name, "description": about, "parameters": schema, "strict": false}],
                 }),
             ),
-            ClientApi::Gemini => (
+            SessionApi::Gemini => (
                 format!("/v1beta/models/{model}:generateContent"),
                 json!({
                     "contents": history, "systemInstruction": {"parts": [{"text": "Be brief."}]},
@@ -125,8 +125,8 @@ impl Session<'_> {
         }
     }
 
-    /// Sends the session to a family, and adds its answer.
-    async fn send(&mut self, family: &str) -> Result<Answer, String> {
+    /// Sends the session to a family, and adds its found.
+    async fn send(&mut self, family: &str) -> Result<TurnResponse, String> {
         let (path, body) = self.request(family);
         let jackfield = &self.families.jackfield;
         let request = jackfield.client.post(jackfield.url(&path));
@@ -140,31 +140,29 @@ impl Session<'_> {
         Ok(self.add(&serde_json::from_str(&text).unwrap()))
     }
 
-    fn add(&mut self, response: &Value) -> Answer {
+    fn add(&mut self, response: &Value) -> TurnResponse {
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let mut answer = Answer {
+        let mut found = TurnResponse {
             text: String::new(),
             calls: Vec::new(),
         };
         match self.api {
-            ClientApi::Messages => {
+            SessionApi::Messages => {
                 for block in list(&response["content"]) {
-                    answer.text += &text(&block["text"]);
+                    found.text += &text(&block["text"]);
                     if block["type"] == "tool_use" {
-                        answer
-                            .calls
-                            .push((text(&block["id"]), text(&block["name"])));
+                        found.calls.push((text(&block["id"]), text(&block["name"])));
                     }
                 }
                 self.history
                     .push(json!({"role": "assistant", "content": response["content"]}));
             }
-            ClientApi::Chat => {
+            SessionApi::Chat => {
                 let message = &response["choices"][0]["message"];
-                answer.text = text(&message["content"]);
+                found.text = text(&message["content"]);
                 for call in list(&message["tool_calls"]) {
-                    answer
+                    found
                         .calls
                         .push((text(&call["id"]), text(&call["function"]["name"])));
                 }
@@ -174,56 +172,56 @@ impl Session<'_> {
                 members.retain(|name, value| name == "content" || !value.is_null());
                 self.history.push(message);
             }
-            ClientApi::Responses => {
+            SessionApi::Responses => {
                 for item in list(&response["output"]) {
-                    answer.text += &text(&item["content"][0]["text"]);
+                    found.text += &text(&item["content"][0]["text"]);
                     if item["type"] == "function_call" {
-                        answer
+                        found
                             .calls
                             .push((text(&item["call_id"]), text(&item["name"])));
                     }
                     self.history.push(item);
                 }
             }
-            ClientApi::Gemini => {
+            SessionApi::Gemini => {
                 let content = &response["candidates"][0]["content"];
                 for part in list(&content["parts"]) {
                     if part["thought"] != true {
-                        answer.text += &text(&part["text"]);
+                        found.text += &text(&part["text"]);
                     }
                     let call = &part["functionCall"];
                     if call.is_object() {
-                        answer.calls.push((text(&call["id"]), text(&call["name"])));
+                        found.calls.push((text(&call["id"]), text(&call["name"])));
                     }
                 }
                 self.history.push(content.clone());
             }
         }
-        answer
+        found
     }
 
     /// A call that one family makes, and whose result another one gets.
     async fn call(&mut self, from: &str, to: &str) -> Result<(), String> {
-        self.say("Look, please. mock:call look {\"city\":\"Rome\"}");
-        let asked = self
+        self.add_text("Look, please. mock:call look {\"city\":\"Rome\"}");
+        let called = self
             .send(from)
             .await
             .map_err(|error| format!("call at {from}: {error}"))?;
-        if asked.calls.len() != 1 || asked.calls[0].1 != "look" {
+        if called.calls.len() != 1 || called.calls[0].1 != "look" {
             return Err(format!(
                 "{from} did not call: {:?} {}",
-                asked.calls, asked.text
+                called.calls, called.text
             ));
         }
-        self.answer_calls(&asked.calls);
-        let answer = self.send(to).await;
-        let answer = answer.map_err(|error| format!("result of {from}'s call at {to}: {error}"))?;
+        self.add_results(&called.calls);
+        let found = self.send(to).await;
+        let found = found.map_err(|error| format!("result of {from}'s call at {to}: {error}"))?;
         let expected = format!("key-of-{to} says: result It is sunny.");
-        let passed = answer.text.starts_with(&expected);
+        let passed = found.text.starts_with(&expected);
         if passed {
             Ok(())
         } else {
-            Err(format!("{to} says: {}", answer.text))
+            Err(format!("{to} says: {}", found.text))
         }
     }
 
@@ -234,7 +232,7 @@ impl Session<'_> {
         self.call(other, other).await?;
         self.call(other, one).await?;
         self.call(one, one).await?;
-        self.say("Thank you.");
+        self.add_text("Thank you.");
         let last = self
             .send(other)
             .await
@@ -250,12 +248,12 @@ impl Session<'_> {
     }
 }
 
-async fn check_switches(api: ClientApi) {
+async fn check_switches(api: SessionApi) {
     let families = Arc::new(Families::start(&[], &[]).await);
     let at_once = Arc::new(Semaphore::new(SESSIONS_AT_ONCE));
     let names = families.families.iter().map(|family| family.name.clone());
     let is_used =
-        |name: &String| !matches!(api, ClientApi::Chat) || !OWN_RULES_FOR_CHATS.contains(&&**name);
+        |name: &String| !matches!(api, SessionApi::Chat) || !OWN_RULES_FOR_CHATS.contains(&&**name);
     let names: Vec<String> = names.filter(is_used).collect();
     let mut sessions = JoinSet::new();
     for one in &names {
@@ -289,20 +287,20 @@ async fn check_switches(api: ClientApi) {
 
 #[tokio::test]
 async fn anthropic_sessions_switch_between_families() {
-    check_switches(ClientApi::Messages).await;
+    check_switches(SessionApi::Messages).await;
 }
 
 #[tokio::test]
 async fn chat_sessions_switch_between_families() {
-    check_switches(ClientApi::Chat).await;
+    check_switches(SessionApi::Chat).await;
 }
 
 #[tokio::test]
 async fn gemini_sessions_switch_between_families() {
-    check_switches(ClientApi::Gemini).await;
+    check_switches(SessionApi::Gemini).await;
 }
 
 #[tokio::test]
 async fn responses_sessions_switch_between_families() {
-    check_switches(ClientApi::Responses).await;
+    check_switches(SessionApi::Responses).await;
 }

@@ -1,4 +1,4 @@
-//! Coding tools finish a task at each family of strict servers. They read a picture and a PDF, search for tools, apply a
+//! Coding tools finish a task at each family of strict servers. They read an image and a PDF, search for tools, apply a
 //! patch, and write a note, as far as they have tools for it.
 
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ const FOR_GEMINI_CLI: [&str; 5] = [
     "openai-responses",
 ];
 
-/// A picture of one pixel.
+/// A image of one pixel.
 const PNG: [u8; 70] = [
     0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52,
     0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x06, 0x00, 0x00, 0x00, 0x1f, 0x15, 0xc4,
@@ -47,23 +47,23 @@ const PATCH: &str = "*** Begin Patch\n*** Add File: added.txt\n+added\n*** End P
 pub(super) fn prepare(tool: CodingTool, home: &TempDir) -> String {
     let folder = work_folder(home);
     std::fs::create_dir_all(&folder).unwrap();
-    let (picture, document) = (folder.join("picture.png"), folder.join("document.pdf"));
-    std::fs::write(&picture, PNG).unwrap();
+    let (image, document) = (folder.join("image.png"), folder.join("document.pdf"));
+    std::fs::write(&image, PNG).unwrap();
     std::fs::write(&document, PDF).unwrap();
     let mut calls = vec![tool.write_call(home)];
     match tool {
-        // The note that Jackfield puts before moved pictures has the word `tool`, which makes the mock provider call one.
+        // The note that Jackfield puts before moved images has the word `tool`, which makes the mock provider call one.
         CodingTool::ClaudeCode => {}
         CodingTool::Codex => {
             calls.push(mock_call("apply_patch", &json!({ "input": PATCH })));
-            calls.push(mock_call("view_image", &json!({ "path": picture })));
+            calls.push(mock_call("view_image", &json!({ "path": image })));
             calls.push(mock_call(
                 "tool_search",
                 &json!({ "query": "agent", "limit": 2 }),
             ));
         }
         CodingTool::GeminiCli => {
-            calls.push(mock_call("read_file", &json!({ "file_path": picture })));
+            calls.push(mock_call("read_file", &json!({ "file_path": image })));
             calls.push(mock_call("read_file", &json!({ "file_path": document })));
         }
     }
@@ -90,9 +90,9 @@ async fn run(
     let is_written = note(&home).exists();
     let patches = tool == CodingTool::Codex && !WITHOUT_CUSTOM_CALLS.contains(&family);
     let is_patched = !patches || work_folder(&home).join("added.txt").exists();
-    // After the results. A picture may follow them in a turn of its own, so the answer is not always about a result.
-    let has_answer = log.contains(&format!("key-of-{family} says: "));
-    let passed = succeeded && is_written && is_patched && has_answer;
+    // After the results. A image may follow them in a turn of its own, so the answer is not always about a result.
+    let has_response = log.contains(&format!("key-of-{family} says: "));
+    let passed = succeeded && is_written && is_patched && has_response;
     if passed {
         Ok(())
     } else {
