@@ -30,58 +30,7 @@ async fn web_pages_cannot_spend_credentials() {
     let port = jackfield.address.port();
     let local = format!("127.0.0.1:{port}");
     let own = format!("http://{local}");
-    let json = "application/json";
-    for (expected, host, headers) in [
-        (200, &*local, vec![]),
-        (200, &*local, vec![("content-type", "text/plain")]),
-        (200, "proxy.internal", vec![("content-type", json)]),
-        (
-            200,
-            &*local,
-            vec![("origin", &*own), ("content-type", json)],
-        ),
-        (
-            200,
-            &*local,
-            vec![
-                ("origin", "https://chat.example.com"),
-                ("content-type", json),
-            ],
-        ),
-        // A form post or `fetch` of another page, which needs no preflight request.
-        (
-            403,
-            &*local,
-            vec![
-                ("origin", "https://evil.example"),
-                ("sec-fetch-site", "cross-site"),
-                ("content-type", "text/plain;charset=UTF-8"),
-            ],
-        ),
-        // A sandboxed frame, and a page of another port of this machine.
-        (
-            403,
-            &*local,
-            vec![("origin", "null"), ("content-type", json)],
-        ),
-        (
-            403,
-            &*local,
-            vec![("origin", "http://127.0.0.1:1"), ("content-type", json)],
-        ),
-        (403, &*local, vec![("sec-fetch-site", "cross-site")]),
-        // A form of a listed page, and of our own.
-        (
-            403,
-            &*local,
-            vec![
-                ("origin", "https://chat.example.com"),
-                ("content-type", "text/plain"),
-            ],
-        ),
-        // DNS rebinding.
-        (403, "rebind.evil.example", vec![("content-type", json)]),
-    ] {
+    for (expected, host, headers) in browser_requests(&local, &own) {
         let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
         let request = headers
             .iter()
@@ -105,6 +54,58 @@ async fn web_pages_cannot_spend_credentials() {
         assert!(text.contains("allowed-hosts"), "{text}");
     }
     web_pages_cannot_call_the_admin_api(&jackfield).await;
+}
+
+/// Requests with the status that they get: the host, and headers. `local` is the server's authority, and `own` its
+/// origin.
+fn browser_requests<'a>(
+    local: &'a str,
+    own: &'a str,
+) -> Vec<(u16, &'a str, Vec<(&'a str, &'a str)>)> {
+    let json = "application/json";
+    vec![
+        (200, local, vec![]),
+        (200, local, vec![("content-type", "text/plain")]),
+        (200, "proxy.internal", vec![("content-type", json)]),
+        (200, local, vec![("origin", own), ("content-type", json)]),
+        (
+            200,
+            local,
+            vec![
+                ("origin", "https://chat.example.com"),
+                ("content-type", json),
+            ],
+        ),
+        // A form post or `fetch` of another page, which needs no preflight request.
+        (
+            403,
+            local,
+            vec![
+                ("origin", "https://evil.example"),
+                ("sec-fetch-site", "cross-site"),
+                ("content-type", "text/plain;charset=UTF-8"),
+            ],
+        ),
+        // A sandboxed frame, and a page of another port of this machine.
+        (403, local, vec![("origin", "null"), ("content-type", json)]),
+        (
+            403,
+            local,
+            vec![("origin", "http://127.0.0.1:1"), ("content-type", json)],
+        ),
+        (403, local, vec![("sec-fetch-site", "cross-site")]),
+        // A form of a listed page, and of our own.
+        (
+            403,
+            local,
+            vec![
+                ("origin", "https://chat.example.com"),
+                ("content-type", "text/plain"),
+            ],
+        ),
+        // DNS rebinding.
+        (403, "rebind.evil.example", vec![("content-type", json)]),
+    ]
 }
 
 async fn web_pages_cannot_call_the_admin_api(jackfield: &Jackfield) {

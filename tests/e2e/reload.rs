@@ -351,7 +351,7 @@ async fn rejects_reload_during_shutdown() {
     // A request that has begun before the server stops.
     let mut admin = TcpStream::connect(jackfield.admin).await.unwrap();
     let head = format!(
-        "POST /admin/v1/reload HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\
+        "POST /admin/v1/reload HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\
          content-length: 2\r\nexpect: 100-continue\r\n\r\n"
     );
     admin.write_all(head.as_bytes()).await.unwrap();

@@ -54,13 +54,7 @@ impl Host {
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot::build(&config)));
         let clock = Clock::system();
         let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(Arc::clone(&config))));
-        let mut registrations = catalog.load().registrations();
-        let files = config.credential_files.as_deref();
-        let files = files.map(|folder| CredentialFiles::new(folder, Arc::clone(&catalog)));
-        let files = files.transpose()?;
-        if let Some(files) = &files {
-            registrations.extend(files.read_all().await);
-        }
+        let (registrations, files) = credentials(&config, &catalog).await?;
         let auth = auth(&config, registrations, &clock)?;
         restore(&auth, &catalog.load()).await?;
         publish_into(&registry, &snapshot, &auth);
@@ -116,6 +110,21 @@ impl Host {
             reload,
         })
     }
+}
+
+/// Reads the credentials of the configuration and of the credential files.
+async fn credentials(
+    config: &Config,
+    catalog: &Arc<ArcSwap<Catalog>>,
+) -> Result<(Vec<Registration>, Option<CredentialFiles>), String> {
+    let mut registrations = catalog.load().registrations();
+    let files = config.credential_files.as_deref();
+    let files = files.map(|folder| CredentialFiles::new(folder, Arc::clone(catalog)));
+    let files = files.transpose()?;
+    if let Some(files) = &files {
+        registrations.extend(files.read_all().await);
+    }
+    Ok((registrations, files))
 }
 
 /// Returns a seed from the operating system, for jitter.

@@ -30,7 +30,6 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
     let cors_origins = mapping.nested(reader, &keys::CORS, |reader, located| {
         cors_origins(reader, located, open)
     });
-    let allowed_hosts = mapping.get(reader, &keys::ALLOWED_HOSTS);
     let limits = mapping.nested(reader, &keys::LIMITS, limits);
     let plugins = mapping.get(reader, &keys::PLUGINS);
     let data = mapping.get(reader, &keys::DATA);
@@ -62,7 +61,7 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
         admin,
         client_keys: client_keys.unwrap_or_default(),
         cors_origins: cors_origins.unwrap_or_default(),
-        allowed_hosts,
+        allowed_hosts: mapping.get(reader, &keys::ALLOWED_HOSTS),
         limits: limits.unwrap_or_default(),
         plugins,
         data,

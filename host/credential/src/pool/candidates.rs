@@ -362,7 +362,10 @@ pub(super) fn trial_time(
         others = others.max(of_layer);
         if of_layer == Others::Many && pause > SITE_TRIALS {
             interval = interval.max(pause);
-            gate = gate.max(window.since + pause);
+            // A stored window begins in the future if the clock was set back. It must not lock the trials out.
+            if window.since <= now {
+                gate = gate.max(window.since + pause);
+            }
         }
     }
     if others > Others::One {
