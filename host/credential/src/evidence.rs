@@ -121,6 +121,17 @@ impl Failing {
         failed.any(|failed| failed.requester == requester)
     }
 
+    /// Returns when the last request of one of these clients failed with this class.
+    pub(crate) fn last_of_any(
+        &self,
+        class: CoolingClass,
+        is_one: impl Fn(u64) -> bool,
+    ) -> Option<Timestamp> {
+        let mut failed = self.of_class(class).rev();
+        let last = failed.find(|failed| is_one(failed.requester.client));
+        last.map(|failed| failed.at)
+    }
+
     /// Returns when a client's last request failed with this class.
     pub(crate) fn last_of(&self, client: u64, class: CoolingClass) -> Option<Timestamp> {
         let of_client = self.of_class(class).rev();

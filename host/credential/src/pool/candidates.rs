@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::availability::HealthReader;
+use super::availability::{HealthReader, Layer};
 use super::entry::Live;
 use super::gate::{SITE_TRIALS, trial_interval};
 use super::index_entry::IndexEntry;
 use super::name_index::{CandidateFilter, Exclusions, NameIndex};
 use super::{CandidateQuery, Candidates, CoolingCause, Members, Pool, Reasons, Slot, Unavailable};
 use crate::evidence::Others;
-use crate::{Availability, CoolingClass, ModelKey, Requester, Timestamp};
+use crate::{Availability, CoolingClass, Requester, Timestamp};
 
 impl Pool {
     /// Returns the credentials that are available for a model, without the tried ones: those of
@@ -318,7 +318,8 @@ pub(super) struct TrialTime {
 /// are one other client's, and no limit, nothing is known against this call: it does not wait for
 /// other trials. Otherwise the trials of a site are a second apart, and clients that wait take turns.
 /// Once many have failed, a window of a longer interval is tried when as long has passed since it was
-/// opened or prolonged, and an undecided trial holds up the next one.
+/// opened or prolonged, for a client that was served by one that was, and an undecided trial holds up the
+/// next one. The window of a site at which the call itself has failed twice is not for this call.
 pub(super) fn trial_time(
     live: &Live,
     model: u32,
@@ -327,7 +328,15 @@ pub(super) fn trial_time(
 ) -> Option<TrialTime> {
     let now = health.now;
     let key = live.model_key(model)?;
-    if goes_on(live, (model, key), query, health) {
+    let site_lane = health.sites.lane(live.route, key, query.endpoint);
+    let is_exempt = has_failed_at_site(live, query, health);
+    let exempt = site_lane.filter(|_| is_exempt).map(|lane| &lane.health);
+    let layers = health.layers(live, model, Some(query.endpoint));
+    let layers =
+        layers.filter(|layer| !exempt.is_some_and(|site| std::ptr::eq(site, layer.health)));
+    let layers: Vec<Layer<'_>> = layers.collect();
+    let is_available = |layer: &Layer<'_>| layer.health.availability(now).is_available();
+    if is_exempt && layers.iter().all(is_available) {
         return Some(TrialTime {
             at: now,
             gated: false,
@@ -335,13 +344,14 @@ pub(super) fn trial_time(
         });
     }
     let Requester { client, .. } = query.requester;
+    let is_served = |client| site_lane.is_some_and(|lane| lane.regulars.contain(client, now));
     if !query.requester.is_known() {
         return None;
     }
     let (mut own, mut gate) = (now, Timestamp::default());
     let mut interval = SITE_TRIALS;
     let mut others = Others::One;
-    for layer in health.layers(live, model, Some(query.endpoint)) {
+    for layer in layers {
         if layer.health.availability(now) == Availability::Barred {
             return None;
         }
@@ -362,21 +372,24 @@ pub(super) fn trial_time(
         others = others.max(of_layer);
         if of_layer == Others::Many && pause > SITE_TRIALS {
             interval = interval.max(pause);
+            // A request that no provider accepts does not use up the trials of those that were served.
+            let last = match is_served(client) {
+                true => layer.failing.last_of_any(window.class, is_served),
+                false => Some(window.since),
+            };
             // A stored window begins in the future if the clock was set back. It must not lock the trials out.
-            if window.since <= now {
-                gate = gate.max(window.since + pause);
-            }
+            let last = last.filter(|last| *last <= now);
+            gate = last.map_or(gate, |last| gate.max(last + pause));
         }
     }
     if others > Others::One {
         if let Some(last) = health.sites.last_trial(live.route) {
             gate = gate.max(last + SITE_TRIALS);
         }
-        if let Some(lane) = health.sites.lane(live.route, key, query.endpoint) {
+        if let Some(lane) = site_lane {
             let undecided = lane.gate.undecided_until();
             let undecided = undecided.filter(|_| others == Others::Many);
             gate = undecided.map_or(gate, |until| gate.max(until));
-            let is_served = |client| lane.regulars.contain(client, now);
             gate = lane.gate.turn_of(client, interval, gate, now, is_served);
         }
     }
@@ -388,36 +401,17 @@ pub(super) fn trial_time(
 }
 
 /// True if this call has failed at two credentials of the site, so that the site's lane cools by its
-/// doing, and the credential itself is available: the site's window is not for this call.
-fn goes_on(
-    live: &Live,
-    (model, key): (u32, &ModelKey),
-    query: &CandidateQuery<'_>,
-    health: &HealthReader<'_>,
-) -> bool {
+/// doing: that window is not for this call.
+fn has_failed_at_site(live: &Live, query: &CandidateQuery<'_>, health: &HealthReader<'_>) -> bool {
     if query.failed.len() < SITE_FAILURES_MAX {
         return false;
     }
-    let mut slots: Vec<Slot> = query
-        .failed
-        .iter()
-        .map(|failure| failure.slot)
-        .filter(|&slot| {
-            let other = health.slots.live(slot);
-            other.is_some_and(|other| other.route.site == live.route.site)
-        })
-        .collect();
-    slots.sort_unstable();
-    slots.dedup();
-    if slots.len() < SITE_FAILURES_MAX {
-        return false;
-    }
-    let site_lane = health.sites.lane(live.route, key, query.endpoint);
-    let site_lane = site_lane.map(|lane| &lane.health);
-    let layers = health.layers(live, model, Some(query.endpoint));
-    layers
-        .filter(|layer| !site_lane.is_some_and(|site| std::ptr::eq(site, layer.health)))
-        .all(|layer| layer.health.availability(health.now).is_available())
+    let slots = query.failed.iter().map(|failure| failure.slot);
+    let at_site = slots.filter(|&slot| {
+        let other = health.slots.live(slot);
+        other.is_some_and(|other| other.route.site == live.route.site)
+    });
+    at_site.collect::<BTreeSet<Slot>>().len() >= SITE_FAILURES_MAX
 }
 
 /// Unattributed failures of one call at a provider or site, after which others come first.
