@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_bounds_in_descriptions() {
+    fn moves_bounds_into_descriptions() {
         let mut schema = json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",

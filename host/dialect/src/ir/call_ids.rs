@@ -157,7 +157,7 @@ mod tests {
         ];
         assert_eq!(unique, expected);
         assert_ne!(CallIds::new("r-2").unique(""), unique[0]);
-        // Kimi counts from 0 in each response.
+        // Kimi starts again at 0 in each response.
         let mut ids = CallIds::new("r-3");
         let unique =
             ["functions.f:0", "list_dir:12", "a:b", "f:", "f:1234"].map(|id| ids.unique(id));
