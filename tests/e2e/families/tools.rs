@@ -90,7 +90,7 @@ async fn run(
     let is_written = note(&home).exists();
     let patches = tool == CodingTool::Codex && !WITHOUT_CUSTOM_CALLS.contains(&family);
     let is_patched = !patches || work_folder(&home).join("added.txt").exists();
-    // After the results. A image may follow them in a turn of its own, so the answer is not always about a result.
+    // After the results. An image may follow them in a turn of its own, so the response is not always about a result.
     let has_response = log.contains(&format!("key-of-{family} says: "));
     let passed = succeeded && is_written && is_patched && has_response;
     if passed {
