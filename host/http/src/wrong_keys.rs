@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn memory_and_delayed_answers_are_bounded() {
+    async fn memory_and_delays_are_bounded() {
         let keys = WrongKeys::new("client key");
         let now = Instant::now();
         for index in 0..WRONG_KEY_ADDRESSES_MAX as u32 + 100 {

@@ -9,7 +9,7 @@ use super::index_entry::IndexEntry;
 use super::name_index::{CandidateFilter, Exclusions, NameIndex};
 use super::{CandidateQuery, Candidates, CoolingCause, Members, Pool, Reasons, Slot, Unavailable};
 use crate::evidence::Others;
-use crate::{Availability, CoolingClass, Requester, Timestamp};
+use crate::{Availability, CoolingClass, Requester, Timestamp, Window};
 
 impl Pool {
     /// Returns the credentials that are available for a model, without the tried ones: those of
@@ -311,6 +311,17 @@ pub(super) struct TrialTime {
     pub(super) counts: bool,
 }
 
+impl TrialTime {
+    /// The attempt of a call that goes on.
+    fn going_on(now: Timestamp) -> Self {
+        Self {
+            at: now,
+            gated: false,
+            counts: false,
+        }
+    }
+}
+
 /// Returns when a call may try a cooling credential; `None` before the end of its window.
 ///
 /// Windows that are hints are obeyed. A request that opened or prolonged a window is never its
@@ -331,17 +342,12 @@ pub(super) fn trial_time(
     let site_lane = health.sites.lane(live.route, key, query.endpoint);
     let is_exempt = has_failed_at_site(live, query, health);
     let exempt = site_lane.filter(|_| is_exempt).map(|lane| &lane.health);
+    let is_meant = |layer: &Layer<'_>| !exempt.is_some_and(|site| std::ptr::eq(site, layer.health));
     let layers = health.layers(live, model, Some(query.endpoint));
-    let layers =
-        layers.filter(|layer| !exempt.is_some_and(|site| std::ptr::eq(site, layer.health)));
-    let layers: Vec<Layer<'_>> = layers.collect();
+    let layers: Vec<Layer<'_>> = layers.filter(is_meant).collect();
     let is_available = |layer: &Layer<'_>| layer.health.availability(now).is_available();
     if is_exempt && layers.iter().all(is_available) {
-        return Some(TrialTime {
-            at: now,
-            gated: false,
-            counts: false,
-        });
+        return Some(TrialTime::going_on(now));
     }
     let Requester { client, .. } = query.requester;
     let is_served = |client| site_lane.is_some_and(|lane| lane.regulars.contain(client, now));
@@ -372,12 +378,8 @@ pub(super) fn trial_time(
         others = others.max(of_layer);
         if of_layer == Others::Many && pause > SITE_TRIALS {
             interval = interval.max(pause);
-            // A request that no provider accepts does not use up the trials of those that were served.
-            let last = match is_served(client) {
-                true => layer.failing.last_of_any(window.class, is_served),
-                false => Some(window.since),
-            };
-            // A stored window begins in the future if the clock was set back. It must not lock the trials out.
+            let last = last_trial(&layer, window, client, is_served);
+            // A stored window begins in the future if the clock was set back. It must not lock trials out.
             let last = last.filter(|last| *last <= now);
             gate = last.map_or(gate, |last| gate.max(last + pause));
         }
@@ -398,6 +400,20 @@ pub(super) fn trial_time(
         gated: own <= now && gate > now,
         counts: true,
     })
+}
+
+/// Returns when a window was tried last by a client such as this one: a request that no provider accepts does
+/// not use up the trials of those that were served.
+fn last_trial(
+    layer: &Layer<'_>,
+    window: &Window,
+    client: u64,
+    is_served: impl Fn(u64) -> bool,
+) -> Option<Timestamp> {
+    match is_served(client) {
+        true => layer.failing.last_of_any(window.class, is_served),
+        false => Some(window.since),
+    }
 }
 
 /// True if this call has failed at two credentials of the site, so that the site's lane cools by its
