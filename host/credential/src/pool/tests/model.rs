@@ -281,8 +281,8 @@ impl Run {
                 reasons.first = None;
                 // Of a credential with several open windows the index may count another class than the scan does, when a
                 // lane's probe is due while the model cools. Only the sum is compared until the index is mended.
-                let sum = |classes: crate::CoolingCounts| {
-                    let crate::CoolingCounts {
+                let sum = |classes: CoolingCounts| {
+                    let CoolingCounts {
                         limit,
                         overload,
                         outage,
