@@ -484,10 +484,6 @@ enum Round {
 }
 
 /// The next attempt of a round.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is moved once; a box would cost each attempt an allocation"
-)]
 enum NextLease<'a> {
     Leased(Lease, BudgetedAttempt<'a>),
     /// There is none; see [`Round::Exhausted`].

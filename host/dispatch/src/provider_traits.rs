@@ -27,8 +27,10 @@ pub struct TraitsConfig {
 pub struct ProviderTraits {
     authority: String,
     config: TraitsConfig,
-    resolved: RwLock<BTreeMap<(Dialect, Arc<str>), Arc<ResolvedTraits>>>,
+    resolved: RwLock<TraitsByModel>,
 }
+
+type TraitsByModel = BTreeMap<(Dialect, Arc<str>), Arc<ResolvedTraits>>;
 
 impl ProviderTraits {
     /// The traits of the provider at a base URL.

@@ -38,6 +38,10 @@ fn other_clients_are_served_with_fresh_seeds() {
     check(fresh);
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "the result of many seeds, for those who run them"
+)]
 fn check(seeds: impl IntoIterator<Item = u64>) {
     let (mut count, mut calls, mut unserved, mut reports) = (0, 0, 0, Vec::new());
     for seed in seeds {

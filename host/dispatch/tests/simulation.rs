@@ -84,6 +84,10 @@ fn simulation_is_deterministic() {
 }
 
 /// Runs a seed, and returns its log. A failure says how to run the seed again.
+#[expect(
+    clippy::print_stdout,
+    reason = "it stands before the report of the failed test"
+)]
 fn check(seed: u64) -> Vec<String> {
     catch_unwind(|| run_paused(actors::run(seed))).unwrap_or_else(|panic| {
         println!(

@@ -73,7 +73,7 @@ impl Pool {
             } = draft;
             entries.shrink_to_fit();
             states.shrink_to_fit();
-            let name_index = NameIndex::of(name, entries, states, enabled);
+            let name_index = NameIndex::of(name, entries, &states, enabled);
             self.name_indexes.push(name_index);
         }
         for slot in self.by_id.values().copied().collect::<Vec<_>>() {

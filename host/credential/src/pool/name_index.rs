@@ -101,7 +101,7 @@ impl NameIndex {
     pub(super) fn of(
         name: Arc<str>,
         entries: Vec<IndexEntry>,
-        states: Vec<EntryState>,
+        states: &[EntryState],
         enabled: BTreeMap<ProviderName, u32>,
     ) -> Self {
         let own_rounds = entries.iter().filter(|entry| entry.rounds.is_some());

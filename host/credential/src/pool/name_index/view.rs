@@ -46,9 +46,9 @@ pub(super) struct Counts {
 
 impl View {
     /// Creates the view of these entries with their states.
-    pub(super) fn of(entries: &[Option<IndexEntry>], states: Vec<EntryState>) -> Self {
+    pub(super) fn of(entries: &[Option<IndexEntry>], states: &[EntryState]) -> Self {
         let mut view = Self {
-            states: States::of(&states),
+            states: States::of(states),
             ..Self::default()
         };
         for entry in entries.iter().flatten() {
