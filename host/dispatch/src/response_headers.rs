@@ -118,6 +118,7 @@ mod tests {
     #[test]
     fn withholds_what_is_not_for_clients() {
         let withheld = [
+            ("access-control-allow-credentials", "true"),
             ("access-control-allow-origin", "*"),
             ("alt-svc", "h3=\":443\""),
             ("anthropic-organization-id", "org"),

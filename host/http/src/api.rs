@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::admin_token::AdminToken;
 use crate::browser_guard::BrowserGuard;
 use crate::client_keys::{ClientKeyError, ClientKeys};
-use crate::cors::{Cors, remove_cors_headers};
+use crate::cors::Cors;
 use crate::errors::{ErrorClass, IngressError};
 use crate::render::{self, GatewayError, Recipient};
 use crate::wrong_keys::WrongKeys;
@@ -189,15 +189,13 @@ async fn serve(api: &Api, endpoint: Endpoint, request: Request<Body>) -> Respons
         Err(error) => return error.render(dialect, &id),
     };
     recipient.wants_events = call.stream == Some(StreamFraming::Events);
-    let mut response = match api.dispatcher.call(call).await {
+    match api.dispatcher.call(call).await {
         Ok(response) => render::call_response(response, &id),
         Err(error) => {
             tracing::debug!(call = %id, label = error.label(), %error, "call failed");
             render::call_error(&error, recipient, &id)
         }
-    };
-    remove_cors_headers(response.headers_mut());
-    response
+    }
 }
 
 /// Applies [`ApiOptions::cors`]. Without it, no response has a header for browsers.

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use axum::http::{HeaderValue, Method, Request, Response};
 use axum::middleware::Next;
 use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer, ExposeHeaders};
@@ -54,36 +54,5 @@ impl Cors {
     }
 }
 
-/// Removes the headers by which a provider allows pages to read its responses. They are about its own host,
-/// and which pages may call here is up to [`Cors`].
-pub(crate) fn remove_cors_headers(headers: &mut HeaderMap) {
-    let of_provider: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("access-control-"))
-        .cloned()
-        .collect();
-    for name in of_provider {
-        headers.remove(name);
-    }
-}
-
 /// How long a browser may use the answer to a preflight request. Chromium allows two hours at most.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(7_200);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn removes_permissions_of_the_provider() {
-        let header = |name| (HeaderName::from_static(name), HeaderValue::from_static("*"));
-        let mut headers = HeaderMap::from_iter([
-            header("access-control-allow-origin"),
-            header("access-control-allow-credentials"),
-            header("x-ratelimit-limit-requests"),
-        ]);
-        remove_cors_headers(&mut headers);
-        let left: Vec<_> = headers.keys().collect();
-        assert_eq!(left, ["x-ratelimit-limit-requests"]);
-    }
-}

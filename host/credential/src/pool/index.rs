@@ -67,12 +67,11 @@ impl Pool {
             self.by_name.insert(Arc::clone(&name), name_index);
             let NameIndexDraft {
                 mut entries,
-                mut states,
+                states,
                 enabled,
                 ..
             } = draft;
             entries.shrink_to_fit();
-            states.shrink_to_fit();
             let name_index = NameIndex::of(name, entries, &states, enabled);
             self.name_indexes.push(name_index);
         }
