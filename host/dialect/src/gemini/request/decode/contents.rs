@@ -135,6 +135,9 @@ impl ContentsReader {
         let named = report.warnings().len();
         fields.warn_unread(report);
         match part {
+            // Older versions of the API took contents without roles. Calls are always the model's, results the user's.
+            Some(part @ Part::ToolCall(_)) => self.push(Role::Assistant, part),
+            Some(part @ Part::ToolResult(_)) => self.push(Role::User, part),
             Some(part) => self.push(role, part),
             // Other dialects have no such part, for example code that Google ran. There is a warning for each
             // member already.
