@@ -80,7 +80,8 @@ impl<'a> RelayEdit<'a> {
             return;
         }
         for name in names {
-            self.report.warn(format!("{path}{name}"), "dropped: the provider refuses it");
+            self.report
+                .warn(format!("{path}{name}"), "dropped: the provider refuses it");
         }
         self.text.remove_entries(object, is_refused);
     }
