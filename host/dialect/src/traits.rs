@@ -119,6 +119,8 @@ traits! {
     schema_properties_required: bool = true;
     /// Whether each property in a tool's schema needs a `type`.
     schema_types_required: bool = false;
+    /// Whether a schema may have `type` beside `anyOf`. Otherwise the type is in each of the items.
+    schema_type_beside_any_of: bool = true;
     /// Whether each array in a tool's schema needs `items`.
     schema_items_required: bool = false;
     /// Whether schemas may have bounds, such as `minimum` and `maxItems`. Otherwise the description says

@@ -94,6 +94,12 @@ fn shape_tool(tool: &mut Tool, traits: &Traits, report: &mut TranslationReport) 
     if !traits.schema_refs && schema::inline_refs(schema) {
         report.warn("tools.parameters", loss::REFS_INLINED);
     }
+    if !traits.schema_type_beside_any_of && schema::move_type_into_any_of(schema) {
+        report.warn(
+            "tools.parameters",
+            "changed: types are in the items of `anyOf`, as the provider requires",
+        );
+    }
     if !traits.schema_bounds && schema::describe_bounds(schema) {
         report.warn("tools.parameters", loss::BOUNDS_DESCRIBED);
     }
