@@ -369,7 +369,8 @@ pub(super) fn trial_time(
         }
         let pause = trial_interval(window.class);
         if let Some(failed) = layer.failing.last_of(client, window.class) {
-            own = own.max(failed + pause);
+            // One that came later neither opened the window nor prolonged it.
+            own = own.max(failed.min(window.since) + pause);
         }
         let of_layer = match window.class {
             CoolingClass::Limit => Others::Many,
