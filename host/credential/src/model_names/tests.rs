@@ -261,6 +261,22 @@ fn a_routes_name_is_prefixed_like_any_other() {
 }
 
 #[test]
+fn a_prefixed_name_that_is_another_routes_has_the_targets_of_that_one() {
+    let fixture = Fixture::new(&["m", "n"])
+        .prefix("t")
+        .route("a", &[("acme", "m")])
+        .route("t/a", &[("acme", "n")]);
+    let routed = |fixture: Fixture| {
+        let mut names = fixture.names();
+        names.retain(|name, _| name.ends_with("/a") || name == "a");
+        names
+    };
+    let expected = [("a", "m"), ("t/a", "n"), ("t/t/a", "n")];
+    assert_eq!(routed(fixture.clone()), names(&expected));
+    assert_eq!(routed(fixture.force()), names(&[("t/t/a", "n")]));
+}
+
+#[test]
 fn non_target_credential_serves_prefixed_name() {
     let fixture = Fixture::new(&["m"])
         .prefix("t")
