@@ -18,7 +18,7 @@ pub use patch::{Patch, PatchError, apply};
 
 pub(crate) use completeness::Completeness;
 pub(crate) use members::{is_void, items, members, string};
-pub(crate) use numbers::{long_number, mark_long};
+pub(crate) use numbers::{into_string, long_number, mark_long};
 pub(crate) use surrogates::{is_high, lenient_text, mark_lone, pair, replace_lone, unmark};
 pub(crate) use text_edit::{Entry, TextEdit, entries};
 

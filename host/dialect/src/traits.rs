@@ -1,6 +1,7 @@
-//! What a server and a family of models take: data with sources, by which encoders shape requests. Traits
-//! never shape a request that is in the provider's own dialect already.
+//! What a server and a family of models take: data with sources, by which encoders shape requests. Of a request that
+//! is in the provider's own dialect already, they change only what a source says that the server refuses.
 
+mod relay;
 mod resolve;
 mod rows;
 mod schema;
@@ -8,6 +9,7 @@ mod shape;
 mod short_names;
 mod values;
 
+pub use relay::ShapedRelay;
 pub use resolve::{ResolvedTraits, TraitOrigin, TraitScope, resolve};
 pub use rows::{TraitRow, TraitSource, parse_rows, rows, servers};
 pub use values::{
@@ -117,6 +119,8 @@ traits! {
     schema_properties_required: bool = true;
     /// Whether each property in a tool's schema needs a `type`.
     schema_types_required: bool = false;
+    /// Whether a schema may have `type` beside `anyOf`. Otherwise the type is in each of the items.
+    schema_type_beside_any_of: bool = true;
     /// Whether each array in a tool's schema needs `items`.
     schema_items_required: bool = false;
     /// Whether schemas may have bounds, such as `minimum` and `maxItems`. Otherwise the description says
@@ -177,6 +181,15 @@ traits! {
     cache_marks: bool = false;
     /// Whether an effort may be less than low.
     effort_minimal: bool = true;
+    /// The members that the server refuses in requests in its own dialect, too. They are left out.
+    relay_members_refused: Vec<String> = Vec::new();
+    /// The members of messages that the server refuses in requests in its own dialect, too. They are left out.
+    relay_message_members_refused: Vec<String> = Vec::new();
+    /// Whether the server refuses ids of calls in another form also in its own dialect. Then they are replaced.
+    relay_call_ids: bool = false;
+    /// Whether the server refuses a conversation with calls for a message without reasoning also in its own dialect. Then
+    /// an empty one is added.
+    relay_reasoning_required: bool = false;
 }
 
 impl Traits {

@@ -51,6 +51,11 @@ fn problems(row: &TraitRow) -> Vec<String> {
     }
     check(!row.dialects.is_empty(), "is about no dialect".to_owned());
     check(!row.traits.members().is_empty(), "has no traits".to_owned());
+    let relays = row.traits.members();
+    check(
+        row.server.is_some() || !relays.iter().any(|name| name.starts_with("relay-")),
+        "changes relays without naming their server".to_owned(),
+    );
     found
 }
 

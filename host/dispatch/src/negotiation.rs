@@ -29,7 +29,7 @@ pub(crate) struct NegotiatedCall {
     model: Arc<str>,
     /// `None` where the executor gets the client's own body.
     rewritten: Option<Arc<RewrittenBody>>,
-    /// By which the body was translated.
+    /// By which the body was rewritten.
     traits: Option<Arc<ResolvedTraits>>,
     /// The same body without signatures that the provider would refuse; `None` if it has none.
     cleaned: Option<Arc<CleanedBody>>,
@@ -100,8 +100,9 @@ impl NegotiatedCall {
             let targets = targets.into_iter().map(target);
             let (dialect, rewritten) = best_translation(call, targets, cache, created).await?;
             (dialect, Some(rewritten))
-        } else if model.has_thinking() {
-            // Providers do not know the suffix: the body must request the thinking in its own fields.
+        } else if model.has_thinking() || shapes_relay(call, traits, &model.name) {
+            // Providers do not know the suffix: the body must request the thinking in its own fields. And some refuse
+            // what other providers of the same dialect take or give.
             let rewritten = cache.get(call, target(own), created).await;
             (
                 own,
@@ -110,11 +111,11 @@ impl NegotiatedCall {
         } else {
             (own, None)
         };
-        let translated = upstream_dialect != own;
+        let is_changed = rewritten.is_some();
         Ok(Self {
             call: Arc::clone(call),
             upstream_dialect,
-            traits: translated.then(|| traits.of(upstream_dialect, &model.name)),
+            traits: is_changed.then(|| traits.of(upstream_dialect, &model.name)),
             model: model.name,
             rewritten,
             cleaned: None,
@@ -160,7 +161,7 @@ impl NegotiatedCall {
             .map_or(&[], RewrittenBody::warnings)
     }
 
-    /// Returns the rows of traits by which the body was translated.
+    /// Returns the rows of traits by which the body was rewritten.
     pub(crate) fn trait_rows(&self) -> &[String] {
         self.traits.as_deref().map_or(&[], |traits| &traits.rows)
     }
@@ -186,6 +187,11 @@ impl NegotiatedCall {
             Some(RewrittenBody::Patched(..)) | None => None,
         }
     }
+}
+
+/// Whether the provider of this model may refuse requests in its own dialect for members that others take.
+fn shapes_relay(call: &Call, traits: &ProviderTraits, model: &Arc<str>) -> bool {
+    call.operation == Operation::Generate && traits.of(call.dialect, model).traits.shapes_relays()
 }
 
 /// Returns the translation that loses the least. Of those that lose the same, the executor's first

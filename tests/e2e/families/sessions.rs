@@ -16,10 +16,6 @@ const SESSIONS_AT_ONCE: usize = 8;
 /// One family of each dialect. Each session is with at least one of them.
 const OF_EACH_DIALECT: [&str; 4] = ["claude", "gemini", "openai-chat", "openai-responses"];
 
-/// What chat clients do not use here: these servers refuse the reasoning that other servers of the dialect return, or
-/// demand it, and Jackfield changes no request that is in the provider's own dialect.
-const OWN_RULES_FOR_CHATS: [&str; 5] = ["deepseek", "groq", "kimi", "mistral", "xai"];
-
 /// A client's API.
 #[derive(Debug, Clone, Copy)]
 enum SessionApi {
@@ -251,10 +247,11 @@ impl Session<'_> {
 async fn check_switches(api: SessionApi) {
     let families = Arc::new(Families::start(&[], &[]).await);
     let at_once = Arc::new(Semaphore::new(SESSIONS_AT_ONCE));
-    let names = families.families.iter().map(|family| family.name.clone());
-    let is_used =
-        |name: &String| !matches!(api, SessionApi::Chat) || !OWN_RULES_FOR_CHATS.contains(&&**name);
-    let names: Vec<String> = names.filter(is_used).collect();
+    let names: Vec<String> = families
+        .families
+        .iter()
+        .map(|family| family.name.clone())
+        .collect();
     let mut sessions = JoinSet::new();
     for one in &names {
         let is_first = OF_EACH_DIALECT.contains(&&**one);

@@ -7,10 +7,12 @@ use jackfield_dialect::traits::{
     ContentForm, FirstTurn, ImagePlaces, SystemMessages, TokenLimitMember, TraitRow, Traits, rows,
 };
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::{bound, request_head};
 
 pub(crate) fn check(dialect: Dialect, data: &[u8]) {
+    check_relay(dialect, data);
     let request_head = request_head(data);
     let mut report = TranslationReport::default();
     let Ok(request) = dialect.codec().decode_request(data, &request_head, &mut report) else {
@@ -29,6 +31,18 @@ pub(crate) fn check(dialect: Dialect, data: &[u8]) {
         if to == Dialect::OpenaiChat {
             obeys(&written, &traits);
         }
+    }
+}
+
+/// A request that is not translated is JSON after the traits changed it, and nothing is left to be changed.
+fn check_relay(dialect: Dialect, data: &[u8]) {
+    let traits = traits(dialect, data);
+    if let Some(shaped) = traits.shape_relay(dialect, data) {
+        let json = serde_json::from_slice::<&RawValue>(&shaped.body);
+        assert!(json.is_ok(), "{dialect}: no JSON: {:?}", shaped.body);
+        assert!(!shaped.warnings.is_empty(), "{dialect}: no warning");
+        let again = traits.shape_relay(dialect, &shaped.body);
+        assert!(again.is_none(), "{dialect}: changed again: {again:?}");
     }
 }
 

@@ -39,6 +39,31 @@ fn decode_gemini(
 }
 
 #[test]
+fn refuses_numbers_of_any_length_as_texts() {
+    for number in ["7", "7777777777777777777777777"] {
+        let bodies = [
+            format!(r#"{{"input":{number}}}"#),
+            format!(r#"{{"input":[{number}]}}"#),
+        ];
+        for body in bodies {
+            let read = openai().decode_request(
+                body.as_bytes(),
+                &request_head(),
+                &mut TranslationReport::default(),
+            );
+            assert_eq!(read.unwrap_err().field, "input");
+        }
+        let body = format!(r#"{{"requests":[{{"content":{number}}}]}}"#);
+        let read = gemini().decode_request(
+            body.as_bytes(),
+            &request_head(),
+            &mut TranslationReport::default(),
+        );
+        assert_eq!(read.unwrap_err().field, "requests[0].content");
+    }
+}
+
+#[test]
 fn translates_openai_request_to_gemini() -> Outcome {
     let mut report = TranslationReport::default();
     let body = json!({"model": "m", "input": ["a", "b"], "dimensions": 2, "encoding_format": "base64", "user": "u", "x": 1});

@@ -118,6 +118,11 @@ fn openai_gets_no_reasoning_of_others() {
         !refused.contains("rs_") && !refused.contains("fc_"),
         "{refused}"
     );
+    // Ids alone are removed with a warning, too.
+    let ids = r#"{"input":[{"type":"function_call","id":"fc_1","call_id":"c","name":"f","arguments":"{}"}]}"#;
+    let (refused, fields) = strip_refused(Dialect::OpenaiResponses, ids, "gpt-5.5").unwrap();
+    assert!(!refused.contains("fc_"), "{refused}");
+    assert_eq!(fields, ["input.id"]);
     // What stands beside it without encrypted content is of the same provider.
     let beside = body.replace(
         r#"{"type":"reasoning","id":"rs_1""#,

@@ -8,7 +8,7 @@ use crate::codec::Embeddings;
 use crate::embed::{EmbedRequest, EmbedResponse, Encoding};
 use crate::gemini::request::members::{body as members_of, nested, object};
 use crate::ir::{Malformed, ObjectReader, TranslationError, TranslationReport};
-use crate::json::finite_numbers;
+use crate::json::{finite_numbers, long_number};
 
 /// The format of embeddings. A request with `requests` is a batch; requests to a provider always are, because
 /// the response is a list then, as in OpenAI's API.
@@ -181,10 +181,10 @@ fn content_text(
     path: &str,
     report: &mut TranslationReport,
 ) -> Result<String, TranslationError> {
-    if let Value::String(text) = content {
-        return Ok(text);
-    }
-    let mut fields = object(content, path)?;
+    let mut fields = match content {
+        Value::String(text) if long_number(&text).is_none() => return Ok(text),
+        content => object(content, path)?,
+    };
     fields.skip("role");
     let place = fields.member_path("parts");
     let mut texts = Vec::new();

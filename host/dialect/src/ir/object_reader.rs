@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::report::{TranslationError, TranslationReport};
-use crate::json::{lenient_text, long_number, mark_long};
+use crate::json::{into_string, lenient_text, long_number, mark_long};
 
 /// The members of an object that are not read yet, and the object's path. Null counts as missing.
 #[derive(Debug)]
@@ -84,8 +84,10 @@ impl ObjectReader {
     pub(crate) fn string(&mut self, name: &str) -> Result<Option<String>, TranslationError> {
         match self.take(name) {
             None => Ok(None),
-            Some(Value::String(text)) if long_number(&text).is_none() => Ok(Some(text)),
-            Some(_) => Err(self.error(name, "must be a string")),
+            Some(value) => match into_string(value) {
+                Some(text) => Ok(Some(text)),
+                None => Err(self.error(name, "must be a string")),
+            },
         }
     }
 
@@ -160,6 +162,14 @@ impl ObjectReader {
             Some(Value::Array(items)) => Ok(items),
             Some(_) => Err(self.error(name, "must be an array")),
         }
+    }
+
+    /// Takes an array of strings; empty if it is missing.
+    pub(crate) fn strings(&mut self, name: &str) -> Result<Vec<String>, TranslationError> {
+        let items = self.list(name)?.into_iter().map(into_string);
+        items
+            .collect::<Option<_>>()
+            .ok_or_else(|| self.error(name, "must be an array of strings"))
     }
 
     /// Takes an object.

@@ -29,10 +29,7 @@ pub(crate) fn input_object(input: &str) -> String {
 /// Returns a custom tool's input; `None` if the arguments have another form.
 pub(crate) fn input(arguments: &str) -> Option<String> {
     match json::parse(arguments).ok()? {
-        Value::Object(mut members) => match members.shift_remove("input")? {
-            Value::String(input) if json::long_number(&input).is_none() => Some(input),
-            _ => None,
-        },
+        Value::Object(mut members) => json::into_string(members.shift_remove("input")?),
         _ => None,
     }
 }

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// Returns a JSON text in which a marked string is in place of each number that the tree would round.
@@ -42,6 +43,15 @@ pub(crate) fn mark_long(json: &str) -> Cow<'_, str> {
 pub(crate) fn long_number(text: &str) -> Option<&str> {
     let number = text.strip_prefix(MARK)?;
     is_number(number).then_some(number)
+}
+
+/// Returns the text of a value in a tree that was parsed after [`mark_long`]; `None` if it is no string. A marked
+/// number is none, although the tree has it as one.
+pub(crate) fn into_string(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) if long_number(&text).is_none() => Some(text),
+        _ => None,
+    }
 }
 
 /// Puts the numbers back into a JSON text that was written from a tree.

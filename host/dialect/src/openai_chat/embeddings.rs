@@ -9,7 +9,7 @@ use crate::RequestHead;
 use crate::codec::Embeddings;
 use crate::embed::{EmbedRequest, EmbedResponse, Encoding};
 use crate::ir::{Malformed, ObjectReader, TranslationError, TranslationReport};
-use crate::json::{finite_numbers, to_vec};
+use crate::json::{finite_numbers, into_string, long_number, to_vec};
 
 /// A request to a provider.
 #[derive(Serialize)]
@@ -59,11 +59,13 @@ impl Embeddings for OpenaiEmbeddings {
         fields.skip("model");
         let texts = match fields.take("input") {
             None => return Err(fields.error("input", "missing")),
-            Some(Value::String(text)) => vec![text],
             Some(Value::Array(items)) => decode_texts(items)?,
-            Some(_) => {
-                return Err(fields.error("input", "must be a string or an array of strings"));
-            }
+            Some(value) => match into_string(value) {
+                Some(text) => vec![text],
+                None => {
+                    return Err(fields.error("input", "must be a string or an array of strings"));
+                }
+            },
         };
         let encoding = match fields.string("encoding_format")?.as_deref() {
             None | Some("float") => Encoding::Float,
@@ -157,8 +159,8 @@ fn decode_texts(items: Vec<Value>) -> Result<Vec<String>, TranslationError> {
         return Err(TranslationError::new("input", "must not be empty"));
     }
     let text = |item| match item {
-        Value::String(text) => Ok(text),
-        Value::Number(_) | Value::Array(_) => Err(TranslationError::new(
+        Value::String(text) if long_number(&text).is_none() => Ok(text),
+        Value::String(_) | Value::Number(_) | Value::Array(_) => Err(TranslationError::new(
             "input",
             "tokens are not portable between providers; send texts",
         )),

@@ -34,6 +34,8 @@ pub(super) fn strip(root: &RawValue, edit: &mut SignatureEdit<'_>) {
     if is_removed.contains(&true) {
         edit.warn_dropped("input.reasoning");
         edit.text.remove_items(&input, &is_removed);
+    } else if !edit.text.is_empty() {
+        edit.warn_dropped("input.id");
     }
 }
 

@@ -118,8 +118,9 @@ impl TraitSet {
     }
 }
 
-/// How specific a row is: whether it names a server, whether it names models, and how long the pattern is.
-type Specificity = (bool, bool, usize);
+/// How specific a row is: whether it names a server, whether it names models, whether by the whole name, and how long
+/// the pattern is.
+type Specificity = (bool, bool, bool, usize);
 
 impl TraitRow {
     /// Returns how specific the row is; `None` if it is not about this scope.
@@ -139,12 +140,17 @@ impl TraitRow {
         if self.except.iter().any(|pattern| matches(&pattern)) {
             return None;
         }
-        let pattern = self.models.iter().filter(matches).max_by_key(|it| it.len());
+        let pattern = self
+            .models
+            .iter()
+            .filter(matches)
+            .max_by_key(|it| (!it.contains('*'), it.len()));
         match (pattern, self.models.is_empty()) {
             (None, false) => None,
             (pattern, _) => Some((
                 about_server,
                 pattern.is_some(),
+                pattern.is_some_and(|pattern| !pattern.contains('*')),
                 pattern.map_or(0, String::len),
             )),
         }
@@ -186,6 +192,15 @@ fn glob(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_names_are_more_specific_than_patterns() {
+        let traits = Traits::built_in(Dialect::OpenaiChat, "api.x.ai", "grok-4");
+        let effort = "reasoning_effort".to_owned();
+        assert!(traits.relay_members_refused.contains(&effort));
+        let traits = Traits::built_in(Dialect::OpenaiChat, "api.x.ai", "grok-4.5");
+        assert!(!traits.relay_members_refused.contains(&effort));
+    }
 
     #[test]
     fn matches_patterns() {

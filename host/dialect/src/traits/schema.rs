@@ -56,6 +56,43 @@ const TYPE_KEYWORDS: [&str; 7] = ["type", "anyOf", "oneOf", "allOf", "$ref", "en
 /// The types of values but null.
 const TYPES: [&str; 5] = ["string", "number", "boolean", "object", "array"];
 
+/// Moves the name of a type that is beside `anyOf` into the items that have none. Returns whether there are any. The
+/// outermost schema keeps its type: it must be an object's.
+pub(crate) fn move_type_into_any_of(schema: &mut Value) -> bool {
+    let mut changed = false;
+    let mut visit = |members: &mut Map<String, Value>| {
+        let has_items = members.get("anyOf").is_some_and(Value::is_array);
+        // Anything else is not repeated for each item: its length has no bound.
+        let kind = members.get("type").and_then(Value::as_str);
+        let is_name = kind.is_some_and(|name| name.len() <= TYPE_BYTES_MAX);
+        let Some(kind) = (has_items && is_name)
+            .then(|| members.shift_remove("type"))
+            .flatten()
+        else {
+            return;
+        };
+        changed = true;
+        let items = members.get_mut("anyOf").and_then(Value::as_array_mut);
+        for item in items.into_iter().flatten() {
+            match item {
+                Value::Object(item) if item.contains_key("$ref") => {}
+                Value::Object(item) => drop(item.entry("type").or_insert_with(|| kind.clone())),
+                Value::Bool(true) => *item = json!({"type": kind}),
+                _ => {}
+            }
+        }
+    };
+    if let Value::Object(members) = schema {
+        for inner in inner_schemas(members) {
+            each_schema(inner, &mut visit);
+        }
+    }
+    changed
+}
+
+/// The length of the longest names of types, `boolean` and `integer`, in bytes.
+const TYPE_BYTES_MAX: usize = 7;
+
 /// Adds `items` to the arrays that have none. Returns whether it changed anything.
 pub(crate) fn require_items(schema: &mut Value) -> bool {
     let mut changed = false;
@@ -248,6 +285,19 @@ mod tests {
         let array = json!({"type": ["array", "null"], "items": {}});
         assert_eq!(schema, json!({"properties": {"a": {"anyOf": [array]}}}));
         assert!(!require_items(&mut schema));
+    }
+
+    #[test]
+    fn moves_types_into_the_items_of_any_of() {
+        let mut schema = json!({"type": "object", "anyOf": [{}], "properties": {
+            "a": {"type": "string", "anyOf": [{"minLength": 1}, {"type": "integer"}, true, {"$ref": "#"}]},
+        }});
+        assert!(move_type_into_any_of(&mut schema));
+        let expected = json!({"type": "object", "anyOf": [{}], "properties": {
+            "a": {"anyOf": [{"minLength": 1, "type": "string"}, {"type": "integer"}, {"type": "string"}, {"$ref": "#"}]},
+        }});
+        assert_eq!(schema, expected);
+        assert!(!move_type_into_any_of(&mut schema));
     }
 
     #[test]

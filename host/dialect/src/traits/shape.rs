@@ -21,5 +21,8 @@ impl Request {
     }
 }
 
+/// The warning for ids of calls.
+pub(super) const IDS_CHANGED: &str = "changed: to ids in the form that the provider takes";
+
 #[cfg(test)]
 mod tests;

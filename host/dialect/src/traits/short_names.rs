@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::NameAlphabet;
+use super::{NameAlphabet, Traits};
 
 impl NameAlphabet {
     /// Whether a name may have this character.
@@ -39,6 +39,15 @@ pub(crate) struct NameRule {
 }
 
 impl NameRule {
+    /// What a server takes as the id of a tool call.
+    pub(crate) fn of_call_ids(traits: &Traits) -> Self {
+        Self {
+            alphabet: traits.call_id_alphabet,
+            chars_min: traits.call_id_chars_min,
+            chars_max: traits.call_id_chars_max,
+        }
+    }
+
     /// Whether a name is taken as it is.
     pub(crate) fn takes(self, name: &str) -> bool {
         let length = name.chars().count();

@@ -1,5 +1,6 @@
 //! The client's request as the provider gets it.
 
+use bytes::Bytes;
 use jackfield_corpus::{Case, Expectations, HttpMessage};
 use jackfield_dialect::ir::Warning;
 use jackfield_dialect::traits::{TraitScope, Traits, resolve};
@@ -24,18 +25,19 @@ pub(crate) fn check(
     let head = head(case, message)?;
     let model = case.model.clone();
     let model = model.unwrap_or_else(|| head.model.clone().into_owned());
+    let traits = traits(case, provider, &model);
     let input = TranslationInput {
         dialect: client,
         body: &message.body,
         head: &head,
         model: &model,
-        traits: &traits(case, provider, &model),
+        traits: &traits,
         thinking: None,
         id: ID,
         created: CREATED,
     };
     if client == provider {
-        relay(provider, &message.body, &model, expectations)?;
+        relay(provider, &message.body, &model, &traits, expectations)?;
         return Ok(Some((client, TranslatedRequest::same_dialect(&input))));
     }
     match TranslatedRequest::translate_content(&input, provider) {
@@ -51,14 +53,20 @@ pub(crate) fn check(
     }
 }
 
-/// A request in the provider's own dialect passes as it is, but for signatures of other providers: here those
-/// that a look finds, since no provider of the case has signed any.
+/// A request in the provider's own dialect passes as it is, but for what a source says that this server refuses, and
+/// for signatures of other providers: here those that a look finds, since no provider of the case has signed any.
 fn relay(
     provider: Dialect,
     body: &[u8],
     model: &str,
+    traits: &Traits,
     expectations: &mut Expectations,
 ) -> Outcome<()> {
+    let (mut body, mut warnings) = (Bytes::copy_from_slice(body), Vec::new());
+    if let Some(shaped) = traits.shape_relay(provider, &body) {
+        body = shaped.body;
+        warnings.extend(shaped.warnings);
+    }
     let refuses_empty = provider.codec().refuses_empty_signature(model);
     let filter = SignatureFilter {
         refused: false,
@@ -68,13 +76,12 @@ fn relay(
             Some(signature) => is_wrapped(signature),
         },
     };
-    match strip_signatures(provider, body, model, filter) {
-        None => expectations.check_json("request.json", body)?,
-        Some(stripped) => {
-            expectations.check_json("request.json", &stripped.body)?;
-            check_warnings(&stripped.warnings, expectations);
-        }
+    if let Some(stripped) = strip_signatures(provider, &body, model, filter) {
+        body = stripped.body;
+        warnings.extend(stripped.warnings);
     }
+    expectations.check_json("request.json", &body)?;
+    check_warnings(&warnings, expectations);
     Ok(())
 }
 

@@ -22,8 +22,8 @@ struct CacheEntry {
 
 /// A body that is not the client's own.
 pub(super) enum RewrittenBody {
-    /// The client's, with the thinking that the model's suffix requests, and what of that could not be
-    /// expressed.
+    /// The client's, with the thinking that the model's suffix requests and without what the provider refuses in its
+    /// own dialect, and what of that was lost.
     Patched(Bytes, Vec<Warning>),
     /// In another dialect.
     Translated(TranslatedRequest),
@@ -130,17 +130,26 @@ fn rewrite_inline(
     target: &TranslationTarget,
     created: u64,
 ) -> Result<RewrittenBody, TranslationError> {
-    match target.model.thinking {
-        Some(thinking) if target.dialect == call.dialect => {
-            // A patch leaves all other bytes as the client wrote them. A translation would not.
-            let mut report = TranslationReport::default();
-            let codec = call.dialect.codec();
-            let body =
-                codec.apply_thinking(thinking, &target.model.name, &call.body, &mut report)?;
-            Ok(RewrittenBody::Patched(body, report.into_warnings()))
-        }
-        _ => translate(call, target, created).map(RewrittenBody::Translated),
+    if target.dialect == call.dialect {
+        return patch(call, target);
     }
+    translate(call, target, created).map(RewrittenBody::Translated)
+}
+
+/// Changes single members. All other bytes stay as the client wrote them; a translation would change them.
+fn patch(call: &Call, target: &TranslationTarget) -> Result<RewrittenBody, TranslationError> {
+    let mut report = TranslationReport::default();
+    let mut body = call.body.clone();
+    if let Some(thinking) = target.model.thinking {
+        let codec = call.dialect.codec();
+        body = codec.apply_thinking(thinking, &target.model.name, &body, &mut report)?;
+    }
+    let mut warnings = report.into_warnings();
+    if let Some(shaped) = target.traits.traits.shape_relay(call.dialect, &body) {
+        body = shaped.body;
+        warnings.extend(shaped.warnings);
+    }
+    Ok(RewrittenBody::Patched(body, warnings))
 }
 
 fn translate(

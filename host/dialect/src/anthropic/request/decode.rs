@@ -35,7 +35,7 @@ pub(crate) fn decode_request(
     tools::decode(&mut fields, &mut request, report)?;
     reasoning::decode(&mut fields, &mut request, report)?;
     request.sampling = decode_sampling(&mut fields)?;
-    request.stop = decode_strings(&mut fields, "stop_sequences")?;
+    request.stop = fields.strings("stop_sequences")?;
     if let Some(mut metadata) = fields.object("metadata")? {
         request.user = metadata.string("user_id")?;
         metadata.warn_unread(report);
@@ -69,9 +69,9 @@ fn decode_system(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,
 ) -> Result<Vec<Part>, TranslationError> {
-    if let Some(Value::String(text)) = fields.peek("system") {
-        let text = without_billing_header(text, report).to_owned();
-        fields.skip("system");
+    if let Some(Value::String(_)) = fields.peek("system") {
+        let text = fields.required_string("system")?;
+        let text = without_billing_header(&text, report).to_owned();
         return Ok(messages::non_empty_text(text).into_iter().collect());
     }
     let mut parts = Vec::new();
@@ -116,13 +116,4 @@ fn decode_sampling(fields: &mut ObjectReader) -> Result<Sampling, TranslationErr
         tokens_max,
         ..Sampling::default()
     })
-}
-
-fn decode_strings(fields: &mut ObjectReader, name: &str) -> Result<Vec<String>, TranslationError> {
-    let list = fields.list(name)?;
-    let text = |value| match value {
-        Value::String(text) => Ok(text),
-        _ => Err(fields.error(name, "must be an array of strings")),
-    };
-    list.into_iter().map(text).collect()
 }

@@ -18,6 +18,29 @@ fn call() -> Value {
 }
 
 #[test]
+fn calls_are_the_models_and_results_the_users() -> Outcome {
+    let mut body = json!({"contents": [
+        {"role": "user", "parts": [{"text": "Hi"}]},
+        call(),
+        {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": "o"}}}]},
+    ]});
+    let expected = decode(&body, &mut TranslationReport::default())?.turns;
+    for index in [1, 2] {
+        body["contents"][index]["role"] = Value::Null;
+    }
+    assert_eq!(
+        decode(&body, &mut TranslationReport::default())?.turns,
+        expected
+    );
+    body["contents"][2]["role"] = "model".into();
+    assert_eq!(
+        decode(&body, &mut TranslationReport::default())?.turns,
+        expected
+    );
+    Ok(())
+}
+
+#[test]
 fn warns_of_dropped_members() -> Outcome {
     let part = |part: Value| json!({"contents": [{"parts": [{"text": "a"}, part]}]});
     let config = |name: &str, value: Value| with_member("generationConfig", json!({name: value}));

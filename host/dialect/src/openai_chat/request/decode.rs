@@ -71,14 +71,7 @@ pub(crate) fn decode_stop(fields: &mut ObjectReader) -> Result<Vec<String>, Tran
     if let Some(Value::String(_)) = fields.peek("stop") {
         return Ok(fields.string("stop")?.into_iter().collect());
     }
-    let texts = fields.list("stop")?.into_iter().map(|text| match text {
-        Value::String(text) => Ok(text),
-        _ => Err(TranslationError::new(
-            "stop",
-            "must be a string, or an array of strings",
-        )),
-    });
-    texts.collect()
+    fields.strings("stop")
 }
 
 /// Takes the member `stream_options`: whether the stream should have the usage.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::RequestHead;
 use crate::ir::{ObjectReader, Part, Request, Role, TranslationError, TranslationReport, Turn};
+use crate::json;
 use crate::openai_chat::{decode_sampling, decode_stop, include_usage, reject_multiple};
 
 /// Decodes a request for a text completion (<https://platform.openai.com/docs/api-reference/completions>).
@@ -68,13 +69,13 @@ fn decode_prompt(fields: &mut ObjectReader) -> Result<String, TranslationError> 
         },
         prompt => prompt,
     };
-    match prompt {
-        Some(Value::String(prompt)) if prompt.is_empty() => {
+    let prompt = prompt.ok_or_else(|| TranslationError::new("prompt", "missing"))?;
+    match json::into_string(prompt) {
+        Some(prompt) if prompt.is_empty() => {
             Err(TranslationError::new("prompt", "must not be empty"))
         }
-        Some(Value::String(prompt)) => Ok(prompt),
-        None => Err(TranslationError::new("prompt", "missing")),
-        Some(_) => Err(TranslationError::new(
+        Some(prompt) => Ok(prompt),
+        None => Err(TranslationError::new(
             "prompt",
             "must be text: tokens are not portable between providers",
         )),

@@ -94,6 +94,12 @@ fn shape_tool(tool: &mut Tool, traits: &Traits, report: &mut TranslationReport) 
     if !traits.schema_refs && schema::inline_refs(schema) {
         report.warn("tools.parameters", loss::REFS_INLINED);
     }
+    if !traits.schema_type_beside_any_of && schema::move_type_into_any_of(schema) {
+        report.warn(
+            "tools.parameters",
+            "changed: types are in the items of `anyOf`, as the provider requires",
+        );
+    }
     if !traits.schema_bounds && schema::describe_bounds(schema) {
         report.warn("tools.parameters", loss::BOUNDS_DESCRIBED);
     }
@@ -179,11 +185,7 @@ fn each_name(request: &mut Request, visit: &mut dyn FnMut(&mut String)) {
 /// Gives the calls ids that the provider takes. The same id becomes the same other one in every request, so nothing
 /// has to be mapped back.
 pub(super) fn replace_ids(request: &mut Request, traits: &Traits, report: &mut TranslationReport) {
-    let rule = NameRule {
-        alphabet: traits.call_id_alphabet,
-        chars_min: traits.call_id_chars_min,
-        chars_max: traits.call_id_chars_max,
-    };
+    let rule = NameRule::of_call_ids(traits);
     let mut used = BTreeSet::new();
     each_id(request, &mut |id| {
         if rule.takes(id) {
@@ -201,10 +203,7 @@ pub(super) fn replace_ids(request: &mut Request, traits: &Traits, report: &mut T
         replacements.insert(std::mem::replace(id, short.clone()), short);
     });
     if !replacements.is_empty() {
-        report.warn(
-            "tool_calls.id",
-            "changed: to ids in the form that the provider takes",
-        );
+        report.warn("tool_calls.id", super::IDS_CHANGED);
     }
 }
 

@@ -74,17 +74,7 @@ fn top_k(config: &mut ObjectReader) -> Result<Option<u64>, TranslationError> {
 }
 
 fn stops(config: &mut ObjectReader) -> Result<Vec<String>, TranslationError> {
-    let path = config.member_path("stopSequences");
-    let texts = config.list("stopSequences")?.into_iter();
-    texts
-        .map(|text| match text {
-            Value::String(text) => Ok(text),
-            _ => Err(TranslationError::new(
-                path.clone(),
-                "must be an array of strings",
-            )),
-        })
-        .collect()
+    config.strings("stopSequences")
 }
 
 fn format(config: &mut ObjectReader) -> Result<Format, TranslationError> {

@@ -47,7 +47,9 @@ pub(crate) fn parts_of(
         Value::Object(Map::from_iter([text]))
     };
     match &value {
-        Value::String(text) => return Ok(vec![text_part(text.clone())]),
+        Value::String(text) if json::long_number(text).is_none() => {
+            return Ok(vec![text_part(text.clone())]);
+        }
         Value::Object(members) if is_part(members) => return Ok(vec![value]),
         _ => {}
     }
@@ -60,7 +62,7 @@ pub(crate) fn parts_of(
     };
     fields.warn_unread(report);
     let parts = parts.into_iter().map(|part| match part {
-        Value::String(text) => text_part(text),
+        Value::String(text) if json::long_number(&text).is_none() => text_part(text),
         part => part,
     });
     Ok(parts.collect())
@@ -135,6 +137,9 @@ impl ContentsReader {
         let named = report.warnings().len();
         fields.warn_unread(report);
         match part {
+            // Older versions of the API took contents without roles. Calls are always the model's, results the user's.
+            Some(part @ Part::ToolCall(_)) => self.push(Role::Assistant, part),
+            Some(part @ Part::ToolResult(_)) => self.push(Role::User, part),
             Some(part) => self.push(role, part),
             // Other dialects have no such part, for example code that Google ran. There is a warning for each
             // member already.
@@ -359,7 +364,7 @@ fn decode_result(value: Option<Value>) -> (Vec<Part>, bool) {
 
 fn text_parts(value: Value) -> Vec<Part> {
     match value {
-        Value::String(text) => vec![Part::text(text)],
+        Value::String(text) if json::long_number(&text).is_none() => vec![Part::text(text)],
         other => vec![Part::text(json::to_text(&other))],
     }
 }

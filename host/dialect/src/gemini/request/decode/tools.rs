@@ -111,15 +111,5 @@ fn required(mut names: Vec<String>) -> ToolChoice {
 }
 
 fn names(calling: &mut ObjectReader) -> Result<Vec<String>, TranslationError> {
-    let path = calling.member_path("allowedFunctionNames");
-    let names = calling.list("allowedFunctionNames")?.into_iter();
-    names
-        .map(|name| match name {
-            Value::String(name) => Ok(name),
-            _ => Err(TranslationError::new(
-                path.clone(),
-                "must be an array of strings",
-            )),
-        })
-        .collect()
+    calling.strings("allowedFunctionNames")
 }

@@ -135,7 +135,7 @@ fn tool_search_call(
 ) -> Result<(), TranslationError> {
     item.skip("execution");
     let arguments = match item.take("arguments") {
-        Some(Value::String(text)) => text,
+        Some(Value::String(text)) if json::long_number(&text).is_none() => text,
         Some(arguments) => json::to_text(&arguments),
         None => "{}".to_owned(),
     };
