@@ -16,7 +16,9 @@ use jackfield_config::{
 };
 use jackfield_dispatch::error_chain;
 use jackfield_dispatch::snapshot::Snapshot;
-use jackfield_http::{Api, ApiOptions, BrowserGuard, ClientKeys, Cors, GuardNames, TrustedProxies};
+use jackfield_http::{
+    Api, ApiOptions, BrowserGuard, ClientKeys, ConnectionPolicy, Cors, GuardNames,
+};
 
 use crate::admin_credentials;
 use crate::admin_target::AdminTarget;
@@ -34,7 +36,7 @@ pub(crate) struct Reload {
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) api: Arc<Api>,
     pub(crate) guard: Arc<BrowserGuard>,
-    pub(crate) proxies: Arc<TrustedProxies>,
+    pub(crate) connections: Arc<ConnectionPolicy>,
     pub(crate) token: Option<Arc<AdminToken>>,
 }
 
@@ -206,7 +208,9 @@ impl Reload {
         self.api.set_keys(client_keys(&config));
         self.api.set_options(api_options(&config));
         self.guard.replace(guard_names(&config));
-        self.proxies.replace(config.trusted_proxies.clone());
+        let connections = &self.connections;
+        connections.proxies.replace(config.trusted_proxies.clone());
+        connections.set_client_stall(config.timeouts.client_stall);
         if let (Some(token), Some(admin)) = (&self.token, &config.admin) {
             token.set(admin.token.clone());
         }

@@ -202,6 +202,7 @@ fn timeouts(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Timeouts> 
         first_byte: mapping.get(reader, &calls::timeouts::FIRST_BYTE),
         per_try: mapping.get(reader, &calls::timeouts::PER_TRY),
         client_head: mapping.get(reader, &calls::timeouts::CLIENT_HEAD),
+        client_stall: mapping.get(reader, &calls::timeouts::CLIENT_STALL),
         idle: mapping.get(reader, &calls::timeouts::IDLE),
         total: mapping.get(reader, &calls::timeouts::TOTAL),
         stream: mapping.get(reader, &calls::timeouts::STREAM),

@@ -83,6 +83,9 @@ pub const HEAD_TIMES_MAX: usize = 4_096;
 /// How long a provider may take to close a stream after its last event.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a client may leave what waits for it unread. An SDK that still wants the response reads at once.
+pub const CLIENT_STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Interval of keep-alive comments in a committed stream without events. Proxies and load balancers
 /// close idle connections after 30 s or more; this is half of that.
 pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);

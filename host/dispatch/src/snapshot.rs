@@ -11,6 +11,7 @@ use url::Url;
 use crate::affinity::AffinityKey;
 use crate::error::CallError;
 use crate::fallback::Fallback;
+use crate::limits::CLIENT_STALL_TIMEOUT;
 use crate::port::{Executor, Selector};
 use crate::provider_traits::ProviderTraits;
 
@@ -160,6 +161,8 @@ pub struct Timeouts {
     pub per_try: Duration,
     /// From the beginning of a call for a stream to the head that the client gets without content.
     pub client_head: Duration,
+    /// How long a client may leave what waits for it unread.
+    pub client_stall: Duration,
     /// Between two chunks of a response.
     pub idle: Duration,
     /// A whole call with all retries. It bounds a stream up to its first content.
@@ -175,6 +178,7 @@ impl Default for Timeouts {
             first_byte: Duration::from_secs(60),
             per_try: Duration::from_secs(8),
             client_head: Duration::from_secs(10),
+            client_stall: CLIENT_STALL_TIMEOUT,
             idle: Duration::from_secs(120),
             total: Duration::from_secs(600),
             stream: None,

@@ -20,6 +20,6 @@ pub use browser_guard::{BrowserGuard, BrowserRejection, GuardNames};
 pub use client_keys::{ClientKeys, bearer};
 pub use cors::Cors;
 pub use proxies::TrustedProxies;
-pub use server::{Drain, serve, serve_behind};
+pub use server::{ConnectionPolicy, Drain, serve, serve_by};
 pub use upstream::{HttpUpstream, install_crypto_provider};
 pub use wrong_keys::{PeerAddress, WrongKeys};

@@ -19,10 +19,7 @@ pub const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long an unused connection may take to end after it was asked to. Clients answer in a round trip.
 pub const CLOSE_UNUSED_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a client may leave what waits for it unread. An SDK that still wants the response reads at once.
-pub const CLIENT_STALL_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// What a client has to read in [`CLIENT_STALL_TIMEOUT`] while more waits, in bytes: less than the slowest modem.
+/// What a client has to read in `timeouts.client-stall` while more waits, in bytes: less than the slowest modem.
 pub const CLIENT_STALL_BYTES_MIN: usize = 1 << 10;
 
 /// How long a client may take to send a request's headers, and how long a connection may be idle.

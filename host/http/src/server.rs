@@ -11,9 +11,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use jackfield_dispatch::limits::CLIENT_STALL_TIMEOUT;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
@@ -43,24 +45,54 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     drain_max: Duration,
 ) -> Drain {
-    serve_behind(Arc::default(), listener, router, stop, drain_max).await
+    serve_by(Arc::default(), listener, router, stop, drain_max).await
 }
 
-/// Serves as [`serve`], to clients of which some are behind trusted proxies.
-pub async fn serve_behind(
-    proxies: Arc<TrustedProxies>,
+/// What the operator says about connections. A reload can replace it; open connections keep their timeout.
+#[derive(Debug)]
+pub struct ConnectionPolicy {
+    /// The proxies before this server.
+    pub proxies: TrustedProxies,
+    client_stall: ArcSwap<Duration>,
+}
+
+impl ConnectionPolicy {
+    /// Creates a policy. `client_stall` is how long a client may leave what waits for it unread.
+    #[must_use]
+    pub fn new(proxies: TrustedProxies, client_stall: Duration) -> Self {
+        Self {
+            proxies,
+            client_stall: ArcSwap::from_pointee(client_stall),
+        }
+    }
+
+    /// Replaces how long a client may leave what waits for it unread.
+    pub fn set_client_stall(&self, timeout: Duration) {
+        self.client_stall.store(Arc::new(timeout));
+    }
+}
+
+impl Default for ConnectionPolicy {
+    fn default() -> Self {
+        Self::new(TrustedProxies::default(), CLIENT_STALL_TIMEOUT)
+    }
+}
+
+/// Serves as [`serve`], by another policy for connections.
+pub async fn serve_by(
+    policy: Arc<ConnectionPolicy>,
     listener: TcpListener,
     router: Router,
     stop: impl Future<Output = ()>,
     drain_max: Duration,
 ) -> Drain {
-    serve_up_to(CONNECTIONS_MAX, proxies, listener, router, stop, drain_max).await
+    serve_up_to(CONNECTIONS_MAX, policy, listener, router, stop, drain_max).await
 }
 
 /// Serves at most `connections_max` connections at the same time.
 async fn serve_up_to(
     connections_max: u32,
-    proxies: Arc<TrustedProxies>,
+    policy: Arc<ConnectionPolicy>,
     listener: TcpListener,
     router: Router,
     stop: impl Future<Output = ()>,
@@ -83,7 +115,7 @@ async fn serve_up_to(
             () = &mut stop => break,
             next = next => next,
         };
-        let admitted = if proxies.trusts(peer) {
+        let admitted = if policy.proxies.trusts(peer) {
             Some(Addresses::unlimited())
         } else {
             addresses.admit(peer)
@@ -93,14 +125,14 @@ async fn serve_up_to(
             continue;
         };
         let (builder, router) = (Arc::clone(&builder), router.clone());
-        let proxies = Arc::clone(&proxies);
+        let policy = Arc::clone(&policy);
         let stopping = stopping.subscribe();
         #[expect(
             clippy::disallowed_methods,
             reason = "bounded by `places`, drained by `stopping`"
         )]
         tokio::spawn(async move {
-            serve_connection(&builder, stream, peer, proxies, router, stopping).await;
+            serve_connection(&builder, stream, peer, policy, router, stopping).await;
             // This use moves the places into the task, so that they live as long as the connection.
             drop((place, address_place));
         });
@@ -119,13 +151,14 @@ async fn serve_connection(
     builder: &Builder<TokioExecutor>,
     stream: TcpStream,
     peer: IpAddr,
-    proxies: Arc<TrustedProxies>,
+    policy: Arc<ConnectionPolicy>,
     router: Router,
     mut stopping: watch::Receiver<bool>,
 ) {
     let activity = Arc::new(Activity::default());
-    let service = counted(router, peer, proxies, Arc::clone(&activity));
-    let stream = TokioIo::new(StallGuard::new(stream));
+    let stall_timeout = **policy.client_stall.load();
+    let service = counted(router, peer, policy, Arc::clone(&activity));
+    let stream = TokioIo::new(StallGuard::new(stream, stall_timeout));
     let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -245,7 +278,8 @@ mod tests {
         let show =
             get(async |Extension(PeerAddress(client)): Extension<PeerAddress>| client.to_string());
         let router = Router::new().route("/", show);
-        let proxies = Arc::new(TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]));
+        let proxies = TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]);
+        let policy = Arc::new(ConnectionPolicy::new(proxies, CLIENT_STALL_TIMEOUT));
         let (stop, stopped) = oneshot::channel::<()>();
         let stopping = async {
             let _ = stopped.await;
@@ -259,7 +293,7 @@ mod tests {
             stop.send(()).unwrap();
             response
         };
-        let served = serve_behind(proxies, listener, router, stopping, Duration::from_secs(60));
+        let served = serve_by(policy, listener, router, stopping, Duration::from_secs(60));
         let (_, response) = tokio::join!(served, client);
         assert!(response.ends_with("192.0.2.7"), "{response}");
     }

@@ -146,6 +146,10 @@ pub(crate) mod timeouts {
                 "total", Duration { max: Time::from_hours(24) }, |_| Timeouts::default().total,
                 "For a whole call with all attempts. It limits a stream up to its first content.",
             );
+            CLIENT_STALL: DefaultKey<Duration> = default(
+                "client-stall", Duration { max: HOUR }, |_| Timeouts::default().client_stall,
+                "How long a client may take less than 1 KiB of what waits for it before its connection is closed.",
+            );
             STREAM: OptionalKey<Duration> = optional(
                 "stream", Duration { max: Time::from_hours(24) }, "no limit",
                 "For a stream, from the request to the provider to its end.",

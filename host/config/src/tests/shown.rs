@@ -109,6 +109,11 @@ fn show_calls(out: &mut Lines, config: &Config) {
             timeouts.client_head,
             default.client_head,
         ),
+        (
+            "timeouts.client-stall",
+            timeouts.client_stall,
+            default.client_stall,
+        ),
         ("timeouts.idle", timeouts.idle, default.idle),
         ("timeouts.total", timeouts.total, default.total),
     ] {

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use tower::ServiceExt;
 
 use crate::limits::{FIRST_HEAD_TIMEOUT, REQUEST_HEAD_TIMEOUT};
-use crate::proxies::TrustedProxies;
+use crate::server::ConnectionPolicy;
 use crate::wrong_keys::PeerAddress;
 
 /// The requests of one connection.
@@ -64,7 +64,7 @@ impl Drop for OpenRequest {
 pub(super) fn counted(
     router: Router,
     peer: IpAddr,
-    proxies: Arc<TrustedProxies>,
+    policy: Arc<ConnectionPolicy>,
     activity: Arc<Activity>,
 ) -> impl Service<
     Request<Incoming>,
@@ -74,7 +74,7 @@ pub(super) fn counted(
 > + Send
 + 'static {
     service_fn(move |mut request: Request<Incoming>| {
-        let client = proxies.client(peer, request.headers());
+        let client = policy.proxies.client(peer, request.headers());
         request.extensions_mut().insert(PeerAddress(client));
         let open = activity.begin();
         let router = router.clone();

@@ -4,17 +4,18 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use crate::limits::{CLIENT_STALL_BYTES_MIN, CLIENT_STALL_TIMEOUT};
+use crate::limits::CLIENT_STALL_BYTES_MIN;
 
-/// Fails writes when the client takes fewer than [`CLIENT_STALL_BYTES_MIN`] in [`CLIENT_STALL_TIMEOUT`] while more
-/// waits.
+/// Fails writes when the client takes fewer than [`CLIENT_STALL_BYTES_MIN`] within the timeout while more waits.
 #[derive(Debug)]
 pub(super) struct StallGuard<S> {
     stream: S,
+    timeout: Duration,
     /// Since a write had to wait. `None` while nothing waits.
     blocked: Option<Blocked>,
 }
@@ -27,18 +28,20 @@ struct Blocked {
 }
 
 impl<S> StallGuard<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(super) fn new(stream: S, timeout: Duration) -> Self {
         Self {
             stream,
+            timeout,
             blocked: None,
         }
     }
 
     /// Judges a write that waits.
     fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        let timeout = self.timeout;
         loop {
             let blocked = self.blocked.get_or_insert_with(|| Blocked {
-                until: Box::pin(sleep(CLIENT_STALL_TIMEOUT)),
+                until: Box::pin(sleep(timeout)),
                 taken: 0,
             });
             ready!(blocked.until.as_mut().poll(context));
@@ -122,6 +125,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use jackfield_dispatch::limits::CLIENT_STALL_TIMEOUT;
 
     /// Writes without end to a client that reads `count` bytes each `pause`; returns how long that worked.
     async fn writes_for(count: usize, pause: Duration) -> Duration {
@@ -137,7 +141,7 @@ mod tests {
             }
         };
         let writer = async {
-            let mut guard = StallGuard::new(server);
+            let mut guard = StallGuard::new(server, CLIENT_STALL_TIMEOUT);
             let chunk = [0; 100];
             while began.elapsed() < Duration::from_secs(900) {
                 if let Err(error) = guard.write_all(&chunk).await {
@@ -163,7 +167,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pause_of_the_server_is_no_stall() {
         let (server, mut client) = duplex(100);
-        let mut guard = StallGuard::new(server);
+        let mut guard = StallGuard::new(server, CLIENT_STALL_TIMEOUT);
         let mut buffer = [0; 150];
         for _ in 0..20 {
             let write = async {
