@@ -412,7 +412,8 @@ fn last_trial(
     client: u64,
     is_served: impl Fn(u64) -> bool,
 ) -> Option<Timestamp> {
-    match is_served(client) {
+    // A limit is of many requests, and those that came after it may have displaced the one that met it first.
+    match is_served(client) && window.class != CoolingClass::Limit {
         true => (layer.failing).last_of_any(window.class, window.since, is_served),
         false => Some(window.since),
     }
