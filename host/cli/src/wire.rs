@@ -2,7 +2,7 @@
 //! which.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use jackfield_dispatch::port::Upstream;
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher, error_chain};
 use jackfield_http::{Api, BrowserGuard, HttpUpstream};
-use jackfield_runtime::{Engine, PluginDir, Registry};
+use jackfield_runtime::{CodeCacheOptions, Engine, PluginDir, Registry};
 use jackfield_store::{Key, LockError, OpenError, SqliteStore};
 use tokio::time::{Instant, sleep};
 
@@ -61,7 +61,7 @@ impl Host {
         data_use: DataUse,
     ) -> Result<Self, String> {
         let engine =
-            Engine::new(Some(&code_cache(&config))).map_err(|error| error_chain(&error))?;
+            Engine::new(code_cache(&config).as_ref()).map_err(|error| error_chain(&error))?;
         let registry = Arc::new(Registry::new(engine));
         let folder = PluginDir::load(&config.plugins, BUILT_IN, Arc::clone(&registry));
         let folder = folder.await.map_err(|error| error_chain(&error))?;
@@ -240,8 +240,25 @@ async fn restore(auth: &AuthManager, catalog: &Catalog) -> Result<(), String> {
 /// The key file that encrypts the secrets in the data folder.
 const KEY: &str = "jackfield.key";
 
-fn code_cache(config: &Config) -> PathBuf {
-    config.data.join("cache").join("code")
+/// The key file that seals compiled code. It is not the key above, which may come from a secret of the configuration.
+const CODE_KEY: &str = "code.key";
+
+/// Returns where compiled code is cached, or nothing if there is no key for it.
+fn code_cache(config: &Config) -> Option<CodeCacheOptions> {
+    let folder = config.data.join("cache");
+    match Key::from_file(&folder.join(CODE_KEY)) {
+        Ok(key) => Some(CodeCacheOptions {
+            folder,
+            key: key.derive("compiled code 1"),
+        }),
+        Err(error) => {
+            tracing::error!(
+                error = error_chain(&error),
+                "code cache not used; plugins are compiled in memory"
+            );
+            None
+        }
+    }
 }
 
 /// Publishes each change of the plugins. New calls see it; running calls keep their snapshot. Another

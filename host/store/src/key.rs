@@ -103,6 +103,15 @@ impl Key {
         })
     }
 
+    /// Returns a key for another purpose, from which this one cannot be computed.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        digest.update(b"jackfield derived key 1\0");
+        digest.update(self.bytes());
+        digest.update(purpose.as_bytes());
+        digest.finalize().into()
+    }
+
     pub(crate) fn bytes(&self) -> &[u8; 32] {
         self.bytes.expose_secret()
     }
@@ -200,6 +209,10 @@ mod tests {
         assert!(!format!("{created:?}").contains(&hex(created.bytes())));
         let other = Key::from_file(&folder.path().join("other")).unwrap();
         assert_ne!(created.bytes(), other.bytes());
+        assert_eq!(created.derive("a"), again.derive("a"));
+        for different in [created.derive("b"), other.derive("a"), *created.bytes()] {
+            assert_ne!(created.derive("a"), different);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::thread;
 
 use jackfield_auth::{BoxFuture, Store, StoreError, StoredCredential};
 use jackfield_credential::{CredentialId, HealthRecord};
-use jackfield_files::{FolderLock, LockError};
+use jackfield_files::{FolderLock, LockError, UnsafeFolder, check_folder};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::database::{Database, DbError};
@@ -39,6 +39,9 @@ pub enum OpenError {
     /// There is no key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// Another user can change the folder.
+    #[error("the data folder is not safe: {0}")]
+    Folder(#[from] UnsafeFolder),
     /// Another process uses the folder, or it cannot be locked.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -161,6 +164,7 @@ fn lock(folder: &Path) -> Result<FolderLock, OpenError> {
         path: folder.join(DATABASE),
         why: error.to_string(),
     })?;
+    check_folder(folder)?;
     Ok(FolderLock::acquire(folder)?)
 }
 

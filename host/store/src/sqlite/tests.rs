@@ -74,6 +74,18 @@ async fn folder_is_locked_until_the_store_is_closed() {
     assert_eq!(next.list().await.unwrap()[0].version, 1);
 }
 
+#[test]
+fn folder_that_others_can_change_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o777)).unwrap();
+    let refused = SqliteStore::open(&data, &key()).unwrap_err();
+    assert!(matches!(refused, OpenError::Folder(_)), "{refused}");
+    assert!(refused.to_string().contains("chmod go-w"), "{refused}");
+    assert!(!data.join(DATABASE).exists());
+}
+
 #[tokio::test]
 async fn version_mismatch_is_a_conflict_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
