@@ -24,7 +24,7 @@ use crate::wire::Host;
 /// calls. SIGHUP reloads it.
 pub(crate) async fn serve(config: Config, file: &Path) -> Result<(), String> {
     for warning in &config.warnings {
-        tracing::warn!(warning, "deprecated configuration");
+        tracing::warn!(warning, "configuration");
     }
     let config = Arc::new(config);
     // Before the plugins load, which takes time: without a handler, SIGHUP would end the process.
