@@ -127,7 +127,7 @@ impl CredentialFiles {
             loop {
                 // A scan also finds changes from before the watch and changes without an event.
                 self.follow(&auth).await;
-                if let Ok(false) = timeout(RESCAN_INTERVAL, watch.changed()).await {
+                if let Ok(None) = timeout(RESCAN_INTERVAL, watch.changed()).await {
                     return;
                 }
             }

@@ -1,6 +1,9 @@
 //! The store: a thread runs the database's jobs one after the other.
 
 use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -29,6 +32,7 @@ type Job = Box<dyn FnOnce(&mut Option<Open>) + Send>;
 /// The open database. The lock comes last: it is released when the database is closed.
 struct Open {
     database: Database,
+    file: FileId,
     /// None if another process has the folder: then nothing is written.
     lock: Option<FolderLock>,
 }
@@ -102,7 +106,15 @@ impl SqliteStore {
     fn start(folder: &Path, key: &Key, lock: Option<FolderLock>) -> Result<Self, OpenError> {
         let path = folder.join(DATABASE);
         let database = Database::open(&path, key)?;
-        let mut open = Some(Open { database, lock });
+        let file = FileId::of(&path).map_err(|error| OpenError::Database {
+            path: path.clone(),
+            why: error.to_string(),
+        })?;
+        let mut open = Some(Open {
+            database,
+            file,
+            lock,
+        });
         let (jobs, mut queue) = mpsc::channel::<Job>(JOBS_WAITING_MAX);
         // SQLite may block for seconds, which would stop a worker of the runtime.
         let spawned = thread::Builder::new()
@@ -123,11 +135,20 @@ impl SqliteStore {
         &self,
         job: impl FnOnce(&mut Database) -> Result<T, DbError> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
-        self.run(|open| match open.lock {
-            Some(_) => job(&mut open.database),
-            None => Err(DbError(StoreError::Failed(
-                "another process uses the data folder, so nothing is saved".to_owned(),
-            ))),
+        let path = self.path.clone();
+        self.run(move |open| {
+            let failed = |why: String| Err(DbError(StoreError::Failed(why)));
+            if open.lock.is_none() {
+                return failed("another process uses the data folder, so nothing is saved".to_owned());
+            }
+            // The system lets this process write to a deleted file, and a restart would find nothing of it.
+            if FileId::of(&path).ok() != Some(open.file) {
+                return failed(format!(
+                    "the database {} was removed or replaced while Jackfield uses it; put it back, or restart",
+                    path.display()
+                ));
+            }
+            job(&mut open.database)
         })
     }
 
@@ -156,6 +177,17 @@ impl SqliteStore {
             self.jobs.send(job).await.map_err(|_| ended(()))?;
             receiver.await.map_err(|_| ended(()))?
         })
+    }
+}
+
+/// A file, independent of its path: device and inode. The inode is not given to another file while the database is open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct FileId(u64, u64);
+
+impl FileId {
+    fn of(path: &Path) -> io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        Ok(Self(metadata.dev(), metadata.ino()))
     }
 }
 

@@ -74,6 +74,27 @@ async fn folder_is_locked_until_the_store_is_closed() {
     assert_eq!(next.list().await.unwrap()[0].version, 1);
 }
 
+#[tokio::test]
+async fn save_into_a_removed_or_replaced_folder_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, old) = (folder.path().join("data"), folder.path().join("old"));
+    let store = open(&data);
+    store.save(credential("a"), None).await.unwrap();
+    fs::rename(&data, &old).unwrap();
+    let refused = store.save(credential("a"), Some(1)).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("was removed or replaced"),
+        "{refused}"
+    );
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join(DATABASE), "").unwrap();
+    assert!(store.save(credential("a"), Some(1)).await.is_err());
+    // Back in its place, it is the same file.
+    fs::remove_dir_all(&data).unwrap();
+    fs::rename(&old, &data).unwrap();
+    assert_eq!(store.save(credential("a"), Some(1)).await, Ok(2));
+}
+
 #[test]
 fn folder_that_others_can_change_is_refused() {
     let folder = tempfile::tempdir().unwrap();
