@@ -69,7 +69,7 @@ pub(super) fn details(response: &CredentialResponse) {
 }
 
 /// Returns names and values; a value that is unknown is empty.
-fn facts(response: &CredentialResponse) -> [(&'static str, String); 20] {
+fn facts(response: &CredentialResponse) -> [(&'static str, String); 21] {
     let (credential, now_ms) = (&response.credential, response.now_ms);
     let optional = |text: &Option<String>| text.as_deref().map(clean).unwrap_or_default();
     let last_failure = credential.last_failure.as_ref().map(|failure| {
