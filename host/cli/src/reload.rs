@@ -16,7 +16,7 @@ use jackfield_config::{
 };
 use jackfield_dispatch::error_chain;
 use jackfield_dispatch::snapshot::Snapshot;
-use jackfield_http::{Api, ApiOptions, BrowserGuard, ClientKeys, Cors, GuardNames};
+use jackfield_http::{Api, ApiOptions, BrowserGuard, ClientKeys, Cors, GuardNames, TrustedProxies};
 
 use crate::admin_credentials;
 use crate::admin_target::AdminTarget;
@@ -34,6 +34,7 @@ pub(crate) struct Reload {
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) api: Arc<Api>,
     pub(crate) guard: Arc<BrowserGuard>,
+    pub(crate) proxies: Arc<TrustedProxies>,
     pub(crate) token: Option<Arc<AdminToken>>,
 }
 
@@ -205,6 +206,7 @@ impl Reload {
         self.api.set_keys(client_keys(&config));
         self.api.set_options(api_options(&config));
         self.guard.replace(guard_names(&config));
+        self.proxies.replace(config.trusted_proxies.clone());
         if let (Some(token), Some(admin)) = (&self.token, &config.admin) {
             token.set(admin.token.clone());
         }

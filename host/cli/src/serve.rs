@@ -12,7 +12,7 @@ use jackfield_auth::AuthManager;
 use jackfield_config::Config;
 use jackfield_dispatch::error_chain;
 use jackfield_http::limits::DRAIN_MAX;
-use jackfield_http::{Drain, api_router, serve as serve_http};
+use jackfield_http::{Drain, api_router, serve as serve_http, serve_behind};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -67,7 +67,14 @@ pub(crate) async fn run(
             tracing::info!("stopping: running calls may end");
             api.start_draining();
         };
-        serve_http(api_listener, api_router(api.clone()), stopping, DRAIN_MAX).await
+        serve_behind(
+            host.proxies,
+            api_listener,
+            api_router(api.clone()),
+            stopping,
+            DRAIN_MAX,
+        )
+        .await
     };
     let administered = async {
         if let (Some(admin), Some(listener)) = (host.admin, admin_listener) {

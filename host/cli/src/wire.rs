@@ -13,7 +13,7 @@ use jackfield_config::{Catalog, Config, CredentialFiles, StoreKind, snapshot};
 use jackfield_dispatch::port::Upstream;
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher, error_chain};
-use jackfield_http::{Api, BrowserGuard, HttpUpstream};
+use jackfield_http::{Api, BrowserGuard, HttpUpstream, TrustedProxies};
 use jackfield_runtime::{CodeCacheOptions, Engine, PluginDir, Registry};
 use jackfield_store::{Key, LockError, OpenError, SqliteStore};
 use tokio::time::{Instant, sleep};
@@ -26,6 +26,7 @@ use crate::reload::{Reload, api_options, client_keys, guard_names};
 /// The services, ready to serve.
 pub(crate) struct Host {
     pub(crate) api: Arc<Api>,
+    pub(crate) proxies: Arc<TrustedProxies>,
     pub(crate) admin: Option<Arc<Admin>>,
     /// The demo shows which plugins serve.
     #[cfg(feature = "demo")]
@@ -91,6 +92,7 @@ impl Host {
         let token = config.admin.as_ref();
         let token = token.map(|admin| Arc::new(AdminToken::new(admin.token.clone())));
         let guard = Arc::new(BrowserGuard::new(guard_names(&config)));
+        let proxies = Arc::new(TrustedProxies::new(config.trusted_proxies.clone()));
         let api = Api::new(
             Arc::clone(&dispatcher),
             client_keys(&config),
@@ -107,6 +109,7 @@ impl Host {
             snapshot,
             api: Arc::clone(&api),
             guard: Arc::clone(&guard),
+            proxies: Arc::clone(&proxies),
             token: token.clone(),
         });
         let parts = token.map(|token| AdminParts {
@@ -119,6 +122,7 @@ impl Host {
         });
         Ok(Self {
             api,
+            proxies,
             admin: parts.map(|parts| Arc::new(Admin::new(parts))),
             #[cfg(feature = "demo")]
             registry,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use jackfield_credential::model_names::{ChannelAlias, Route};
 use jackfield_dispatch::limits::MEMORY_BYTES_MAX;
 use jackfield_dispatch::snapshot::{RetryPolicy, Routing, Timeouts};
@@ -25,6 +26,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Names of this server, besides those of loopback, in lower case.
     pub allowed_hosts: Vec<String>,
+    /// The proxies before this server, whose word about a client's address counts.
+    pub trusted_proxies: Vec<IpNet>,
     /// Limits of requests.
     pub limits: Limits,
     /// The folder of plugins, absolute. It need not exist.

@@ -17,7 +17,7 @@ use crate::key::{
     DefaultKey, OptionalKey, RequiredKey, Section, default, optional, required, section,
 };
 use crate::kinds::{
-    Address, Choice, Flag, HostName, Line, List, ListOf, MapOf, Nested, Path, Secret,
+    Address, Choice, Flag, HostName, Line, List, ListOf, MapOf, Nested, Network, Path, Secret,
 };
 
 section! {
@@ -38,6 +38,11 @@ section! {
         CORS: OptionalKey<Nested> = optional(
             "cors", Nested(&edge::cors::SECTION), "no browser clients",
             "Pages in a browser may call the endpoints for clients. The admin API never allows it.",
+        );
+        TRUSTED_PROXIES: DefaultKey<List<Network>> = default(
+            "trusted-proxies", List(Network), |_| Vec::new(),
+            "Proxies before this server. A client's address is the last one that is not theirs in `forwarded`, or else in \
+             `x-forwarded-for`, and their connections are not limited by address.",
         );
         ALLOWED_HOSTS: DefaultKey<List<HostName>> = default(
             "allowed-hosts", List(HostName), |_| Vec::new(),

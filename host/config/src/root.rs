@@ -60,6 +60,7 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
         client_keys: client_keys.unwrap_or_default(),
         cors_origins: cors_origins.unwrap_or_default(),
         allowed_hosts: mapping.get(reader, &keys::ALLOWED_HOSTS),
+        trusted_proxies: mapping.get(reader, &keys::TRUSTED_PROXIES),
         limits: limits.unwrap_or_default(),
         plugins: mapping.get(reader, &keys::PLUGINS),
         data: mapping.get(reader, &keys::DATA),

@@ -78,21 +78,26 @@ pub(crate) struct Failing(Vec<FailedRequest>);
 struct FailedRequest {
     requester: Requester,
     class: CoolingClass,
+    /// When it failed first, since the last success.
+    first_at: Timestamp,
     at: Timestamp,
 }
 
 impl Failing {
     /// Adds a request. Beyond the limit, the oldest is forgotten.
     pub(crate) fn note(&mut self, requester: Requester, class: CoolingClass, now: Timestamp) {
-        let is_other =
-            |failed: &FailedRequest| failed.requester != requester || !failed.class.doubles(class);
-        self.0.retain(is_other);
+        let is_same =
+            |failed: &FailedRequest| failed.requester == requester && failed.class.doubles(class);
+        let first_at = self.0.iter().find(|failed| is_same(failed));
+        let first_at = first_at.map_or(now, |failed| failed.first_at);
+        self.0.retain(|failed| !is_same(failed));
         if self.0.len() >= FAILING_MAX {
             self.0.remove(0);
         }
         self.0.push(FailedRequest {
             requester,
             class,
+            first_at,
             at: now,
         });
     }
@@ -115,28 +120,29 @@ impl Failing {
         self.0.iter().any(|failed| failed.requester == requester)
     }
 
-    /// True if this request has failed with this class.
-    pub(crate) fn contains_of(&self, requester: Requester, class: CoolingClass) -> bool {
+    /// True if this request has failed with this class, first not later than `until`.
+    pub(crate) fn contains_of(
+        &self,
+        requester: Requester,
+        class: CoolingClass,
+        until: Timestamp,
+    ) -> bool {
         let mut failed = self.of_class(class);
-        failed.any(|failed| failed.requester == requester)
+        failed.any(|failed| failed.requester == requester && failed.first_at <= until)
     }
 
-    /// Returns when the last request of one of these clients failed with this class.
+    /// Returns when a request of one of these clients failed last with this class, not later than `until`.
     pub(crate) fn last_of_any(
         &self,
         class: CoolingClass,
+        until: Timestamp,
         is_one: impl Fn(u64) -> bool,
     ) -> Option<Timestamp> {
-        let mut failed = self.of_class(class).rev();
-        let last = failed.find(|failed| is_one(failed.requester.client));
-        last.map(|failed| failed.at)
-    }
-
-    /// Returns when a client's last request failed with this class.
-    pub(crate) fn last_of(&self, client: u64, class: CoolingClass) -> Option<Timestamp> {
-        let of_client = self.of_class(class).rev();
-        let mut of_client = of_client.filter(|failed| failed.requester.client == client);
-        of_client.next().map(|failed| failed.at)
+        let of_class = self.of_class(class);
+        let of_one = of_class.filter(|failed| is_one(failed.requester.client));
+        // Of each request only the first and the last failure are known: one between may be left out.
+        let before = of_one.filter(|failed| failed.first_at <= until);
+        before.map(|failed| failed.at.min(until)).max()
     }
 
     /// Returns whose requests failed with this class, from the point of view of this client.
@@ -275,8 +281,12 @@ mod tests {
             failing.note(request(1, digest), CoolingClass::Outage, at(digest));
         }
         assert!(!failing.contains(request(1, 11)) && failing.contains(request(1, 12)));
-        assert_eq!(failing.last_of(1, CoolingClass::Outage), Some(at(19)));
-        assert_eq!(failing.last_of(2, CoolingClass::Outage), None);
+        let last_of = |client, until| {
+            failing.last_of_any(CoolingClass::Outage, at(until), |one| one == client)
+        };
+        assert_eq!(last_of(1, 99), Some(at(19)));
+        assert_eq!(last_of(1, 15), Some(at(15)));
+        assert_eq!(last_of(2, 99), None);
         assert_eq!(failing.others(2, CoolingClass::Outage), Others::One);
         assert_eq!(failing.others(1, CoolingClass::Outage), Others::Many);
         for client in 3..5 {

@@ -123,8 +123,10 @@ impl NamingRules<'_> {
         without.chain(with).collect()
     }
 
-    /// Returns an entry for each model that a route has of this provider.
+    /// Returns an entry for each model that a route has of this provider. If a prefixed name equals that of another
+    /// route, it has the targets of that one only.
     fn route_entries(&self, models: &[NamedModel]) -> Vec<Served> {
+        let explicit: BTreeSet<&str> = self.targeted_routes().map(|route| &*route.name).collect();
         let served = |route: &Route, target: &RouteTarget| {
             let by_name = models.iter().find(|model| model.name == target.model);
             let by_alias = || {
@@ -137,8 +139,10 @@ impl NamingRules<'_> {
                 model: Arc::clone(&model.name),
             };
             let prefixed = self.add_prefix(vec![name]);
-            let names = prefixed.into_iter().map(|name| name.name).collect();
-            Some(Served {
+            let names = prefixed.into_iter().map(|name| name.name);
+            let names = names.filter(|name| *name == route.name || !explicit.contains(&**name));
+            let names: Vec<Arc<str>> = names.collect();
+            (!names.is_empty()).then(|| Served {
                 priority: target.priority,
                 weight: target.weight.max(1),
                 ..Served::new(Arc::clone(&model.name), names)

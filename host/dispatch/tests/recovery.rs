@@ -310,24 +310,16 @@ fn outage_costs_a_request_a_second() {
     }
 }
 
-/// The same if each failure takes a while. Requests that meet the end of a window come together, until the first of
-/// them has failed; that happens twice, since trials prolong the later windows before they end.
+/// The same if each failure takes a while. Not counted are the requests of the first second: until the failures of
+/// two clients are known, a failure may be the request's.
 #[test]
 fn slow_failures_of_an_outage_cost_a_request_a_second() {
-    let latency = Duration::from_millis(300);
-    let times = run_paused(requests_in_outage(1, latency));
-    let mut groups: Vec<Vec<Duration>> = Vec::new();
-    for at in &times {
-        match groups.last_mut().filter(|group| *at < group[0] + latency) {
-            Some(group) => group.push(*at),
-            None => groups.push(vec![*at]),
-        }
-    }
-    let mut gaps = groups.windows(2).map(|pair| pair[1][0] - pair[0][0]);
+    let times = run_paused(requests_in_outage(1, Duration::from_millis(300)));
+    let later = times.iter().skip_while(|at| **at < SECOND);
+    let later: Vec<Duration> = later.copied().collect();
+    let mut gaps = later.windows(2).map(|pair| pair[1] - pair[0]);
     assert!(gaps.all(|gap| gap >= SECOND), "{times:?}");
-    let together = groups.iter().filter(|group| group.len() > 1).count();
-    assert!(together <= 2, "{times:?}");
-    assert!(groups.len() >= 50, "{times:?}");
+    assert!(later.len() >= 50, "{times:?}");
 }
 
 /// Three clients poll for a minute. Returns when each request came.

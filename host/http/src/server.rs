@@ -25,7 +25,7 @@ use crate::limits::{
     ACCEPT_RETRY_DELAY, CLOSE_UNUSED_TIMEOUT, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX,
     HTTP2_STREAMS_MAX, REQUEST_HEAD_TIMEOUT,
 };
-use crate::wrong_keys::PeerAddress;
+use crate::proxies::TrustedProxies;
 
 /// How a server stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,12 +43,24 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     drain_max: Duration,
 ) -> Drain {
-    serve_up_to(CONNECTIONS_MAX, listener, router, stop, drain_max).await
+    serve_behind(Arc::default(), listener, router, stop, drain_max).await
+}
+
+/// Serves as [`serve`], to clients of which some are behind trusted proxies.
+pub async fn serve_behind(
+    proxies: Arc<TrustedProxies>,
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()>,
+    drain_max: Duration,
+) -> Drain {
+    serve_up_to(CONNECTIONS_MAX, proxies, listener, router, stop, drain_max).await
 }
 
 /// Serves at most `connections_max` connections at the same time.
 async fn serve_up_to(
     connections_max: u32,
+    proxies: Arc<TrustedProxies>,
     listener: TcpListener,
     router: Router,
     stop: impl Future<Output = ()>,
@@ -71,19 +83,24 @@ async fn serve_up_to(
             () = &mut stop => break,
             next = next => next,
         };
-        let Some(address_place) = addresses.admit(peer) else {
+        let admitted = if proxies.trusts(peer) {
+            Some(Addresses::unlimited())
+        } else {
+            addresses.admit(peer)
+        };
+        let Some(address_place) = admitted else {
             tracing::debug!(%peer, "connection refused: the address has too many");
             continue;
         };
         let (builder, router) = (Arc::clone(&builder), router.clone());
+        let proxies = Arc::clone(&proxies);
         let stopping = stopping.subscribe();
         #[expect(
             clippy::disallowed_methods,
             reason = "bounded by `places`, drained by `stopping`"
         )]
         tokio::spawn(async move {
-            let peer = PeerAddress(peer);
-            serve_connection(&builder, stream, peer, router, stopping).await;
+            serve_connection(&builder, stream, peer, proxies, router, stopping).await;
             // This use moves the places into the task, so that they live as long as the connection.
             drop((place, address_place));
         });
@@ -101,12 +118,13 @@ async fn serve_up_to(
 async fn serve_connection(
     builder: &Builder<TokioExecutor>,
     stream: TcpStream,
-    peer: PeerAddress,
+    peer: IpAddr,
+    proxies: Arc<TrustedProxies>,
     router: Router,
     mut stopping: watch::Receiver<bool>,
 ) {
     let activity = Arc::new(Activity::default());
-    let service = counted(router, peer, Arc::clone(&activity));
+    let service = counted(router, peer, proxies, Arc::clone(&activity));
     let stream = TokioIo::new(StallGuard::new(stream));
     let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
     let ended = tokio::select! {
@@ -170,11 +188,13 @@ fn is_connection_error(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::Extension;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::{Notify, oneshot};
 
     use super::*;
+    use crate::wrong_keys::PeerAddress;
 
     #[tokio::test]
     async fn stops_while_all_connections_are_in_use() {
@@ -210,11 +230,37 @@ mod tests {
             only.read_to_string(&mut response).await.unwrap();
             response
         };
-        let served = serve_up_to(1, listener, router, stopping, drain_max);
+        let served = serve_up_to(1, Arc::default(), listener, router, stopping, drain_max);
         let (drain, response) = timeout(drain_max, async { tokio::join!(served, client) })
             .await
             .expect("the server did not stop");
         assert_eq!(drain, Drain::Complete);
         assert!(response.ends_with("served"), "{response}");
+    }
+
+    #[tokio::test]
+    async fn requests_have_the_address_of_the_client_behind_a_proxy() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let show =
+            get(async |Extension(PeerAddress(client)): Extension<PeerAddress>| client.to_string());
+        let router = Router::new().route("/", show);
+        let proxies = Arc::new(TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopping = async {
+            let _ = stopped.await;
+        };
+        let client = async {
+            let mut proxy = TcpStream::connect(address).await.unwrap();
+            let request = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-forwarded-for: 192.0.2.7\r\n\r\n";
+            proxy.write_all(request).await.unwrap();
+            let mut response = String::new();
+            proxy.read_to_string(&mut response).await.unwrap();
+            stop.send(()).unwrap();
+            response
+        };
+        let served = serve_behind(proxies, listener, router, stopping, Duration::from_secs(60));
+        let (_, response) = tokio::join!(served, client);
+        assert!(response.ends_with("192.0.2.7"), "{response}");
     }
 }

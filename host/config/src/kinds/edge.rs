@@ -1,7 +1,8 @@
-//! Values about the edge for clients: sizes, and origins of web pages.
+//! Values about the edge for clients: sizes, networks, and origins of web pages.
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde_json::{Value as Json, json};
 use url::{Host, Url};
 
@@ -18,6 +19,9 @@ pub(crate) struct WebOrigin;
 
 /// A name or address of this server, without a port.
 pub(crate) struct HostName;
+
+/// A network of addresses.
+pub(crate) struct Network;
 
 impl Describe for Size {
     fn rule(&self) -> String {
@@ -78,6 +82,38 @@ impl Kind for WebOrigin {
 
     fn text(&self, value: &String) -> String {
         value.clone()
+    }
+}
+
+impl Describe for Network {
+    fn rule(&self) -> String {
+        "IP address, or a network such as `10.0.0.0/8`.".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "string", "pattern": "^[0-9a-fA-F.:]+(/[0-9]+)?$" })
+    }
+}
+
+impl Kind for Network {
+    type Value = IpNet;
+
+    fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<IpNet> {
+        let text = reader.text(located)?;
+        let network = text.parse::<IpNet>().ok();
+        let network = network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        match network {
+            // Bits after the prefix are a mistake more often than not: 10.0.0.7/8 is all of 10.
+            Some(network) if network == network.trunc() => Some(network),
+            Some(_) | None => {
+                let rule = "must be an IP address, or a network such as 10.0.0.0/8, whose other bits are 0";
+                reader.invalid_value(located, text, rule)
+            }
+        }
+    }
+
+    fn text(&self, value: &IpNet) -> String {
+        value.to_string()
     }
 }
 

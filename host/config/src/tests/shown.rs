@@ -29,6 +29,9 @@ pub(super) fn shown(config: &Config) -> String {
     for host in &config.allowed_hosts {
         out.line(0, "allowed-host", host);
     }
+    for network in &config.trusted_proxies {
+        out.line(0, "trusted-proxy", network);
+    }
     let found = config.limits.request_body_bytes_max;
     let default = Limits::default().request_body_bytes_max;
     out.changed(0, "limits.request-body", &found, &default);

@@ -257,7 +257,14 @@ fn a_routes_name_is_prefixed_like_any_other() {
     let expected = [("m", "m"), ("t/m", "m"), ("smart", "m"), ("t/smart", "m")];
     assert_eq!(fixture.clone().prefix("t").names(), names(&expected));
     let expected = [("t/m", "m"), ("t/smart", "m")];
-    assert_eq!(fixture.prefix("t").force().names(), names(&expected));
+    assert_eq!(
+        fixture.clone().prefix("t").force().names(),
+        names(&expected)
+    );
+    // Another route of that name has its own targets only.
+    let fixture = fixture.route("t/smart", &[("other", "x")]).prefix("t");
+    let expected = [("m", "m"), ("t/m", "m"), ("smart", "m")];
+    assert_eq!(fixture.names(), names(&expected));
 }
 
 #[test]

@@ -146,7 +146,8 @@ impl<'a> HealthReader<'a> {
         }
     }
 
-    /// Returns the health whose window is open and ends last, of several the first one.
+    /// Returns the health that keeps the credential unavailable longest, of several the first one. A window whose
+    /// probe is due does not.
     pub(super) fn last_window(
         &self,
         live: &'a Live,
@@ -168,7 +169,7 @@ impl<'a> HealthReader<'a> {
         for Layer { health, .. } in self.layers(live, model, endpoint) {
             let wakes = [first, health.wakes_at(self.now)];
             first = wakes.into_iter().flatten().min();
-            let until = health.open_window(self.now).map(|open| open.until);
+            let until = health.availability(self.now).until();
             if until > last_until {
                 (last, last_until) = (Some(health), until);
             }

@@ -364,11 +364,13 @@ pub(super) fn trial_time(
         let Some(window) = layer.health.open_window(now) else {
             continue;
         };
-        if window.hint || layer.failing.contains_of(query.requester, window.class) {
+        // What failed later neither opened the window nor prolonged it.
+        let (failing, class, since) = (layer.failing, window.class, window.since);
+        if window.hint || failing.contains_of(query.requester, class, since) {
             return None;
         }
-        let pause = trial_interval(window.class);
-        if let Some(failed) = layer.failing.last_of(client, window.class) {
+        let pause = trial_interval(class);
+        if let Some(failed) = failing.last_of_any(class, since, |one| one == client) {
             own = own.max(failed + pause);
         }
         let of_layer = match window.class {
@@ -402,7 +404,7 @@ pub(super) fn trial_time(
     })
 }
 
-/// Returns when a window was tried last by a client such as this one: a request that no provider accepts does
+/// Returns when a client such as this one opened or prolonged a window last: a request that no provider accepts does
 /// not use up the trials of those that were served.
 fn last_trial(
     layer: &Layer<'_>,
@@ -411,7 +413,7 @@ fn last_trial(
     is_served: impl Fn(u64) -> bool,
 ) -> Option<Timestamp> {
     match is_served(client) {
-        true => layer.failing.last_of_any(window.class, is_served),
+        true => (layer.failing).last_of_any(window.class, window.since, is_served),
         false => Some(window.since),
     }
 }

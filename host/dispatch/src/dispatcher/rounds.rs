@@ -267,6 +267,7 @@ fn retry_at(unavailable: &Unavailable, now: Timestamp) -> Option<Timestamp> {
 /// otherwise be overtaken in a busy loop.
 const WAIT_MIN: Duration = Duration::from_millis(50);
 
-/// The longest wait for a credential that is refused or lacks the model: the first guess of their
-/// cooldowns. A refusal that lasts longer is probably true, and waiting calls would only hide it.
-const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(5);
+/// The longest wait for a credential that is refused or lacks the model: the first guess of their cooldowns, which
+/// is also how long the turn of another client at a trial lasts, and the second between two trials with a margin. A
+/// refusal that lasts longer is probably true, and waiting calls would only hide it.
+const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(7);

@@ -2,6 +2,7 @@
 //! nothing, half a preface, only pings.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -17,6 +18,7 @@ use tokio::time::sleep;
 use tower::ServiceExt;
 
 use crate::limits::{FIRST_HEAD_TIMEOUT, REQUEST_HEAD_TIMEOUT};
+use crate::proxies::TrustedProxies;
 use crate::wrong_keys::PeerAddress;
 
 /// The requests of one connection.
@@ -58,10 +60,11 @@ impl Drop for OpenRequest {
     }
 }
 
-/// Returns the service of one connection, which notes its requests in `activity` and gives them its address.
+/// Returns the service of one connection, which notes its requests in `activity` and gives them the client's address.
 pub(super) fn counted(
     router: Router,
-    peer: PeerAddress,
+    peer: IpAddr,
+    proxies: Arc<TrustedProxies>,
     activity: Arc<Activity>,
 ) -> impl Service<
     Request<Incoming>,
@@ -71,7 +74,8 @@ pub(super) fn counted(
 > + Send
 + 'static {
     service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
+        let client = proxies.client(peer, request.headers());
+        request.extensions_mut().insert(PeerAddress(client));
         let open = activity.begin();
         let router = router.clone();
         async move {

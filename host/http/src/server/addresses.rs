@@ -13,8 +13,8 @@ pub(super) struct Addresses {
     max: u32,
 }
 
-/// A place of an address, given back when it is dropped. `None` for loopback: other users of this machine and
-/// proxies on it stand behind one address.
+/// A place of an address, given back when it is dropped. `None` for loopback and trusted proxies: many clients stand
+/// behind one address.
 #[derive(Debug)]
 pub(super) struct AddressPlace(Option<(Arc<Addresses>, IpAddr)>);
 
@@ -25,6 +25,11 @@ impl Addresses {
             counts: Mutex::default(),
             max,
         }
+    }
+
+    /// Returns a place that no address is charged with.
+    pub(super) fn unlimited() -> AddressPlace {
+        AddressPlace(None)
     }
 
     /// Takes a place; `None` if the address has all of its own.

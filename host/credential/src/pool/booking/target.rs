@@ -103,26 +103,20 @@ impl Pool {
         let lane_excuses =
             lane.is_some_and(|lane| lane.evidence.excuses(number, requester, class, now));
         let route = is_of_same_site(attempt, live).then_some(live.route);
+        // What failed at one credential alone speaks of that one, and is no evidence about the site.
+        let others = self.others_with_same_failure(attempt, failure);
+        let of_site = route.filter(|_| !others.is_empty());
         let site_lane =
-            route.and_then(|route| self.sites.lane_mut(route, &attempt.key, attempt.endpoint));
+            of_site.and_then(|route| self.sites.lane_mut(route, &attempt.key, attempt.endpoint));
         let Some(site_lane) = site_lane else {
-            return if lane_excuses {
-                Target::Nothing
-            } else {
-                Target::Lane
+            return match lane_excuses {
+                true => Target::Nothing,
+                false => Target::Lane,
             };
         };
         let site_excuses = site_lane.evidence.excuses(number, requester, class, now);
         let is_booked =
             site_lane.opened_by == requester && site_lane.health.open_window(now).is_some();
-        let others = self.others_with_same_failure(attempt, failure);
-        if others.is_empty() {
-            return if lane_excuses {
-                Target::Nothing
-            } else {
-                Target::Lane
-            };
-        }
         for slot in others {
             self.drop_window_of_call(slot, attempt, now, effects);
         }
