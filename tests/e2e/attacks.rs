@@ -56,12 +56,12 @@ async fn web_pages_cannot_spend_credentials() {
     web_pages_cannot_call_the_admin_api(&jackfield).await;
 }
 
+/// The expected status, the host, and headers.
+type BrowserRequest<'a> = (u16, &'a str, Vec<(&'a str, &'a str)>);
+
 /// Requests with the status that they get: the host, and headers. `local` is the server's authority, and `own` its
 /// origin.
-fn browser_requests<'a>(
-    local: &'a str,
-    own: &'a str,
-) -> Vec<(u16, &'a str, Vec<(&'a str, &'a str)>)> {
+fn browser_requests<'a>(local: &'a str, own: &'a str) -> Vec<BrowserRequest<'a>> {
     let json = "application/json";
     vec![
         (200, local, vec![]),

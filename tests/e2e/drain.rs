@@ -1,10 +1,13 @@
 //! Tests SIGTERM: new calls are rejected, and running calls end normally.
 
+use std::process::Stdio;
+
 use futures_util::StreamExt;
 use serde_json::json;
+use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::harness::{Jackfield, TEST_TIMEOUT, Upstream, chat, wait_until};
+use crate::harness::{Jackfield, TEST_TIMEOUT, Upstream, binary, chat, wait_until};
 
 #[tokio::test]
 async fn sigterm_lets_open_streams_finish() {
@@ -38,4 +41,38 @@ async fn sigterm_lets_open_streams_finish() {
         .await
         .expect("it did not end");
     assert_eq!(ended.unwrap().code(), Some(0));
+}
+
+/// While a stream goes on, the process that serves it leaves the data folder to the next one. Before that, another
+/// process is refused, and learns which one has the folder.
+#[tokio::test]
+async fn data_folder_has_one_process_which_leaves_it_before_its_streams_end() {
+    let upstream = Upstream::start(&[]).await;
+    let first = Jackfield::start(&upstream, &["key-a"], "").await;
+    let path = first.folder.path().join("jackfield.yaml");
+    let second = Command::new(binary())
+        .args(["serve", "--config"])
+        .arg(&path)
+        .stdin(Stdio::null())
+        .output();
+    let second = timeout(TEST_TIMEOUT, second).await.unwrap().unwrap();
+    let message = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(1), "{message}");
+    let holder = format!("is in use by process {}", first.child.id().unwrap());
+    assert!(message.contains(&holder), "{message}");
+
+    let body = chat("mock", true, &json!({ "words": 2000, "pause_ms": 50 })).to_string();
+    let request = first.client.post(first.url("/v1/chat/completions"));
+    let response = request.body(body).send().await.unwrap();
+    let mut stream = response.bytes_stream();
+    stream.next().await.unwrap().unwrap();
+    first.signal("-TERM");
+    let Jackfield {
+        mut child, folder, ..
+    } = first;
+    let next = Jackfield::restart(folder).await;
+    assert_eq!(next.call(&chat("mock", false, &json!({}))).await.0, 200);
+    stream.next().await.unwrap().expect("the stream was cut");
+    assert!(child.try_wait().unwrap().is_none());
+    child.kill().await.unwrap();
 }

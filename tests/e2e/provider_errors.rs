@@ -45,8 +45,8 @@ impl Seen {
             .lines()
             .filter_map(|line| line.strip_prefix("data:"));
         let errors = events.map(|data| json(data.trim()));
-        let errors = errors.filter(|data| data.get("error").is_some());
-        errors.last().unwrap_or_default()["error"].clone()
+        let mut errors = errors.filter(|data| data.get("error").is_some());
+        errors.next_back().unwrap_or_default()["error"].clone()
     }
 }
 

@@ -100,6 +100,11 @@ fn licences_are_allowed() -> Outcome {
 fn no_known_advisories() -> Outcome {
     let lock = fs::read_to_string(root().join("Cargo.lock"))?;
     let advisories = fs::read_to_string(root().join("tests/advisories.txt"))?;
+    let compared = advisories
+        .lines()
+        .find_map(|line| line.strip_prefix("# compared "))
+        .ok_or("tests/advisories.txt: a line `# compared YEAR-MONTH-DAY` is needed")?;
+    println!("tests/advisories.txt has the advisories up to {compared}");
     let mut violations = Vec::new();
     for line in advisories
         .lines()
@@ -113,7 +118,7 @@ fn no_known_advisories() -> Outcome {
             if !within(version, good)? {
                 let subject = subject.join(" ");
                 violations.push(format!(
-                    "{name} {version}: {id}, {subject}; update it to {good}"
+                    "{name} {version}: {id}, {subject}; update it to {good} (advisories up to {compared})"
                 ));
             }
         }
@@ -235,7 +240,7 @@ impl Rank {
 
 fn rank(folder: &str) -> Option<Rank> {
     match folder {
-        "host/credential" | "host/dialect" | "host/watch" => Some(Rank::Host(0)),
+        "host/credential" | "host/dialect" | "host/files" | "host/watch" => Some(Rank::Host(0)),
         "host/auth" => Some(Rank::Host(1)),
         "host/dispatch" | "host/store" => Some(Rank::Host(2)),
         "host/config" | "host/http" | "host/runtime" => Some(Rank::Host(3)),

@@ -99,6 +99,7 @@ fn endpoint(lane: &LaneStatus) -> types::EndpointHealth {
 fn refresh(state: &RefreshView) -> types::Refresh {
     types::Refresh {
         running: state.running,
+        unsaved: state.is_unsaved,
         refreshed_at_ms: millis(state.refreshed_at),
         due_at_ms: millis(state.due_at),
         failures: state.failures,

@@ -321,6 +321,21 @@ impl AuthManager {
         persistence::flush(&self.inner).await
     }
 
+    /// Saves what the store does not have yet, and leaves the store to another process. What changes later is lost.
+    ///
+    /// # Errors
+    /// The store's: something was not saved. The store is closed all the same.
+    pub async fn close_store(&self) -> Result<(), StoreError> {
+        let Some(store) = &self.inner.store else {
+            return Ok(());
+        };
+        let flushed = persistence::flush(&self.inner).await;
+        // After a save that is under way.
+        let _saving = self.inner.save_lock.lock().await;
+        store.close().await;
+        flushed
+    }
+
     /// Returns the numbers of open leases and of settled ones since the start.
     pub fn lease_counts(&self) -> LeaseCounts {
         self.inner.lock().leases

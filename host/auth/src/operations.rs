@@ -248,6 +248,12 @@ impl AuthManager {
         self.schedule_all();
     }
 
+    /// Begins no refresh from now on. Those that run go on.
+    pub fn stop_refreshes(&self) {
+        self.inner.lock().refresher = None;
+        self.schedule_all();
+    }
+
     pub(crate) fn upsert(&self, registrations: &[Registration]) -> Result<(), PoolError> {
         let now = self.inner.now();
         let mut state = self.inner.lock();

@@ -101,7 +101,7 @@ pub(crate) async fn save_with_retry(
                 inner.note_saved(&record.id, true);
                 return Some(version);
             }
-            Err(StoreError::Failed(why)) => why,
+            Err(error @ (StoreError::Failed(_) | StoreError::Closed)) => error.to_string(),
             Err(StoreError::Conflict) => match version(&**store, &record.id).await {
                 Ok(found) => {
                     tracing::warn!(

@@ -43,6 +43,12 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Saves health, all of it or nothing. Records that are ready again are deleted.
     fn save_health(&self, records: Vec<HealthRecord>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Ends the use of the store, so that another process can use it. Later operations fail with
+    /// [`StoreError::Closed`].
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
 }
 
 /// Why a store operation failed.
@@ -51,6 +57,11 @@ pub enum StoreError {
     /// Another process has saved the record meanwhile.
     #[error("another version of the record was saved meanwhile")]
     Conflict,
+    /// This process shuts down and has left the store to the next one.
+    #[error(
+        "Jackfield is shutting down and has left its data folder to the next process; repeat this there"
+    )]
+    Closed,
     /// Any other failure. The text says what failed and what to do, and contains no secret.
     #[error("{0}")]
     Failed(String),

@@ -49,6 +49,8 @@ pub struct RefreshView {
     pub due_at: Option<Timestamp>,
     /// True while a refresh is running.
     pub running: bool,
+    /// True if the last save failed: a restart now would lose the tokens.
+    pub is_unsaved: bool,
     /// Consecutive failures.
     pub failures: u32,
     /// Why the provider rejected the refresh token.
@@ -122,6 +124,7 @@ fn view(state: &State, status: CredentialStatus) -> Option<CredentialView> {
                 .due_at(&status.id)
                 .filter(|_| rejected.is_none()),
             running,
+            is_unsaved: state.unsaved.contains(&status.id),
             failures: account.refresh.failures,
             rejected: rejected.as_ref().map(|rejection| rejection.message.clone()),
             last_failure: last_failure.map(|(at, failure)| LastRefreshFailure { at, failure }),

@@ -20,7 +20,7 @@ use jackfield_http::HttpUpstream;
 use self::client_request::ClientRequest;
 use self::recorder::Recorder;
 use crate::terminal::print;
-use crate::wire::Host;
+use crate::wire::{DataUse, Host};
 
 /// The arguments of `case record`.
 #[derive(Args)]
@@ -65,7 +65,8 @@ pub(crate) async fn record(arguments: RecordArguments, config: Config) -> Result
         .transpose()?;
     let recorder = Arc::new(Recorder::new(HttpUpstream::new()));
     let upstream = Arc::<Recorder>::clone(&recorder);
-    let host = Host::with_upstream(Arc::new(config), &arguments.config, upstream).await?;
+    let config = Arc::new(config);
+    let host = Host::with_upstream(config, &arguments.config, upstream, DataUse::OneCall).await?;
     let failure = call(&host.dispatcher, &request, pinned).await.err();
     let exchange = recorder.last().ok_or_else(|| match &failure {
         Some(failure) => format!("no provider was called: {failure}"),

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jackfield_config::{Config, Environment};
+use jackfield_config::{Config, Environment, FileText};
 use jackfield_dispatch::error_chain;
 use jackfield_http::serve as serve_http;
 use jackfield_mock_provider::MockProvider;
@@ -112,8 +112,11 @@ impl Environment for FileEnvironment {
         None
     }
 
-    fn file(&self, path: &Path) -> io::Result<String> {
-        fs::read_to_string(path)
+    fn file(&self, path: &Path) -> io::Result<FileText> {
+        Ok(FileText {
+            text: fs::read_to_string(path)?,
+            is_world_readable: false,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::wire::Host;
 /// calls. SIGHUP reloads it.
 pub(crate) async fn serve(config: Config, file: &Path) -> Result<(), String> {
     for warning in &config.warnings {
-        tracing::warn!(warning, "deprecated configuration");
+        tracing::warn!(warning, "configuration");
     }
     let config = Arc::new(config);
     // Before the plugins load, which takes time: without a handler, SIGHUP would end the process.
@@ -95,26 +95,48 @@ pub(crate) async fn run(
     };
     let auth = host.dispatcher.auth().clone();
     let mut background = pin!(auth.run());
-    let ended = tokio::select! {
-        drain = served => {
-            match drain {
-                Drain::Complete => tracing::info!("stopped: all calls ended"),
-                Drain::CutOff => tracing::warn!(after = ?DRAIN_MAX, "stopped: calls were cut off"),
+    let ended = {
+        // Not after the drain: the next process needs the data folder while streams of this one go on.
+        let handed_over = async {
+            tokio::select! {
+                () = &mut background => {}
+                () = stopped(stop.clone()) => {}
             }
-            Ok(())
+            hand_over(&auth, background.as_mut()).await
+        };
+        let all = async { tokio::join!(served, handed_over) };
+        tokio::select! {
+            (drain, handed_over) = all => {
+                match drain {
+                    Drain::Complete => tracing::info!("stopped: all calls ended"),
+                    Drain::CutOff => tracing::warn!(after = ?DRAIN_MAX, "stopped: calls were cut off"),
+                }
+                return handed_over;
+            }
+            () = watching => Err("the watch of the plugin folder ended".to_owned()),
+            () = following => Err("the watch of the credential files ended".to_owned()),
+            () = reloading => Ok(()),
         }
-        () = watching => Err("the watch of the plugin folder ended".to_owned()),
-        () = following => Err("the watch of the credential files ended".to_owned()),
-        () = &mut background => Ok(()),
-        () = reloading => Ok(()),
     };
-    tokio::select! {
-        () = &mut background => {}
-        () = wait_for_refreshes(&auth) => {}
-    }
-    let flushed = auth.flush().await;
-    flushed.map_err(|error| format!("saving health: {}", error_chain(&error)))?;
+    hand_over(&auth, background).await?;
     ended
+}
+
+/// Ends the work on the data folder and leaves it to the next process: waits for running refreshes, saves what is not
+/// saved, and unlocks it.
+async fn hand_over(
+    auth: &AuthManager,
+    background: Pin<&mut impl Future<Output = ()>>,
+) -> Result<(), String> {
+    auth.stop_refreshes();
+    tokio::select! {
+        () = background => {}
+        () = wait_for_refreshes(auth) => {}
+    }
+    let saved = auth.close_store().await;
+    saved.map_err(|error| format!("saving health: {}", error_chain(&error)))?;
+    tracing::info!("data folder left to the next process");
+    Ok(())
 }
 
 /// Waits for running refreshes. The provider may have replaced the stored tokens already.

@@ -2,8 +2,9 @@
 //! which.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jackfield_admin::{Admin, AdminParts, AdminToken};
@@ -13,8 +14,9 @@ use jackfield_dispatch::port::Upstream;
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher, error_chain};
 use jackfield_http::{Api, BrowserGuard, ConnectionPolicy, HttpUpstream, TrustedProxies};
-use jackfield_runtime::{Engine, PluginDir, Registry};
-use jackfield_store::{Key, SqliteStore};
+use jackfield_runtime::{CodeCacheOptions, Engine, PluginDir, Registry};
+use jackfield_store::{Key, LockError, OpenError, SqliteStore};
+use tokio::time::{Instant, sleep};
 
 use crate::admin_credentials::{self, CredentialFactory};
 use crate::built_in::BUILT_IN;
@@ -35,10 +37,21 @@ pub(crate) struct Host {
     pub(crate) reload: Arc<Reload>,
 }
 
+/// What a process does with the data folder.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DataUse {
+    /// It is the only one that writes.
+    Alone,
+    /// It makes one call. If another process has the folder, it neither writes nor refreshes tokens: that process
+    /// would not learn of the new refresh token.
+    OneCall,
+}
+
 impl Host {
     /// Builds the services of a configuration that was read from `file`, and loads the plugins.
     pub(crate) async fn new(config: Arc<Config>, file: &Path) -> Result<Self, String> {
-        Self::with_upstream(config, file, Arc::new(HttpUpstream::new())).await
+        let upstream = Arc::new(HttpUpstream::new());
+        Self::with_upstream(config, file, upstream, DataUse::Alone).await
     }
 
     /// The same, with another client for providers.
@@ -46,9 +59,10 @@ impl Host {
         config: Arc<Config>,
         file: &Path,
         upstream: Arc<dyn Upstream>,
+        data_use: DataUse,
     ) -> Result<Self, String> {
         let engine =
-            Engine::new(Some(&code_cache(&config))).map_err(|error| error_chain(&error))?;
+            Engine::new(code_cache(&config).as_ref()).map_err(|error| error_chain(&error))?;
         let registry = Arc::new(Registry::new(engine));
         let folder = PluginDir::load(&config.plugins, BUILT_IN, Arc::clone(&registry));
         let folder = folder.await.map_err(|error| error_chain(&error))?;
@@ -56,14 +70,18 @@ impl Host {
         let clock = Clock::system();
         let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(Arc::clone(&config))));
         let (registrations, files) = credentials(&config, &catalog).await?;
-        let auth = auth(&config, registrations, &clock)?;
+        let opened = store(&config, data_use).await?;
+        let may_refresh = opened.may_refresh;
+        let auth = auth(&config, registrations, &clock, opened.store)?;
         restore(&auth, &catalog.load()).await?;
         publish_into(&registry, &snapshot, &auth);
-        auth.set_refresher(Arc::new(PlannedRefresher {
-            snapshot: Arc::clone(&snapshot),
-            upstream: Arc::clone(&upstream),
-            clock: clock.clone(),
-        }));
+        if may_refresh {
+            auth.set_refresher(Arc::new(PlannedRefresher {
+                snapshot: Arc::clone(&snapshot),
+                upstream: Arc::clone(&upstream),
+                clock: clock.clone(),
+            }));
+        }
         let dispatcher = Arc::new(Dispatcher::new(DispatcherParts {
             snapshot: Arc::clone(&snapshot),
             auth: auth.clone(),
@@ -141,27 +159,67 @@ fn auth(
     config: &Config,
     registrations: Vec<Registration>,
     clock: &Clock,
+    store: Option<Arc<dyn Store>>,
 ) -> Result<AuthManager, String> {
     let parts = AuthParts {
         options: snapshot::pool_options(config, clock.now().as_millis()),
-        store: store(config)?,
+        store,
         ..AuthParts::new(registrations, clock.shared())
     };
     AuthManager::new(parts).map_err(|error| error_chain(&error))
 }
 
-/// Opens the store. No call is served yet, so it may block.
-fn store(config: &Config) -> Result<Option<Arc<dyn Store>>, String> {
+/// The store of this process.
+struct OpenedStore {
+    store: Option<Arc<dyn Store>>,
+    may_refresh: bool,
+}
+
+/// Opens the store. No call is served yet, so it may block. Waits for a process that is leaving the data folder.
+async fn store(config: &Config, data_use: DataUse) -> Result<OpenedStore, String> {
     if config.store == StoreKind::None {
-        return Ok(None);
+        return Ok(OpenedStore {
+            store: None,
+            may_refresh: true,
+        });
     }
     let key = match &config.encryption_key {
         Some(secret) => Key::from_secret(secret),
         None => Key::from_file(&config.data.join(KEY)).map_err(|error| error_chain(&error))?,
     };
-    let store = SqliteStore::open(&config.data, &key).map_err(|error| error_chain(&error))?;
-    Ok(Some(Arc::new(store)))
+    let began = Instant::now();
+    let mut may_refresh = true;
+    let opened = loop {
+        match SqliteStore::open(&config.data, &key) {
+            Err(OpenError::Lock(LockError::InUse { holder, .. }))
+                if data_use == DataUse::OneCall =>
+            {
+                tracing::info!(holder, "data folder in use; nothing is saved or refreshed");
+                may_refresh = false;
+                break SqliteStore::open_beside_other(&config.data, &key);
+            }
+            Err(OpenError::Lock(LockError::InUse { holder, .. }))
+                if began.elapsed() < HAND_OVER_MAX =>
+            {
+                tracing::debug!(holder, "data folder in use; waiting");
+                sleep(HAND_OVER_POLL).await;
+            }
+            opened => break opened,
+        }
+    };
+    let store = opened.map_err(|error| error_chain(&error))?;
+    Ok(OpenedStore {
+        store: Some(Arc::new(store)),
+        may_refresh,
+    })
 }
+
+/// How long a start waits for the process that has the data folder. One that was stopped leaves it within milliseconds,
+/// unless a refresh is running.
+const HAND_OVER_MAX: Duration = Duration::from_secs(3);
+
+/// The interval between the attempts.
+const HAND_OVER_POLL: Duration = Duration::from_millis(50);
 
 /// Restores stored credentials, tokens and health.
 async fn restore(auth: &AuthManager, catalog: &Catalog) -> Result<(), String> {
@@ -187,8 +245,25 @@ async fn restore(auth: &AuthManager, catalog: &Catalog) -> Result<(), String> {
 /// The key file that encrypts the secrets in the data folder.
 const KEY: &str = "jackfield.key";
 
-fn code_cache(config: &Config) -> PathBuf {
-    config.data.join("cache").join("code")
+/// The key file that seals compiled code. It is not the key above, which may come from a secret of the configuration.
+const CODE_KEY: &str = "code.key";
+
+/// Returns where compiled code is cached, or nothing if there is no key for it.
+fn code_cache(config: &Config) -> Option<CodeCacheOptions> {
+    let folder = config.data.join("cache");
+    match Key::from_file(&folder.join(CODE_KEY)) {
+        Ok(key) => Some(CodeCacheOptions {
+            folder,
+            key: key.derive("compiled code 1"),
+        }),
+        Err(error) => {
+            tracing::error!(
+                error = error_chain(&error),
+                "code cache not used; plugins are compiled in memory"
+            );
+            None
+        }
+    }
 }
 
 /// Publishes each change of the plugins. New calls see it; running calls keep their snapshot. Another

@@ -56,6 +56,11 @@ impl Catalog {
         self.credentials.contains(id)
     }
 
+    /// Whether files with secrets that every user can read are refused.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.config.strict_files
+    }
+
     /// Whether there is a provider of this name.
     pub fn has_provider(&self, name: &ProviderName) -> bool {
         self.providers.contains_key(name)

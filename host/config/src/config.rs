@@ -36,6 +36,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The folder of credential files, absolute, if there are any. It need not exist.
     pub credential_files: Option<PathBuf>,
+    /// Whether files with secrets that every user can read are refused.
+    pub strict_files: bool,
     /// Where state is stored.
     pub store: StoreKind,
     /// The key that encrypts stored secrets; none: the key file in the data folder.
@@ -57,7 +59,7 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Whether failures start no cooldown.
     pub disable_cooling: bool,
-    /// A line for each deprecated key in the file, with its position.
+    /// A line for each deprecated key in the file and each file that every user can read, with its position.
     pub warnings: Vec<String>,
     /// The values that only a restart can change.
     pub restart_only: RestartOnly,

@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use jackfield_auth::{AuthManager, Origin, Registration};
 use jackfield_credential::{CredentialId, Timestamp};
 use jackfield_dispatch::error_chain;
+use jackfield_files::read_small_file;
 use jackfield_watch::{Depth, Watch};
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -25,6 +26,7 @@ use walkdir::WalkDir;
 use crate::catalog::Catalog;
 use crate::credential_entry;
 use crate::credentials::CredentialEntry;
+use crate::environment::FILE_READ_MAX;
 
 /// The folder and its known files. It is a handle: clones share the same state.
 #[derive(Clone)]
@@ -125,7 +127,7 @@ impl CredentialFiles {
             loop {
                 // A scan also finds changes from before the watch and changes without an event.
                 self.follow(&auth).await;
-                if let Ok(false) = timeout(RESCAN_INTERVAL, watch.changed()).await {
+                if let Ok(None) = timeout(RESCAN_INTERVAL, watch.changed()).await {
                     return;
                 }
             }
@@ -221,7 +223,7 @@ impl CredentialFiles {
                 "a credential file cannot be used"
             )
         };
-        let parsed = match self.read(name, stamp) {
+        let parsed = match self.read(name, stamp, catalog.is_strict()) {
             Ok(parsed) => parsed,
             Err(why) => {
                 unusable(&why);
@@ -298,12 +300,16 @@ impl CredentialFiles {
             .is_ok_and(|path| path.starts_with(&self.folder))
     }
 
-    fn read(&self, name: &str, stamp: FileStamp) -> Result<Parsed, String> {
+    fn read(&self, name: &str, stamp: FileStamp, is_strict: bool) -> Result<Parsed, String> {
         if stamp.bytes > FILE_BYTES_MAX {
             return Err(format!("is larger than {FILE_BYTES_MAX} bytes"));
         }
-        let text = fs::read(self.folder.join(name)).map_err(|error| error.to_string())?;
-        let content = format::parse(&text)?;
+        let file = read_small_file(&self.folder.join(name), FILE_BYTES_MAX, FILE_READ_MAX);
+        let file = file.map_err(|error| error.to_string())?;
+        if is_strict && file.is_world_readable() {
+            return Err("is readable by all users; chmod it to 600 (`strict-files`)".to_owned());
+        }
+        let content = format::parse(&file.bytes)?;
         let entry = credential_entry::parse(&content.body).map_err(|errors| errors.join("; "))?;
         Ok(Parsed {
             expires_at: entry.expires_at.or(content.expires_at),

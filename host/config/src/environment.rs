@@ -1,21 +1,32 @@
 //! The variables and files that a configuration uses. No other code of the host reads the environment
 //! of the process, so that tests can replace it.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
+use std::time::Duration;
+
+use jackfield_files::read_small_file;
 
 /// Where variables and files come from.
 pub trait Environment {
     /// The value of a variable, if it is set.
     fn var(&self, name: &str) -> Option<String>;
 
-    /// The text of a file, whole.
+    /// The whole file. It may be a symbolic link or a pipe.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, is too large, or is not UTF-8 (`InvalidData`).
-    fn file(&self, path: &Path) -> io::Result<String>;
+    /// The file cannot be read, is too large, does not end in time, or is not UTF-8 (`InvalidData`).
+    fn file(&self, path: &Path) -> io::Result<FileText>;
+}
+
+/// A file that was read.
+#[derive(Clone, Debug)]
+pub struct FileText {
+    /// Its content.
+    pub text: String,
+    /// Whether every user of the machine can read it.
+    pub is_world_readable: bool,
 }
 
 /// The environment of this process.
@@ -27,19 +38,20 @@ impl Environment for ProcessEnvironment {
         std::env::var(name).ok()
     }
 
-    fn file(&self, path: &Path) -> io::Result<String> {
-        let mut text = String::new();
-        File::open(path)?
-            // The size in the metadata is not enough: a device or a pipe has none.
-            .take(FILE_BYTES_MAX + 1)
-            .read_to_string(&mut text)?;
-        if text.len() as u64 > FILE_BYTES_MAX {
-            let limit = format!("it is larger than {} KiB", FILE_BYTES_MAX / 1024);
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, limit));
-        }
-        Ok(text)
+    fn file(&self, path: &Path) -> io::Result<FileText> {
+        let file = read_small_file(path, FILE_BYTES_MAX, FILE_READ_MAX)?;
+        let is_world_readable = file.is_world_readable();
+        let text = String::from_utf8(file.bytes)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))?;
+        Ok(FileText {
+            text,
+            is_world_readable,
+        })
     }
 }
 
 /// Enough for thousands of credentials. The path of a log or a device does not fill the memory.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// How long a file may take: the program at the other end of a pipe, such as a password manager, may be slow.
+pub(crate) const FILE_READ_MAX: Duration = Duration::from_secs(30);

@@ -78,6 +78,11 @@ section! {
             "credential-files", Path, "no files",
             "The folder of [credential files](#credential-files).",
         ).restart();
+        STRICT_FILES: DefaultKey<Flag> = default(
+            "strict-files", Flag, |_| false,
+            "`true`: files with secrets that every user of the machine can read are refused. `false`: they are a warning. \
+             The mode of the file counts, not that of a symbolic link to it.",
+        );
         PROVIDERS: RequiredKey<ListOf> = required(
             "providers", ListOf(&providers::provider::SECTION),
             "The upstream APIs.",

@@ -37,7 +37,7 @@ pub use config::{Admin, ClientKey, Config, Limits, StoreKind};
 pub use credential_files::CredentialFiles;
 pub use credentials::CredentialEntry;
 pub use diagnostics::ConfigErrors;
-pub use environment::{Environment, ProcessEnvironment};
+pub use environment::{Environment, FileText, ProcessEnvironment};
 pub use providers::Provider;
 pub use restart_only::RestartOnly;
 pub use schema::json_schema;

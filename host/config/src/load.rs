@@ -50,12 +50,17 @@ fn read<T>(
             message,
         }])
     };
-    let text = environment.file(path).map_err(unreadable)?;
+    let content = environment.file(path).map_err(unreadable)?;
     let file = std::path::absolute(path).map_err(unreadable)?;
-    let node = yaml::parse(&text).map_err(|diagnostic| fail(vec![diagnostic]))?;
+    let node = yaml::parse(&content.text).map_err(|diagnostic| fail(vec![diagnostic]))?;
     let folder = file.parent().unwrap_or(&file).to_owned();
     let mut reader = Reader::for_file(environment, folder);
     let value = root(&mut reader, &Located::root(&node));
+    if content.is_world_readable && reader.has_plain_secret {
+        let message = "every user of this machine can read this file, and it has secrets; run `chmod o-r` on it, or \
+                       keep them in variables or other files";
+        reader.world_readable(None, "", message.to_owned());
+    }
     let findings = reader.into_findings();
     match value {
         // There can be a value despite errors: readers continue with defaults, to find all errors.

@@ -19,11 +19,14 @@ pub(crate) fn models(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<V
     list(reader, located, &model::SECTION, |_, _, _| {})
 }
 
+/// The traits of models, by their names.
+type TraitsByModel = BTreeMap<Arc<str>, TraitSet>;
+
 /// Reads a list of models of a provider, and their traits.
 pub(crate) fn provider_models(
     reader: &mut Reader<'_>,
     located: &Located<'_>,
-) -> Option<(Vec<NamedModel>, BTreeMap<Arc<str>, TraitSet>)> {
+) -> Option<(Vec<NamedModel>, TraitsByModel)> {
     let mut traits = BTreeMap::new();
     let section = &provider_model::SECTION;
     let models = list(reader, located, section, |reader, mapping, name| {

@@ -16,6 +16,10 @@ pub(crate) struct Reader<'e> {
     pub(crate) environment: Option<&'e dyn Environment>,
     /// The folder of the file, absolute. Relative paths in the file start here.
     pub(crate) folder: PathBuf,
+    /// Whether a secret that every user can read is an error.
+    pub(crate) strict_files: bool,
+    /// Whether the file itself has a secret.
+    pub(crate) has_plain_secret: bool,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
     restart_only: RestartOnly,
@@ -70,6 +74,8 @@ impl<'e> Reader<'e> {
         Self {
             environment: None,
             folder: PathBuf::new(),
+            strict_files: false,
+            has_plain_secret: false,
             errors: Vec::new(),
             warnings: Vec::new(),
             restart_only: RestartOnly::default(),
@@ -108,6 +114,25 @@ impl<'e> Reader<'e> {
             name: located.name.clone(),
             message: message.into(),
         });
+    }
+
+    /// Adds a warning, or an error with `strict-files`, about a file with secrets that every user can read.
+    pub(crate) fn world_readable(
+        &mut self,
+        position: Option<Position>,
+        name: &str,
+        message: String,
+    ) {
+        let diagnostic = Diagnostic {
+            position,
+            name: name.to_owned(),
+            message,
+        };
+        if self.strict_files {
+            self.add(diagnostic);
+        } else {
+            self.warn(diagnostic);
+        }
     }
 
     /// Adds an error about a value of the wrong type, or about a key without a value.

@@ -20,6 +20,8 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
     let mut mapping = Mapping::open(reader, root, &keys::ROOT)?;
     // Whether the key is present, not whether it is valid: one error in it must not cause a second one.
     let open = !mapping.has(&keys::CLIENT_KEYS);
+    // First, because all secrets follow it.
+    reader.strict_files = mapping.get(reader, &keys::STRICT_FILES);
     let listen = mapping.get_checked(reader, &keys::LISTEN, |reader, located, address| {
         check_listen(reader, located, *address, open);
     });
@@ -31,10 +33,6 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
         cors_origins(reader, located, open)
     });
     let limits = mapping.nested(reader, &keys::LIMITS, limits);
-    let plugins = mapping.get(reader, &keys::PLUGINS);
-    let data = mapping.get(reader, &keys::DATA);
-    let store = mapping.get(reader, &keys::STORE);
-    let encryption_key = mapping.get(reader, &keys::ENCRYPTION_KEY);
     let before = reader.error_count();
     let credential_files = mapping.get(reader, &keys::CREDENTIAL_FILES);
     let credentials_needed = !mapping.has(&keys::CREDENTIAL_FILES);
@@ -64,11 +62,12 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
         allowed_hosts: mapping.get(reader, &keys::ALLOWED_HOSTS),
         trusted_proxies: mapping.get(reader, &keys::TRUSTED_PROXIES),
         limits: limits.unwrap_or_default(),
-        plugins,
-        data,
+        plugins: mapping.get(reader, &keys::PLUGINS),
+        data: mapping.get(reader, &keys::DATA),
         credential_files,
-        store,
-        encryption_key,
+        strict_files: reader.strict_files,
+        store: mapping.get(reader, &keys::STORE),
+        encryption_key: mapping.get(reader, &keys::ENCRYPTION_KEY),
         providers,
         routes: names.routes,
         force_model_prefix: mapping.get(reader, &keys::FORCE_MODEL_PREFIX),

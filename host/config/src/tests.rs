@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use crate::{Config, ConfigErrors, Environment};
+use crate::{Config, ConfigErrors, Environment, FileText, ProcessEnvironment};
 use shown::shown;
 
 type CaseResult = Result<(), Box<dyn Error>>;
@@ -149,6 +150,34 @@ fn failed(error: &dyn Error) -> TestCaseError {
     TestCaseError::fail(error.to_string())
 }
 
+/// The configuration is a link to a file that every user can read, and its secret a pipe.
+#[test]
+fn reads_links_and_pipes_with_the_mode_of_the_target() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("target.yaml");
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let text = "admin: { token: { file: pipe } }\nproviders:\n  - name: a\n    executor: openai-compatible\n    \
+                base-url: http://127.0.0.1:1\n    credentials: [ { id: a, api-key: s3cr3t-a } ]\n    \
+                models: [ { name: a } ]\n";
+    let link = folder.path().join("config.yaml");
+    std::os::unix::fs::symlink("target.yaml", &link).unwrap();
+    let load = |text: &str, mode: u32| {
+        fs::write(&target, text).unwrap();
+        fs::set_permissions(&target, fs::Permissions::from_mode(mode)).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| fs::write(&pipe, "s3cr3t-of-the-admin-api\n").unwrap());
+            Config::load(&link, &ProcessEnvironment)
+        })
+    };
+    assert!(load(text, 0o640).unwrap().warnings.is_empty());
+    let warnings = load(text, 0o644).unwrap().warnings;
+    assert!(warnings.concat().contains("chmod o-r"), "{warnings:?}");
+    let refused = load(&format!("strict-files: true\n{text}"), 0o644).unwrap_err();
+    assert!(refused.to_string().contains("chmod o-r"), "{refused}");
+}
+
 /// Variables and files of a case.
 struct FakeEnvironment {
     variables: BTreeMap<String, String>,
@@ -187,16 +216,20 @@ impl Environment for FakeEnvironment {
         self.variables.get(name).cloned()
     }
 
-    fn file(&self, path: &Path) -> io::Result<String> {
-        self.files
-            .get(path)
-            .cloned()
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    fn file(&self, path: &Path) -> io::Result<FileText> {
+        let text = self.files.get(path).cloned();
+        Ok(FileText {
+            text: text.ok_or(io::ErrorKind::NotFound)?,
+            is_world_readable: path.to_string_lossy().ends_with(WORLD_READABLE),
+        })
     }
 }
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases/config");
 const FILE: &str = "/etc/jackfield/config.yaml";
+
+/// The end of the paths that every user can read.
+const WORLD_READABLE: &str = "-world-readable";
 
 /// Every secret of the cases holds it, and nothing else does.
 const SECRET_MARK: &str = "s3cr3t";

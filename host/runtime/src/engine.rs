@@ -1,9 +1,6 @@
 //! The wasmtime engine with its limits, a linker for each world, the ticker, and the code cache.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -11,17 +8,17 @@ use jackfield_dispatch::port::PluginId;
 use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{
-    Cache, CacheConfig, Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
-    Store, UpdateDeadline,
+    Cache, Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store,
+    UpdateDeadline,
 };
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p2::bindings as wasi;
 
 use crate::bindings::{ExecutorPlugin, SelectorPlugin};
+use crate::code_cache::{CodeCache, CodeCacheOptions};
 use crate::host_state::HostState;
 use crate::limits::{
-    CODE_CACHE_BYTES_MAX, INSTANCES_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, STACK_BYTES_MAX,
-    TABLE_ELEMENTS_MAX, TICK,
+    INSTANCES_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX, TICK,
 };
 
 /// Runs components. Cheap to clone. The ticker ends when the last clone is dropped.
@@ -33,20 +30,12 @@ struct Inner {
     executors: Linker<HostState>,
     selectors: Linker<HostState>,
     instances: Arc<Semaphore>,
-    cache: Option<Cache>,
+    cache: Option<CodeCache>,
 }
 
 /// Why the engine could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The folder for compiled code cannot be used.
-    #[error("cannot use {} for compiled code: {problem}; choose another folder, or correct this one", .folder.display())]
-    CacheFolder {
-        /// The folder.
-        folder: PathBuf,
-        /// Why it cannot be used.
-        problem: String,
-    },
     /// wasmtime does not support the platform.
     #[error("starting the WebAssembly engine")]
     Engine(#[source] wasmtime::Error),
@@ -56,15 +45,25 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// Creates an engine. It caches compiled code in `cache_folder`, which it creates if it is missing.
-    /// Without a folder it compiles each component at each start.
+    /// Creates an engine. It caches compiled code as the options say; without them, and if the cache cannot be used,
+    /// which is logged, it compiles each component at each start.
     ///
     /// # Errors
-    /// When the folder cannot be created, or other users can write to it; when wasmtime does not support
-    /// the platform; when the ticker's thread cannot be started.
-    pub fn new(cache_folder: Option<&Path>) -> Result<Self, EngineError> {
-        let cache = cache_folder.map(code_cache).transpose()?;
-        let engine = wasmtime::Engine::new(&config(cache.clone())).map_err(EngineError::Engine)?;
+    /// When wasmtime does not support the platform; when the ticker's thread cannot be started.
+    pub fn new(cache: Option<&CodeCacheOptions>) -> Result<Self, EngineError> {
+        let cache = cache.and_then(|options| {
+            let opened = CodeCache::open(options);
+            opened
+                .inspect_err(|problem| {
+                    tracing::error!(
+                        problem,
+                        "code cache not used; plugins are compiled in memory"
+                    )
+                })
+                .ok()
+        });
+        let wasmtime_cache = cache.as_ref().map(|cache| cache.cache().clone());
+        let engine = wasmtime::Engine::new(&config(wasmtime_cache)).map_err(EngineError::Engine)?;
         start_ticker(&engine).map_err(EngineError::Ticker)?;
         let executors = linker(&engine, |linker| {
             ExecutorPlugin::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
@@ -87,7 +86,15 @@ impl Engine {
         self.0
             .cache
             .as_ref()
+            .map(CodeCache::cache)
             .map_or((0, 0), |cache| (cache.cache_hits(), cache.cache_misses()))
+    }
+
+    /// Seals what was compiled, so that the next start may use it. Blocks.
+    pub(crate) fn seal_compiled_code(&self) {
+        if let Some(cache) = &self.0.cache {
+            cache.seal_new();
+        }
     }
 
     /// Returns the number of instances of all plugins.
@@ -227,39 +234,6 @@ struct HasTable;
 
 impl wasmtime::component::HasData for HasTable {
     type Data<'a> = &'a mut wasmtime::component::ResourceTable;
-}
-
-/// Opens the code cache. It holds native code that this process will run, so a folder that other users
-/// can write to is rejected.
-fn code_cache(folder: &Path) -> Result<Cache, EngineError> {
-    let refuse = |problem: String| EngineError::CacheFolder {
-        folder: folder.to_owned(),
-        problem,
-    };
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|cause| refuse(format!("it cannot be created: {cause}")))?;
-    let folder = folder
-        .canonicalize()
-        .map_err(|cause| refuse(cause.to_string()))?;
-    // `mode` above applies only to folders that `create` makes. A folder that existed may have any mode.
-    let mode = fs::metadata(&folder)
-        .map_err(|cause| refuse(cause.to_string()))?
-        .permissions()
-        .mode();
-    if mode & 0o022 != 0 {
-        return Err(refuse(format!(
-            "other users may write to it (mode {:o})",
-            mode & 0o777
-        )));
-    }
-    let mut config = CacheConfig::new();
-    config
-        .with_directory(&folder)
-        .with_files_total_size_soft_limit(CODE_CACHE_BYTES_MAX);
-    Cache::new(config).map_err(|cause| refuse(format!("{cause:#}")))
 }
 
 /// Starts the thread that advances the epoch every [`TICK`]. It is a thread and not a task, because

@@ -3,6 +3,7 @@
 //! `Selector` of `jackfield-dispatch`.
 
 mod bindings;
+mod code_cache;
 mod component_bytes;
 mod convert;
 mod engine;
@@ -19,6 +20,7 @@ mod prepare_error;
 mod registry;
 mod selector;
 
+pub use code_cache::CodeCacheOptions;
 pub use engine::{Engine, EngineError};
 pub use inspect::{CONTRACT_VERSION, InspectError, PluginKind};
 pub use instance::InstanceCounts;

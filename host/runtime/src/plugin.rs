@@ -68,8 +68,10 @@ impl Plugin {
         let digest = component.digest().to_owned();
         let compiling = engine.clone();
         let compiled = spawn_blocking(move || {
-            Component::new(compiling.wasmtime(), component.bytes())
-                .map_err(|error| PrepareError::Compile(format!("{error:#}")))
+            let compiled = Component::new(compiling.wasmtime(), component.bytes())
+                .map_err(|error| PrepareError::Compile(format!("{error:#}")))?;
+            compiling.seal_compiled_code();
+            Ok::<_, PrepareError>(compiled)
         });
         let component = compiled
             .await

@@ -15,7 +15,7 @@ use crate::limits::{COMPONENT_BYTES_MAX, PLUGIN_FILES_MAX};
 use crate::plugin::Origin;
 use crate::prepare_error::PrepareError;
 use crate::registry::Registry;
-use jackfield_watch::{Depth, Watch, WatchError};
+use jackfield_watch::{Change, Depth, Watch, WatchError};
 
 /// A plugin that the binary carries: its name and its component.
 pub type BuiltIn = (&'static str, &'static [u8]);
@@ -62,7 +62,8 @@ impl PluginDir {
     ) -> Result<Self, PluginDirError> {
         let failed = |cause| PluginDirError::Read(path.to_owned(), cause);
         fs::create_dir_all(path).map_err(failed)?;
-        let path = path.canonicalize().map_err(failed)?;
+        // With its symbolic links: their targets may be exchanged.
+        let path = std::path::absolute(path).map_err(failed)?;
         let mut folder = Self {
             path,
             built_in,
@@ -87,8 +88,20 @@ impl PluginDir {
         Ok(async move {
             // A file that changed after `load` and before the watch began caused no event.
             self.rescan().await;
-            while watch.changed().await {
-                self.rescan().await;
+            while let Some(change) = watch.changed().await {
+                let folder = self.path.display();
+                match change {
+                    Change::Content => {}
+                    Change::Removed => {
+                        tracing::error!(%folder, "plugins folder removed; its plugins stay in use")
+                    }
+                    Change::Replaced => {
+                        tracing::warn!(%folder, "plugins folder replaced; the new one is watched")
+                    }
+                }
+                if change != Change::Removed {
+                    self.rescan().await;
+                }
             }
         })
     }

@@ -3,15 +3,16 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use jackfield_files::{SmallFile, read_small_file};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::{Digest, Sha256};
 
-use crate::limits::KEY_FILE_BYTES_MAX;
+use crate::limits::{KEY_FILE_BYTES_MAX, KEY_FILE_READ_MAX};
 use crate::{DATABASE, permissions};
 
 /// A 256-bit key. `Debug` shows where it came from, and nothing else.
@@ -78,8 +79,8 @@ impl Key {
             path: path.to_owned(),
             error,
         };
-        let text = match read_key_file(path) {
-            Ok(text) => text,
+        let file = match read_key_file(path) {
+            Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let database = permissions::parent_dir(path).join(DATABASE);
                 // An empty database file contains nothing sealed, so a new key loses nothing.
@@ -93,14 +94,27 @@ impl Key {
             }
             Err(error) => return Err(failed(error)),
         };
-        if permissions::is_exposed(&fs::metadata(path).map_err(failed)?) {
+        let text = Zeroizing::new(file.bytes);
+        if permissions::is_exposed(file.mode) {
             return Err(KeyError::Exposed(path.to_owned()));
         }
-        let bytes = parse_hex(text.trim()).ok_or_else(|| KeyError::Malformed(path.to_owned()))?;
+        let hex = std::str::from_utf8(&text).ok();
+        let bytes = hex
+            .and_then(|hex| parse_hex(hex.trim()))
+            .ok_or_else(|| KeyError::Malformed(path.to_owned()))?;
         Ok(Self {
             bytes: SecretBox::new(Box::new(bytes)),
             source: format!("the key file {}", path.display()),
         })
+    }
+
+    /// Returns a key for another purpose, from which this one cannot be computed.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        digest.update(b"jackfield derived key 1\0");
+        digest.update(self.bytes());
+        digest.update(purpose.as_bytes());
+        digest.finalize().into()
     }
 
     pub(crate) fn bytes(&self) -> &[u8; 32] {
@@ -121,12 +135,9 @@ impl fmt::Debug for Key {
     }
 }
 
-fn read_key_file(path: &Path) -> io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    File::open(path)?
-        .take(KEY_FILE_BYTES_MAX)
-        .read_to_string(&mut text)?;
-    Ok(text)
+/// The mode is that of the opened file: the path may lead to another one meanwhile.
+fn read_key_file(path: &Path) -> io::Result<SmallFile> {
+    read_small_file(path, KEY_FILE_BYTES_MAX, KEY_FILE_READ_MAX)
 }
 
 /// Creates the file completely or not at all: writes and syncs a draft, then links it to the
@@ -200,6 +211,10 @@ mod tests {
         assert!(!format!("{created:?}").contains(&hex(created.bytes())));
         let other = Key::from_file(&folder.path().join("other")).unwrap();
         assert_ne!(created.bytes(), other.bytes());
+        assert_eq!(created.derive("a"), again.derive("a"));
+        for different in [created.derive("b"), other.derive("a"), *created.bytes()] {
+            assert_ne!(created.derive("a"), different);
+        }
     }
 
     #[test]

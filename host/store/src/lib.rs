@@ -10,6 +10,7 @@ mod schema;
 mod seal;
 mod sqlite;
 
+pub use jackfield_files::LockError;
 pub use key::{Key, KeyError};
 use sqlite::DATABASE;
 pub use sqlite::{OpenError, SqliteStore};

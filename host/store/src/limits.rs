@@ -12,3 +12,6 @@ pub(crate) const DATABASE_BUSY_MAX: Duration = Duration::from_secs(5);
 /// Bytes read of a key file. It has 65; a path that names a large file by mistake must not fill
 /// the memory.
 pub(crate) const KEY_FILE_BYTES_MAX: u64 = 4_096;
+
+/// How long the key file may take. It is a small file on a disk; a pipe without a writer must not hang the start.
+pub(crate) const KEY_FILE_READ_MAX: Duration = Duration::from_secs(10);

@@ -1,8 +1,8 @@
 //! Folders and files that only their owner can read.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Creates a folder and its parents if they do not exist, readable by their owner only.
@@ -35,6 +35,6 @@ pub(crate) fn parent_dir(path: &Path) -> &Path {
 }
 
 /// True if users other than the owner can read or write the file.
-pub(crate) fn is_exposed(metadata: &fs::Metadata) -> bool {
-    metadata.mode() & 0o077 != 0
+pub(crate) fn is_exposed(mode: u32) -> bool {
+    mode & 0o077 != 0
 }

@@ -104,7 +104,7 @@ impl MockProvider {
 
     /// Returns the routes: the dialects, the token endpoint, the counts and the recorded requests.
     pub fn router(self: &Arc<Self>) -> Router {
-        routes::router(Arc::clone(self))
+        routes::router(self)
     }
 
     /// Makes every call with this key fail; `None` makes them succeed again.

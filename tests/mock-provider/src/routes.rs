@@ -20,7 +20,7 @@ use super::{
 
 type Provider = State<Arc<MockProvider>>;
 
-pub(super) fn router(provider: Arc<MockProvider>) -> Router {
+pub(super) fn router(provider: &Arc<MockProvider>) -> Router {
     let routes = Router::new()
         .route("/v1/chat/completions", post(post_chat))
         .route(AZURE_CHAT, post(post_azure_chat))
@@ -38,8 +38,8 @@ pub(super) fn router(provider: Arc<MockProvider>) -> Router {
         .route("/mock/counts", get(counts))
         .route("/mock/requests", get(requests))
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
-        .with_state(Arc::clone(&provider));
-    with_families(&provider, &routes)
+        .with_state(Arc::clone(provider));
+    with_families(provider, &routes)
 }
 
 fn incoming(uri: Uri, headers: HeaderMap, body: Bytes) -> IncomingRequest {

@@ -242,6 +242,8 @@ pub struct LastFailure {
 pub struct Refresh {
     /// Whether a refresh runs.
     pub running: bool,
+    /// Whether the tokens could not be saved: a restart now would lose them.
+    pub unsaved: bool,
     /// When a refresh last succeeded.
     pub refreshed_at_ms: Option<u64>,
     /// Time of the next refresh.

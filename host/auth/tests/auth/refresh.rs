@@ -345,7 +345,9 @@ async fn unsaved_tokens_are_saved_after_store_recovers() {
     assert_eq!(auth.refresh(&id("a"), 1).await, Ok(()));
     assert!(store.records.lock().is_empty());
     assert_eq!(access_token(&auth, "a"), "at-1-a", "the tokens are used");
+    assert!(auth.get(&id("a")).unwrap().refresh.is_unsaved);
     run_for(&auth, Duration::from_secs(2)).await;
+    assert!(!auth.get(&id("a")).unwrap().refresh.is_unsaved);
     let records = store.records.lock();
     let stored = records[&id("a")].tokens.as_ref().unwrap();
     assert_eq!(stored.secrets["refresh-token"].expose_secret(), "rt-1-a");

@@ -125,7 +125,7 @@ fn read_secret<R: Read>(
         environment.var(name).ok_or_else(unset)?
     } else if let Some(path) = from.strip_prefix("file:") {
         let unread = |error| format!("{subject}: the file {path} cannot be read: {error}");
-        environment.file(Path::new(path)).map_err(unread)?
+        environment.file(Path::new(path)).map_err(unread)?.text
     } else if from == "-" {
         let input = input.take().ok_or_else(|| {
             format!("{subject}: standard input can hold one secret only; use env: or file:")

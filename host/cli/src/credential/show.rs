@@ -69,7 +69,7 @@ pub(super) fn details(response: &CredentialResponse) {
 }
 
 /// Returns names and values; a value that is unknown is empty.
-fn facts(response: &CredentialResponse) -> [(&'static str, String); 20] {
+fn facts(response: &CredentialResponse) -> [(&'static str, String); 21] {
     let (credential, now_ms) = (&response.credential, response.now_ms);
     let optional = |text: &Option<String>| text.as_deref().map(clean).unwrap_or_default();
     let last_failure = credential.last_failure.as_ref().map(|failure| {
@@ -98,6 +98,7 @@ fn facts(response: &CredentialResponse) -> [(&'static str, String); 20] {
         ("in flight", in_flight(credential)),
         ("token ends", until(credential.expires_at_ms, now_ms)),
         ("refreshed", ago(credential.refresh.refreshed_at_ms, now_ms)),
+        ("tokens", unsaved(credential).to_owned()),
         ("next refresh", until(credential.refresh.due_at_ms, now_ms)),
         ("refresh error", refresh_failure.unwrap_or_default()),
         ("last used", ago(credential.last_used_ms, now_ms)),
@@ -106,11 +107,24 @@ fn facts(response: &CredentialResponse) -> [(&'static str, String); 20] {
     ]
 }
 
+/// Says that the tokens are only in the server's memory, if that is so.
+fn unsaved(credential: &Credential) -> &'static str {
+    if credential.refresh.unsaved {
+        "not saved: a restart of the server now would lose them"
+    } else {
+        ""
+    }
+}
+
 /// Prints that a change is done, and the state after it.
 pub(super) fn changed(response: &CredentialResponse, participle: &str) {
     let id = clean(&response.credential.id);
     let state = state(&response.credential, response.now_ms);
     print(&format!("{id} is {participle}; it is {state} now"));
+    let unsaved = unsaved(&response.credential);
+    if !unsaved.is_empty() {
+        print(&format!("Its tokens are {unsaved}"));
+    }
 }
 
 /// Prints that a credential was removed.
@@ -241,6 +255,9 @@ mod tests {
             ..Refresh::default()
         };
         assert_eq!(fact(&response, "refreshed"), "1m ago");
+        assert_eq!(fact(&response, "tokens"), "");
+        response.credential.refresh.unsaved = true;
+        assert!(fact(&response, "tokens").contains("not saved"));
         assert_eq!(fact(&response, "next refresh"), "in 30s");
     }
 

@@ -46,7 +46,10 @@ impl Kind for Secret {
 
     fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<SecretString> {
         let secret = match &located.node.value {
-            Value::Scalar { .. } => SecretString::from(reader.text(located)?.to_owned()),
+            Value::Scalar { .. } => {
+                reader.has_plain_secret = true;
+                SecretString::from(reader.text(located)?.to_owned())
+            }
             Value::Map(_) | Value::List(_) => from_elsewhere(reader, located)?,
         };
         match secret_error(secret.expose_secret(), self.min) {
@@ -113,7 +116,16 @@ fn from_file(
     let path = Path.read(reader, located)?;
     match environment.file(&path) {
         // Editors and `echo` end a file with a line feed that is no part of the secret.
-        Ok(text) => Some(SecretString::from(text.trim_end_matches(['\r', '\n']))),
+        Ok(file) => {
+            if file.is_world_readable {
+                let message = format!(
+                    "every user of this machine can read {}; run `chmod o-r` on it",
+                    path.display()
+                );
+                reader.world_readable(Some(located.node.position), &located.name, message);
+            }
+            Some(SecretString::from(file.text.trim_end_matches(['\r', '\n'])))
+        }
         Err(error) => {
             let message = format!("the file {} cannot be read: {error}", path.display());
             reader.report(located, message);

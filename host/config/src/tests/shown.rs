@@ -43,6 +43,7 @@ pub(super) fn shown(config: &Config) -> String {
     out.changed_debug(0, "store", &config.store, &StoreKind::Sqlite);
     let files = config.credential_files.as_ref();
     out.optional(0, "credential-files", files.map(|path| path.display()));
+    out.changed(0, "strict-files", &config.strict_files, &false);
     let key = config.encryption_key.as_ref();
     out.optional(0, "encryption-key", key.map(|key| key.expose_secret()));
     for provider in &config.providers {

@@ -89,8 +89,7 @@ impl<'a> RelayEdit<'a> {
     fn messages(&mut self, messages: &[&'a RawValue]) {
         let traits = self.traits;
         let has_calls = |message: &&RawValue| calls_of(message).is_some();
-        let needs_reasoning =
-            traits.relay_reasoning_required && messages.iter().any(|it| has_calls(it));
+        let needs_reasoning = traits.relay_reasoning_required && messages.iter().any(has_calls);
         for message in messages {
             let message_entries = entries(message);
             self.drop_members(
@@ -146,7 +145,7 @@ fn lacks_reasoning(message: &[Entry<'_>]) -> bool {
 }
 
 /// Returns the calls of a message, if it has any.
-fn calls_of<'a>(message: &'a RawValue) -> Option<&'a RawValue> {
+fn calls_of(message: &RawValue) -> Option<&RawValue> {
     let [calls] = members(message.get(), ["tool_calls"]).ok()?.values;
     calls.filter(|calls| !is_void(calls))
 }

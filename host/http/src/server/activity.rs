@@ -125,6 +125,7 @@ mod tests {
         let began = Instant::now();
         for (begin, end) in requests.iter().copied() {
             let activity = Arc::clone(&activity);
+            #[expect(clippy::disallowed_methods, reason = "ends at a time of the test")]
             tokio::spawn(async move {
                 tokio::time::sleep_until(began + Duration::from_secs(begin)).await;
                 let open = activity.begin();

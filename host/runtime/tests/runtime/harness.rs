@@ -13,7 +13,7 @@ use jackfield_dispatch::port::{
     Columns, Executor, FaultKind, PickContext, PluginFault, PluginId, Rejection, ResponseHead,
     Selector,
 };
-use jackfield_runtime::{Engine, Origin, Plugin};
+use jackfield_runtime::{CodeCacheOptions, Engine, Origin, Plugin};
 use jackfield_test_support::{guest, target};
 use parking_lot::Mutex;
 use tokio::sync::MutexGuard;
@@ -33,12 +33,15 @@ pub(crate) async fn exclusive_engine() -> (Engine, MutexGuard<'static, ()>) {
 }
 
 fn new_engine() -> Engine {
-    Engine::new(Some(&code_cache())).expect("an engine")
+    Engine::new(Some(&code_cache(target().join("test-code-cache")))).expect("an engine")
 }
 
-/// The code cache, which the next run of the tests uses again.
-fn code_cache() -> PathBuf {
-    target().join("test-code-cache")
+/// A code cache. The next run of the tests uses that of all tests again, so they share a key.
+pub(crate) fn code_cache(folder: PathBuf) -> CodeCacheOptions {
+    CodeCacheOptions {
+        folder,
+        key: [7; 32],
+    }
 }
 
 /// Loads a plugin in the shared engine.

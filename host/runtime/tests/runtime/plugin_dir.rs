@@ -2,6 +2,7 @@
 //! plugin replaces one that is removed.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
@@ -182,6 +183,58 @@ async fn loads_changes_from_before_the_watch() {
     tokio::select! {
         () = loaded.watch().unwrap() => panic!("the watch ended"),
         () = wait_until("the file is in use", || status(&registry, "example").swaps == 1) => {}
+    }
+}
+
+/// A deployment that removes the folder and makes it again.
+#[tokio::test]
+async fn replaced_plugin_dir_is_watched() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("plugins");
+    let registry = Arc::new(Registry::new(engine()));
+    let loaded = PluginDir::load(&folder, built_in(), Arc::clone(&registry)).await;
+    let test = async {
+        for (round, marker) in (1..=2).zip(["first", "second"]) {
+            fs::remove_dir_all(&folder).unwrap();
+            fs::create_dir(&folder).unwrap();
+            rename_into(&folder, "example", &with_marker(guest("counts"), marker));
+            wait_until("the file is in use", || {
+                status(&registry, "example").swaps >= round
+            })
+            .await;
+        }
+    };
+    tokio::select! {
+        () = loaded.unwrap().watch().unwrap() => panic!("the watch ended"),
+        () = test => {}
+    }
+}
+
+/// A kubelet mounts a folder of links through `..data`, a link to the folder of a version, and swaps that link.
+#[tokio::test]
+async fn swap_of_a_kubelet_is_reloaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let version = |name: &str| {
+        fs::create_dir(path.join(name)).unwrap();
+        let component = with_marker(guest("counts"), name);
+        fs::write(path.join(name).join("extra.wasm"), component).unwrap();
+        symlink(name, path.join("..data_tmp")).unwrap();
+        fs::rename(path.join("..data_tmp"), path.join("..data")).unwrap();
+    };
+    version("..2026_12_01");
+    symlink("..data/extra.wasm", path.join("extra.wasm")).unwrap();
+    let (loaded, registry) = load(&folder).await;
+    assert_eq!(status(&registry, "extra").serving.unwrap().generation, 1);
+    tokio::select! {
+        () = loaded.watch().unwrap() => panic!("the watch ended"),
+        () = async {
+            version("..2026_12_02");
+            wait_until("the new version is in use", || {
+                status(&registry, "extra").serving.unwrap().generation == 2
+            })
+            .await;
+        } => {}
     }
 }
 

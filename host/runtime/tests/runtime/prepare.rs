@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use jackfield_dispatch::port::FaultKind;
 use jackfield_runtime::limits::{CALL_TICKS_MAX, COMPONENT_BYTES_MAX, DESCRIBE_TICKS_MAX, TICK};
-use jackfield_runtime::{Engine, Origin, Plugin, PluginKind, PrepareError, Registry};
+use jackfield_runtime::{
+    CodeCacheOptions, Engine, Origin, Plugin, PluginKind, PrepareError, Registry,
+};
 use jackfield_test_support::{guest, plugin, wat};
 use tokio::time::Instant;
 
-use crate::harness::{assert_fault, engine, exclusive_engine, executor, id, plan};
+use crate::harness::{assert_fault, code_cache, engine, exclusive_engine, executor, id, plan};
 
 #[tokio::test]
 async fn rejects_non_plugins_with_advice() {
@@ -239,36 +241,78 @@ async fn rejected_update_leaves_the_serving_plugin() {
 #[tokio::test]
 async fn caches_compiled_code_in_a_private_dir() {
     let folder = tempfile::tempdir().unwrap();
-    let cache = folder.path().join("data/code");
+    let cache = code_cache(folder.path().join("data/cache"));
     let (_, _turn) = exclusive_engine().await;
     for (start, hits_and_misses) in [("cold", (0, 1)), ("warm", (1, 0))] {
-        let engine = Engine::new(Some(&cache)).unwrap();
-        prepare(&engine, guest("counts")).await.unwrap();
-        assert_eq!(engine.cache_hits_and_misses(), hits_and_misses, "{start}");
+        assert_eq!(compile(&cache).await, hits_and_misses, "{start}");
     }
-    assert_eq!(mode(&cache), 0o700);
-    assert_eq!(mode(&folder.path().join("data")), 0o700);
+    for private in ["data", "data/cache/code", "data/cache/seals"] {
+        assert_eq!(mode(&folder.path().join(private)), 0o700, "{private}");
+    }
 }
 
-#[test]
-fn rejects_a_cache_dir_writable_by_others() {
+/// Compiles a component with this cache, and returns hits and misses.
+async fn compile(cache: &CodeCacheOptions) -> (usize, usize) {
+    let engine = Engine::new(Some(cache)).unwrap();
+    prepare(&engine, guest("counts")).await.unwrap();
+    engine.cache_hits_and_misses()
+}
+
+#[tokio::test]
+async fn compiles_in_memory_if_others_can_write_to_the_cache() {
     let folder = tempfile::tempdir().unwrap();
-    for mode in [0o777, 0o770, 0o702] {
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
-        let error = Engine::new(Some(folder.path())).err().unwrap();
-        assert_eq!(
-            error.to_string(),
-            format!(
-                "cannot use {} for compiled code: other users may write to it (mode {mode:o}); choose \
-                 another folder, or correct this one",
-                folder.path().canonicalize().unwrap().display()
-            )
-        );
+    let cache = code_cache(folder.path().join("cache"));
+    let (_, _turn) = exclusive_engine().await;
+    assert_eq!(compile(&cache).await, (0, 1));
+    for unsafe_one in ["cache/code", "cache/seals", "cache"] {
+        let path = folder.path().join(unsafe_one);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(compile(&cache).await, (0, 0), "{unsafe_one}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
     }
+    assert_eq!(compile(&cache).await, (1, 0));
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    let error = Engine::new(Some(&file)).err().unwrap().to_string();
-    assert!(error.contains("it cannot be created: "), "{error}");
+    assert_eq!(compile(&code_cache(file)).await, (0, 0));
+}
+
+/// The attack: other code in a cached file, or in a file beside it.
+#[tokio::test]
+async fn compiled_code_without_a_valid_seal_does_not_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = code_cache(folder.path().join("cache"));
+    let (_, _turn) = exclusive_engine().await;
+    assert_eq!(compile(&cache).await, (0, 1));
+    let compiled = artifact(&cache.folder.join("code"));
+    let good = fs::read(&compiled).unwrap();
+
+    let mut changed = good.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    fs::write(&compiled, changed).unwrap();
+    assert_eq!(compile(&cache).await, (0, 1), "a changed file");
+
+    fs::remove_dir_all(cache.folder.join("seals")).unwrap();
+    assert_eq!(compile(&cache).await, (0, 1), "a file without a seal");
+    assert_eq!(compile(&cache).await, (1, 0), "a file of this key");
+
+    let other = CodeCacheOptions {
+        folder: cache.folder.clone(),
+        key: [8; 32],
+    };
+    assert_eq!(compile(&other).await, (0, 1), "a file of another key");
+}
+
+/// Returns the only file of compiled code.
+fn artifact(folder: &Path) -> PathBuf {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut paths = entries.map(|entry| entry.unwrap().path());
+    let found = paths.find(|path| path.is_dir() || path.extension().is_none());
+    let found = found.expect("compiled code");
+    if found.is_dir() {
+        artifact(&found)
+    } else {
+        found
+    }
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn cliproxyapi_compat_1_18_saved_credential_is_listed_until_deleted() {
     assert_eq!(store.save(record.clone(), None).await, Ok(1));
     assert_eq!(store.save(credential("b"), None).await, Ok(1));
     assert_eq!(store.save(record.clone(), Some(1)).await, Ok(2));
-    drop(store);
+    store.close().await;
 
     let store = open(folder.path());
     let mut listed = store.list().await.unwrap();
@@ -49,6 +49,65 @@ async fn cliproxyapi_compat_1_18_saved_credential_is_listed_until_deleted() {
 }
 
 #[tokio::test]
+async fn folder_is_locked_until_the_store_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let refused = SqliteStore::open(folder.path(), &key()).unwrap_err();
+    assert!(
+        matches!(refused, OpenError::Lock(LockError::InUse { .. })),
+        "{refused}"
+    );
+    store.save(credential("a"), None).await.unwrap();
+    let beside = SqliteStore::open_beside_other(folder.path(), &key()).unwrap();
+    assert_eq!(beside.list().await.unwrap().len(), 1);
+    let saved = beside.save(credential("b"), None).await;
+    assert!(matches!(saved, Err(StoreError::Failed(_))), "{saved:?}");
+    store.close().await;
+    store.close().await;
+
+    let next = open(folder.path());
+    assert_eq!(next.list().await.unwrap().len(), 1);
+    assert_eq!(
+        store.save(credential("a"), Some(1)).await,
+        Err(StoreError::Closed)
+    );
+    assert_eq!(next.list().await.unwrap()[0].version, 1);
+}
+
+#[tokio::test]
+async fn save_into_a_removed_or_replaced_folder_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, old) = (folder.path().join("data"), folder.path().join("old"));
+    let store = open(&data);
+    store.save(credential("a"), None).await.unwrap();
+    fs::rename(&data, &old).unwrap();
+    let refused = store.save(credential("a"), Some(1)).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("was removed or replaced"),
+        "{refused}"
+    );
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join(DATABASE), "").unwrap();
+    assert!(store.save(credential("a"), Some(1)).await.is_err());
+    // Back in its place, it is the same file.
+    fs::remove_dir_all(&data).unwrap();
+    fs::rename(&old, &data).unwrap();
+    assert_eq!(store.save(credential("a"), Some(1)).await, Ok(2));
+}
+
+#[test]
+fn folder_that_others_can_change_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o777)).unwrap();
+    let refused = SqliteStore::open(&data, &key()).unwrap_err();
+    assert!(matches!(refused, OpenError::Folder(_)), "{refused}");
+    assert!(refused.to_string().contains("chmod go-w"), "{refused}");
+    assert!(!data.join(DATABASE).exists());
+}
+
+#[tokio::test]
 async fn version_mismatch_is_a_conflict_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
@@ -69,12 +128,12 @@ async fn version_mismatch_is_a_conflict_and_changes_nothing() {
 #[tokio::test]
 async fn one_of_two_concurrent_saves_wins() {
     let folder = tempfile::tempdir().unwrap();
-    let (one, other) = (open(folder.path()), open(folder.path()));
+    let store = open(folder.path());
     for round in 0..20 {
         let expected = (round > 0).then_some(round);
         let saves = tokio::join!(
-            one.save(credential("a"), expected),
-            other.save(credential("a"), expected),
+            store.save(credential("a"), expected),
+            store.save(credential("a"), expected),
         );
         let wins = [&saves.0, &saves.1]
             .into_iter()
@@ -114,7 +173,7 @@ async fn files_hold_no_plaintext_secret() {
 #[tokio::test]
 async fn rejects_other_key_and_names_expected_one() {
     let folder = tempfile::tempdir().unwrap();
-    drop(open(folder.path()));
+    open(folder.path()).close().await;
     let other = Key::from_secret(&"another".to_owned().into());
     let error = SqliteStore::open(folder.path(), &other).unwrap_err();
     assert!(matches!(error, OpenError::KeyMismatch { .. }), "{error}");
@@ -122,7 +181,7 @@ async fn rejects_other_key_and_names_expected_one() {
         error.to_string().contains("the configured encryption key"),
         "{error}"
     );
-    drop(open(folder.path()));
+    open(folder.path()).close().await;
 }
 
 #[tokio::test]
@@ -137,10 +196,10 @@ async fn rejects_secrets_moved_to_another_credential() {
     assert!(error.to_string().contains("`a`"), "{error}");
 }
 
-#[test]
-fn rejects_newer_or_damaged_database_untouched() {
+#[tokio::test]
+async fn rejects_newer_or_damaged_database_untouched() {
     let folder = tempfile::tempdir().unwrap();
-    drop(open(folder.path()));
+    open(folder.path()).close().await;
     raw(folder.path())
         .pragma_update(None, "user_version", 99)
         .unwrap();
@@ -203,7 +262,7 @@ proptest! {
 #[tokio::test]
 async fn windows_of_earlier_versions_are_classified_by_their_cause() {
     let folder = tempfile::tempdir().unwrap();
-    drop(open(folder.path()));
+    open(folder.path()).close().await;
     let rows = [
         ("rate-limit", 429, 0, CoolingClass::Limit, true),
         ("rate-limit", 429, 3, CoolingClass::Limit, false),

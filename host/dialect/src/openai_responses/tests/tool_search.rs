@@ -149,7 +149,7 @@ fn a_function_may_have_the_name_of_the_search() -> Outcome {
     Ok(())
 }
 
-fn with_item(item: Value) -> Result<(Request, Vec<String>), TranslationError> {
+fn with_item(item: &Value) -> Result<(Request, Vec<String>), TranslationError> {
     with(&json!({"input": [{"role": "user", "content": "a"}, item]}))
 }
 
@@ -163,13 +163,13 @@ fn unknown_items_are_dropped_where_that_is_harmless() -> Outcome {
         json!({"type": "weather_call_output", "call_id": "c", "output": "sun"}),
     ];
     for item in dropped {
-        let (request, warned) = with_item(item.clone())?;
+        let (request, warned) = with_item(&item)?;
         let kind = item["type"].as_str().unwrap_or_default();
         assert_eq!(warned, [format!("input.{kind}")]);
         assert_eq!(request.turns.len(), 1, "{item}");
     }
     let later = json!({"type": "note", "role": "assistant", "content": [{"type": "output_text", "text": "b"}]});
-    let (request, warned) = with_item(later)?;
+    let (request, warned) = with_item(&later)?;
     assert_eq!(warned, ["input.note"]);
     assert_eq!(request.turns[1].parts, [Part::text("b")]);
     Ok(())
@@ -183,25 +183,25 @@ fn sealed_items_are_rejected() {
         "context_compaction",
         "to_come",
     ] {
-        let refused = with_item(json!({"type": kind, "encrypted_content": "e"})).map(|_| ());
+        let refused = with_item(&json!({"type": kind, "encrypted_content": "e"})).map(|_| ());
         assert_eq!(
             refused.map_err(|error| error.field),
             Err("input[1].type".to_owned()),
             "{kind}"
         );
     }
-    let refused = with_item(json!({"type": "compaction_trigger"})).map(|_| ());
+    let refused = with_item(&json!({"type": "compaction_trigger"})).map(|_| ());
     assert!(refused.is_err());
     let sealed = json!({"type": "agent_message", "author": "/root", "recipient": "/root/a",
         "content": [{"type": "encrypted_content", "encrypted_content": "e"}]});
-    assert!(with_item(sealed).is_err());
+    assert!(with_item(&sealed).is_err());
 }
 
 #[test]
 fn messages_of_agents_are_texts_of_the_user() -> Outcome {
     let item = json!({"type": "agent_message", "author": "/root/a", "recipient": "/root",
         "content": [{"type": "input_text", "text": "Done."}]});
-    let (request, warned) = with_item(item)?;
+    let (request, warned) = with_item(&item)?;
     assert_eq!(warned, ["input.agent_message"]);
     assert_eq!(request.turns[0].role, Role::User);
     let text = "Message from the agent /root/a:\nDone.";

@@ -1,0 +1,121 @@
+//! The lock of a data folder: one process writes to it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// A folder that this process has locked until the value is dropped. The system releases it too when the process ends,
+/// however it ends.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+/// Why a folder is not locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process has locked it.
+    #[error(
+        "data folder {folder} is in use by {holder}: stop that process first, or configure another `data` folder for \
+         this one"
+    )]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+        /// The process, as text.
+        holder: String,
+    },
+    /// The lock file cannot be created or locked.
+    #[error(
+        "cannot lock data folder {folder}: {error}; Jackfield's user needs write access, and the file system must have \
+         locks (flock)"
+    )]
+    File {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's error.
+        error: io::Error,
+    },
+}
+
+impl FolderLock {
+    /// Locks a folder, which must exist. Does not wait for another process.
+    ///
+    /// # Errors
+    /// Another process has locked it, or it cannot be locked.
+    pub fn acquire(folder: &Path) -> Result<Self, LockError> {
+        let failed = |error| LockError::File {
+            folder: folder.to_owned(),
+            error,
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(folder.join(LOCK_FILE))
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(LockError::InUse {
+                    folder: folder.to_owned(),
+                    holder: holder(&mut file),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        // Only for the message of another process. The file stays: to remove it would let two processes lock two files.
+        let write = |file: &mut File| {
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "{}", std::process::id())
+        };
+        write(&mut file).map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// Describes the process that wrote its id into the file.
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file.take(HOLDER_BYTES_MAX).read_to_string(&mut text);
+    match text.trim().parse::<u32>() {
+        Ok(id) if read.is_ok() => format!("process {id}"),
+        _ => "another process".to_owned(),
+    }
+}
+
+/// The file in the folder that is locked.
+const LOCK_FILE: &str = "jackfield.lock";
+
+/// Bytes read of the lock file: a process id has 10 digits at most.
+const HOLDER_BYTES_MAX: u64 = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn second_holder_is_refused_and_learns_who_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = FolderLock::acquire(folder.path()).unwrap();
+        let refused = FolderLock::acquire(folder.path()).unwrap_err();
+        let holder = format!("process {}", std::process::id());
+        assert!(
+            matches!(&refused, LockError::InUse { holder: found, .. } if *found == holder),
+            "{refused}"
+        );
+        drop(held);
+        FolderLock::acquire(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn missing_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = FolderLock::acquire(&folder.path().join("missing")).unwrap_err();
+        assert!(refused.to_string().contains("missing"), "{refused}");
+    }
+}
