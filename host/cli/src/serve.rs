@@ -18,6 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use crate::reload::Reload;
 use crate::wire::Host;
 
 /// Serves a configuration that was read from `file` until SIGTERM or Ctrl-C, then waits for running
@@ -35,7 +36,7 @@ pub(crate) async fn serve(config: Config, file: &Path) -> Result<(), String> {
         Some(admin) => Some(listen(admin.listen).await?),
         None => None,
     };
-    run(host, api, admin, stop, hangups).await
+    Box::pin(run(host, api, admin, stop, hangups)).await
 }
 
 /// Serves on these listeners until `stop` is true.
@@ -51,12 +52,7 @@ pub(crate) async fn run(
         .files
         .map(|files| files.watch(host.dispatcher.auth().clone()));
     let files = files.transpose()?;
-    let following = async {
-        match files {
-            Some(following) => following.await,
-            None => pending().await,
-        }
-    };
+    let following = follow(files);
     let stopped = |mut stop: watch::Receiver<bool>| async move {
         let _ = stop.wait_for(|stop| *stop).await;
     };
@@ -86,13 +82,7 @@ pub(crate) async fn run(
         }
     };
     let served = async { tokio::join!(drained, administered).0 };
-    let reloading = async {
-        while hangups.recv().await.is_some() {
-            // The log has the result.
-            let _ = host.reload.reload().await;
-        }
-        pending().await
-    };
+    let reloading = reload_on(&mut hangups, &host.reload);
     let auth = host.dispatcher.auth().clone();
     let mut background = pin!(auth.run());
     let ended = {
@@ -107,10 +97,7 @@ pub(crate) async fn run(
         let all = async { tokio::join!(served, handed_over) };
         tokio::select! {
             (drain, handed_over) = all => {
-                match drain {
-                    Drain::Complete => tracing::info!("stopped: all calls ended"),
-                    Drain::CutOff => tracing::warn!(after = ?DRAIN_MAX, "stopped: calls were cut off"),
-                }
+                log_drain(drain);
                 return handed_over;
             }
             () = watching => Err("the watch of the plugin folder ended".to_owned()),
@@ -120,6 +107,30 @@ pub(crate) async fn run(
     };
     hand_over(&auth, background).await?;
     ended
+}
+
+/// Follows the credential files, if there are any.
+async fn follow(files: Option<impl Future<Output = ()>>) {
+    match files {
+        Some(following) => following.await,
+        None => pending().await,
+    }
+}
+
+/// Reloads the configuration at each signal. Does not end.
+async fn reload_on(hangups: &mut Signal, reload: &Reload) {
+    while hangups.recv().await.is_some() {
+        // The log has the result.
+        let _ = reload.reload().await;
+    }
+    pending().await
+}
+
+fn log_drain(drain: Drain) {
+    match drain {
+        Drain::Complete => tracing::info!("stopped: all calls ended"),
+        Drain::CutOff => tracing::warn!(after = ?DRAIN_MAX, "stopped: calls were cut off"),
+    }
 }
 
 /// Ends the work on the data folder and leaves it to the next process: waits for running refreshes, saves what is not

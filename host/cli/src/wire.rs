@@ -61,11 +61,7 @@ impl Host {
         upstream: Arc<dyn Upstream>,
         data_use: DataUse,
     ) -> Result<Self, String> {
-        let engine =
-            Engine::new(code_cache(&config).as_ref()).map_err(|error| error_chain(&error))?;
-        let registry = Arc::new(Registry::new(engine));
-        let folder = PluginDir::load(&config.plugins, BUILT_IN, Arc::clone(&registry));
-        let folder = folder.await.map_err(|error| error_chain(&error))?;
+        let (registry, folder) = plugins(&config).await?;
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot::build(&config)));
         let clock = Clock::system();
         let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(Arc::clone(&config))));
@@ -92,15 +88,8 @@ impl Host {
         let token = config.admin.as_ref();
         let token = token.map(|admin| Arc::new(AdminToken::new(admin.token.clone())));
         let guard = Arc::new(BrowserGuard::new(guard_names(&config)));
-        let proxies = TrustedProxies::new(config.trusted_proxies.clone());
-        let connections = Arc::new(ConnectionPolicy::new(proxies, config.timeouts.client_stall));
-        let api = Api::new(
-            Arc::clone(&dispatcher),
-            client_keys(&config),
-            api_options(&config),
-            Arc::clone(&guard),
-        );
-        let api = Arc::new(api.with_admin_token(token.clone()));
+        let connections = Arc::new(connections(&config));
+        let api = Arc::new(api(&config, &dispatcher, &guard, token.clone()));
         let reload = Arc::new(Reload {
             file: std::path::absolute(file).map_err(|error| error_chain(&error))?,
             restart_only: config.restart_only.clone(),
@@ -133,6 +122,31 @@ impl Host {
             reload,
         })
     }
+}
+
+/// Starts the engine, and loads the plugins.
+async fn plugins(config: &Config) -> Result<(Arc<Registry>, PluginDir), String> {
+    let engine = Engine::new(code_cache(config).as_ref()).map_err(|error| error_chain(&error))?;
+    let registry = Arc::new(Registry::new(engine));
+    let folder = PluginDir::load(&config.plugins, BUILT_IN, Arc::clone(&registry));
+    let folder = folder.await.map_err(|error| error_chain(&error))?;
+    Ok((registry, folder))
+}
+
+fn connections(config: &Config) -> ConnectionPolicy {
+    let proxies = TrustedProxies::new(config.trusted_proxies.clone());
+    ConnectionPolicy::new(proxies, config.timeouts.client_stall)
+}
+
+fn api(
+    config: &Config,
+    dispatcher: &Arc<Dispatcher>,
+    guard: &Arc<BrowserGuard>,
+    token: Option<Arc<AdminToken>>,
+) -> Api {
+    let (keys, options) = (client_keys(config), api_options(config));
+    let api = Api::new(Arc::clone(dispatcher), keys, options, Arc::clone(guard));
+    api.with_admin_token(token)
 }
 
 /// Reads the credentials of the configuration and of the credential files.

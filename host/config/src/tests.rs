@@ -156,8 +156,8 @@ fn reads_links_and_pipes_with_the_mode_of_the_target() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("target.yaml");
     let pipe = folder.path().join("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
-    assert!(made.unwrap().success());
+    let created = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(created.unwrap().success());
     let text = "admin: { token: { file: pipe } }\nproviders:\n  - name: a\n    executor: openai-compatible\n    \
                 base-url: http://127.0.0.1:1\n    credentials: [ { id: a, api-key: s3cr3t-a } ]\n    \
                 models: [ { name: a } ]\n";

@@ -24,10 +24,9 @@ use crate::error::CallError;
 use crate::expired_token::{until_refresh, wait_for_token};
 use crate::fallback::{Fallback, reason_label};
 use crate::head_times::HeadTimes;
-use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, LARGE_TRANSLATIONS_MAX, MEMORY_BYTES_MAX};
+use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, MEMORY_BYTES_MAX};
 use crate::memory::MemoryBudget;
 use crate::model_name;
-use crate::negotiation::TranslationCache;
 use crate::pick::{PickError, PickQuery, Picker};
 use crate::port::Upstream;
 use crate::progress::{Progress, is_outage};
@@ -54,8 +53,6 @@ pub struct Dispatcher {
     head_times: Arc<HeadTimes>,
     signatures: Arc<SignatureMemory>,
     memory: Arc<MemoryBudget>,
-    /// Permits for translations of large bodies.
-    large_translations: Arc<Semaphore>,
 }
 
 /// The parts of a dispatcher.
@@ -97,7 +94,6 @@ impl Dispatcher {
             head_times: Arc::default(),
             signatures: Arc::default(),
             memory: Arc::new(MemoryBudget::new(MEMORY_BYTES_MAX)),
-            large_translations: Arc::new(Semaphore::new(LARGE_TRANSLATIONS_MAX)),
         }
     }
 
@@ -235,8 +231,7 @@ impl Dispatcher {
 
     /// Tries the requested model, and then its fallback models.
     async fn try_models(&self, call: &Arc<CallContext>) -> Result<ClientResponse, CallError> {
-        let mut progress =
-            Progress::new(TranslationCache::new(Arc::clone(&self.large_translations)));
+        let mut progress = Progress::new();
         let mut fallbacks = fallbacks(call).iter();
         let mut context = Arc::clone(call);
         loop {

@@ -16,6 +16,7 @@ mod expired_token;
 mod fallback;
 mod forwarded_headers;
 mod head_times;
+mod large_body;
 pub mod limits;
 mod memory;
 mod model_name;

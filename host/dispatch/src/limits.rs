@@ -101,9 +101,9 @@ pub const ESTIMATES_MAX: usize = 2;
 /// Larger ones, most of which contain images, are translated on the blocking pool.
 pub const TRANSLATED_INLINE_BYTES_MAX: usize = 256 << 10;
 
-/// Translations of bodies larger than [`TRANSLATED_INLINE_BYTES_MAX`] that run at the same time. Each occupies a core, and
-/// takes a few times its body in memory; more at a time would not be faster.
-pub const LARGE_TRANSLATIONS_MAX: usize = 4;
+/// The large bodies that are rewritten at the same time, in bytes: one of the largest that clients may send by default,
+/// or sixty conversations of a MiB, more than there are cores. A rewritten body takes a few times its size meanwhile.
+pub const PARALLEL_BODIES_BYTES_MAX: usize = 64 << 20;
 
 /// The most values, of which each item and each member is one, of a body that is translated. A value takes up to 300
 /// bytes while it is translated, so all of them take at most 150 MiB, however large the body is. A long session of a

@@ -165,9 +165,9 @@ mod tests {
             for (index, bytes) in steps {
                 let before = parts[index].bytes();
                 let others = budget.held() - before;
-                let fits = others + bytes <= 100;
-                prop_assert_eq!(parts[index].resize(bytes).is_ok(), fits);
-                prop_assert_eq!(parts[index].bytes(), if fits { bytes } else { before });
+                let is_free = others + bytes <= 100;
+                prop_assert_eq!(parts[index].resize(bytes).is_ok(), is_free);
+                prop_assert_eq!(parts[index].bytes(), if is_free { bytes } else { before });
                 let sum: usize = parts.iter().map(HeldMemory::bytes).sum();
                 prop_assert_eq!(budget.held(), sum);
             }

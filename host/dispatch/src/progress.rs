@@ -80,7 +80,7 @@ pub(crate) enum AttemptKind {
 }
 
 impl Progress {
-    pub(crate) fn new(translations: TranslationCache) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             round: 1,
             waited: Duration::ZERO,
@@ -99,7 +99,7 @@ impl Progress {
             providers: Vec::new(),
             incompatible: Vec::new(),
             incompatible_error: None,
-            translations,
+            translations: TranslationCache::default(),
         }
     }
 
@@ -162,7 +162,8 @@ impl Progress {
     pub(crate) fn next_model(&mut self) {
         *self = Self {
             attempts: self.attempts,
-            ..Self::new(self.translations.take())
+            translations: std::mem::take(&mut self.translations),
+            ..Self::new()
         };
     }
 

@@ -1,4 +1,4 @@
-//! Who may change what is in a folder. Native code and state are only used from folders that nobody else can change.
+//! Who may change what is in a folder. Native code and state are only used from folders that no other user can change.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -60,7 +60,7 @@ impl Process {
 }
 
 /// Checks that only this process's user, its groups and root can change a folder, and returns its path without symbolic
-/// links. Folders above may also be writable by others if they are sticky, as `/tmp` is: there nobody else can rename or
+/// links. Folders above may also be writable by others if they are sticky, as `/tmp` is: there no other user can rename or
 /// replace the folder.
 ///
 /// # Errors

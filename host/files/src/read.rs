@@ -136,8 +136,8 @@ mod tests {
 
     fn pipe(folder: &Path) -> PathBuf {
         let path = folder.join("pipe");
-        let made = Command::new("mkfifo").arg(&path).status().unwrap();
-        assert!(made.success());
+        let created = Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(created.success());
         path
     }
 

@@ -150,7 +150,7 @@ impl CodeCache {
     }
 }
 
-/// Creates a folder if it is missing, and checks that nobody else can change it.
+/// Creates a folder if it is missing, and checks that no other user can change it.
 fn private_folder(folder: &Path) -> Result<PathBuf, String> {
     fs::DirBuilder::new()
         .recursive(true)

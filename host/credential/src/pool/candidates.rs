@@ -373,10 +373,7 @@ pub(super) fn trial_time(
         if let Some(failed) = failing.last_of_any(class, since, |one| one == client) {
             own = own.max(failed + pause);
         }
-        let of_layer = match window.class {
-            CoolingClass::Limit => Others::Many,
-            _ => layer.failing.others(client, window.class),
-        };
+        let of_layer = others_of(&layer, window.class, client);
         others = others.max(of_layer);
         if of_layer == Others::Many && pause > SITE_TRIALS {
             interval = interval.max(pause);
@@ -402,6 +399,14 @@ pub(super) fn trial_time(
         gated: own <= now && gate > now,
         counts: true,
     })
+}
+
+/// Returns how many other clients' requests failed. A limit does not depend on whose request met it.
+fn others_of(layer: &Layer<'_>, class: CoolingClass, client: u64) -> Others {
+    match class {
+        CoolingClass::Limit => Others::Many,
+        class => layer.failing.others(client, class),
+    }
 }
 
 /// Returns when a client such as this one opened or prolonged a window last: a request that no provider accepts does

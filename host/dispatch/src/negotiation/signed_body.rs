@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::NegotiatedCall;
 use crate::call::Operation;
-use crate::limits::TRANSLATED_INLINE_BYTES_MAX;
+use crate::large_body;
 use crate::signatures::{
     CleanedBody, RefusedPart, clean_body, may_need_cleaning, without_signatures,
 };
@@ -63,12 +63,12 @@ impl NegotiatedCall {
 
     /// Rewrites the body, on the blocking pool if it is large.
     async fn rewrite<T: Send + 'static>(&self, rewrite: fn(&Self) -> Option<T>) -> Option<T> {
-        if self.body().len() <= TRANSLATED_INLINE_BYTES_MAX {
+        if !large_body::is_large(self.body().len()) {
             return rewrite(self);
         }
         let call = self.clone();
-        let rewritten = tokio::task::spawn_blocking(move || rewrite(&call)).await;
-        // If the pool is gone, the process is ending.
-        rewritten.ok().flatten()
+        large_body::work_on(self.body().len(), move || rewrite(&call))
+            .await
+            .flatten()
     }
 }

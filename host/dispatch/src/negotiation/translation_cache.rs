@@ -8,17 +8,14 @@ use jackfield_dialect::ir::{TranslationError, TranslationReport, Warning};
 use jackfield_dialect::json::count_values;
 use jackfield_dialect::traits::{ResolvedTraits, Traits};
 use jackfield_dialect::{Dialect, RequestHead, Thinking, TranslatedRequest, TranslationInput};
-use tokio::sync::Semaphore;
 
 use crate::call::{Call, Operation};
-use crate::limits::{TRANSLATED_INLINE_BYTES_MAX, TRANSLATED_VALUES_MAX};
+use crate::large_body;
+use crate::limits::TRANSLATED_VALUES_MAX;
 
 /// The rewritten bodies of one call, by dialect and model. Failures are cached too.
-pub(crate) struct TranslationCache {
-    entries: Vec<CacheEntry>,
-    /// Permits for large bodies.
-    large: Arc<Semaphore>,
-}
+#[derive(Default)]
+pub(crate) struct TranslationCache(Vec<CacheEntry>);
 
 struct CacheEntry {
     target: TranslationTarget,
@@ -88,22 +85,6 @@ pub(super) struct TranslationTarget {
 }
 
 impl TranslationCache {
-    /// Creates an empty cache. `large` has the permits for large bodies, of all calls together.
-    pub(crate) fn new(large: Arc<Semaphore>) -> Self {
-        Self {
-            entries: Vec::new(),
-            large,
-        }
-    }
-
-    /// Moves the bodies into another cache.
-    pub(crate) fn take(&mut self) -> Self {
-        Self {
-            entries: std::mem::take(&mut self.entries),
-            large: Arc::clone(&self.large),
-        }
-    }
-
     /// Returns the body for a target. `created` is in seconds since the Unix epoch.
     ///
     /// # Errors
@@ -114,13 +95,11 @@ impl TranslationCache {
         target: TranslationTarget,
         created: u64,
     ) -> Result<Arc<RewrittenBody>, TranslationError> {
-        if let Some(entry) = self.entries.iter().find(|entry| entry.target == target) {
+        if let Some(entry) = self.0.iter().find(|entry| entry.target == target) {
             return entry.result.clone();
         }
-        let result = rewrite(call, &target, created, &self.large)
-            .await
-            .map(Arc::new);
-        self.entries.push(CacheEntry {
+        let result = rewrite(call, &target, created).await.map(Arc::new);
+        self.0.push(CacheEntry {
             target,
             result: result.clone(),
         });
@@ -133,17 +112,13 @@ async fn rewrite(
     call: &Arc<Call>,
     target: &TranslationTarget,
     created: u64,
-    large: &Arc<Semaphore>,
 ) -> Result<RewrittenBody, TranslationError> {
-    if call.body.len() <= TRANSLATED_INLINE_BYTES_MAX {
+    let bytes = call.body.len();
+    if !large_body::is_large(bytes) {
         return rewrite_inline(call, target, created);
     }
-    // Nobody closes the semaphore.
-    let permit = Arc::clone(large).acquire_owned().await;
     let (call, target) = (Arc::clone(call), target.clone());
-    let rewritten = tokio::task::spawn_blocking(move || {
-        // A thread goes on even if its client has left, so the thread has the permit.
-        let _permit = permit;
+    let rewritten = large_body::work_on(bytes, move || {
         let is_translated = target.dialect != call.dialect;
         if is_translated && count_values(&call.body, TRANSLATED_VALUES_MAX) > TRANSLATED_VALUES_MAX
         {
@@ -152,7 +127,7 @@ async fn rewrite(
         rewrite_inline(&call, &target, created)
     })
     .await;
-    rewritten.unwrap_or_else(|_| {
+    rewritten.unwrap_or_else(|| {
         Err(TranslationError::new(
             "",
             "the translation failed in the host",

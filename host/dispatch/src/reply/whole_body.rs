@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::stream::{StreamError, judge};
 use super::writer::StreamWriter;
 use crate::call::{Operation, StreamFraming};
-use crate::limits::TRANSLATED_INLINE_BYTES_MAX;
+use crate::large_body;
 use crate::negotiation::NegotiatedCall;
 
 /// A body for the client.
@@ -28,13 +28,13 @@ pub(super) async fn translate_body(
     negotiated: &NegotiatedCall,
     body: Bytes,
 ) -> Result<WholeBody, StreamError> {
-    if body.len() <= TRANSLATED_INLINE_BYTES_MAX {
+    if !large_body::is_large(body.len()) {
         return translate_for_client(negotiated, body);
     }
     let negotiated = negotiated.clone();
     let translated =
-        tokio::task::spawn_blocking(move || translate_for_client(&negotiated, body)).await;
-    translated.unwrap_or_else(|_| {
+        large_body::work_on(body.len(), move || translate_for_client(&negotiated, body));
+    translated.await.unwrap_or_else(|| {
         Err(StreamError::invalid_response(
             "the translation of the response failed in the host",
         ))

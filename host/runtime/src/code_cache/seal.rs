@@ -41,7 +41,7 @@ impl Sealer {
 
     pub(super) fn is_valid(&self, name: &[u8], content: &[u8], seal: &[u8]) -> bool {
         let expected = self.seal(name, content);
-        // In constant time. Nobody can measure it from outside, but it costs nothing.
+        // In constant time. It cannot be measured from outside, but it costs nothing.
         let differences = expected
             .iter()
             .zip(seal)
