@@ -54,7 +54,7 @@ pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
         result
     };
     let mock_provider = serve_provider(provider_listener, &provider, stopped.clone());
-    let serving = run_host(host, listener, None, stopped, hangups);
+    let serving = Box::pin(run_host(host, listener, None, stopped, hangups));
     let (served, (), toured) = tokio::join!(serving, mock_provider, run_tour);
     served.and(toured)
 }
