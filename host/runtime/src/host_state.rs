@@ -228,3 +228,39 @@ impl AsyncWrite for Stderr {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory_budget::MemoryBudget;
+
+    #[test]
+    fn memory_is_capped_over_instances() {
+        let budget = |max, scope| Arc::new(MemoryBudget::new(max, scope));
+        let (own, all) = (
+            budget(4 << 20, "this plugin"),
+            budget(6 << 20, "all plugins"),
+        );
+        let state = |own: &Arc<MemoryBudget>| {
+            let plugin = PluginId {
+                name: Arc::from("p"),
+                generation: 1,
+            };
+            let memory = InstanceMemory::new(Arc::clone(own), Arc::clone(&all));
+            HostState::new(plugin, Arc::default(), memory, Arc::default())
+        };
+        let (mut first, mut second) = (state(&own), state(&own));
+        assert!(first.memory_growing(0, 3 << 20, None).unwrap());
+        assert!(!second.memory_growing(0, 2 << 20, None).unwrap());
+        let limit = second.memory_refused.as_deref();
+        assert_eq!(limit, Some("4 MiB of memory for this plugin"));
+        let other = budget(9 << 20, "this plugin");
+        let mut other = state(&other);
+        assert!(!other.memory_growing(0, 4 << 20, None).unwrap());
+        let limit = other.memory_refused.as_deref();
+        assert_eq!(limit, Some("6 MiB of memory for all plugins"));
+        drop(first);
+        assert!(second.memory_growing(0, 2 << 20, None).unwrap());
+        assert!(other.memory_growing(0, 4 << 20, None).unwrap());
+    }
+}

@@ -9,6 +9,8 @@ use std::thread::available_parallelism;
 use jackfield_dispatch::port::BoxFuture;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tracing::Instrument;
+use tracing::instrument::WithSubscriber;
 
 use crate::limits::{SLOW_CALLS_MAX, SLOW_THREAD_NICENESS};
 
@@ -29,7 +31,7 @@ pub(crate) async fn finish<T: Send + 'static>(
     places: [OwnedSemaphorePermit; 2],
 ) -> Option<T> {
     let (mut sender, receiver) = oneshot::channel();
-    slow_calls.start(Box::pin(async move {
+    let call = async move {
         // Moved in: the places are free when the call has ended, not when its caller has noticed.
         let _places = places;
         tokio::select! {
@@ -39,7 +41,9 @@ pub(crate) async fn finish<T: Send + 'static>(
             result = call => Some(result),
         }
         .and_then(|result| sender.send(result).ok());
-    }));
+    };
+    // Log lines of the call belong to it on the other thread, too.
+    slow_calls.start(Box::pin(call.in_current_span().with_current_subscriber()));
     receiver.await.ok()
 }
 
