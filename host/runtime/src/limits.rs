@@ -47,7 +47,7 @@ pub const IDLE_MEMORY_BYTES_MAX: usize = 32 << 20;
 /// How long a call waits for an instance while [`INSTANCES_MAX`] exist.
 pub const INSTANCE_WAIT: Duration = Duration::from_secs(2);
 
-/// Interval at which the time of guests is counted. A guest that does not end within one to two ticks
+/// Interval at which the time of guests is counted. A guest that does not end within two or three ticks
 /// leaves the thread that serves, and on the threads for slow calls the next one follows after each tick.
 pub const TICK: Duration = Duration::from_millis(1);
 
@@ -74,8 +74,12 @@ pub const SLOW_CALL_WAIT: Duration = INSTANCE_WAIT;
 /// gets about a tenth of a core: enough for a slow but honest plugin to go on.
 pub const SLOW_THREAD_NICENESS: i32 = 10;
 
+/// Further times that a thread that serves goes on with a call whose first tick has passed, while the thread
+/// was stopped by the system for most of that time. A guest that sleeps uses none of it, and leaves then.
+pub const IN_PLACE_POLLS_MAX: u32 = 4;
+
 /// Calls a second of one generation that may overrun their tick on a thread that serves. They waste up to
-/// 20 ms of it, so one plugin costs the others at most 2 % of a core.
+/// 30 ms of it, so one plugin costs the others at most 3 % of a core.
 pub const OVERRUNS_PER_SECOND_MAX: f64 = 10.0;
 
 /// Such calls at once after a quiet time.

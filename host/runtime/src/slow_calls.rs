@@ -5,6 +5,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use jackfield_dispatch::port::BoxFuture;
 use tokio::runtime::{Builder, Runtime};
@@ -101,4 +102,10 @@ fn lower_priority() {
     if let Err(error) = rustix::process::setpriority_process(None, SLOW_THREAD_NICENESS) {
         tracing::warn!(%error, "threads for slow plugin calls have normal priority");
     }
+}
+
+/// Returns the time of a core that the present thread has used.
+pub(crate) fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
