@@ -16,6 +16,8 @@ mod admin;
 mod any_to_any;
 #[path = "e2e/attacks.rs"]
 mod attacks;
+#[path = "e2e/browser.rs"]
+mod browser;
 #[path = "e2e/case_record.rs"]
 mod case_record;
 #[path = "e2e/coding_tools.rs"]

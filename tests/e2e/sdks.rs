@@ -75,7 +75,7 @@ impl SdkScript {
     pub(crate) async fn run_only(self, call: SdkCall<'_>, only: &[&str]) -> Result<String, String> {
         let installed = tokio::task::spawn_blocking(move || match self.language {
             Language::Python => (python(), scripts("python")),
-            Language::Node => (PathBuf::from("node"), node()),
+            Language::Node => (PathBuf::from("node"), node_scripts("node")),
         });
         let (program, folder) = installed.await.unwrap();
         let mut command = tokio::process::Command::new(program);
@@ -126,10 +126,11 @@ pub(crate) fn python() -> PathBuf {
     folder.join("venv/bin/python")
 }
 
-/// Returns a folder with the SDKs for Node and the scripts: Node searches for modules beside a script.
-fn node() -> PathBuf {
-    let folder = node_packages("node");
-    for entry in fs::read_dir(scripts("node")).unwrap() {
+/// Returns a folder with the packages and the scripts in a folder of the tests: Node searches for modules beside a
+/// script.
+pub(crate) fn node_scripts(name: &str) -> PathBuf {
+    let folder = node_packages(name);
+    for entry in fs::read_dir(scripts(name)).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "mjs") {
             // Another test may read the script at the same time, so it is replaced with a rename.
@@ -153,6 +154,13 @@ pub(crate) fn node_packages(name: &str) -> PathBuf {
         let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
         run(Command::new("npm").args(install).current_dir(folder));
     })
+}
+
+/// Returns an existing folder below the target directory.
+pub(crate) fn temporary_folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 /// Returns a file name suffix that no concurrent copy uses.
