@@ -272,6 +272,7 @@ pub(crate) fn client_keys(config: &Config) -> ClientKeys {
 pub(crate) fn api_options(config: &Config) -> ApiOptions {
     ApiOptions {
         request_body_bytes_max: config.limits.request_body_bytes_max,
+        memory_bytes_max: config.limits.memory_bytes_max,
         cors: Cors::new(config.cors_origins.iter().map(String::as_str)),
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use jackfield_credential::model_names::{ChannelAlias, Route};
+use jackfield_dispatch::limits::MEMORY_BYTES_MAX;
 use jackfield_dispatch::snapshot::{RetryPolicy, Routing, Timeouts};
 use secrecy::SecretString;
 
@@ -64,12 +65,15 @@ pub struct Config {
 pub struct Limits {
     /// Largest request body, in bytes, decompressed.
     pub request_body_bytes_max: usize,
+    /// What all calls together may hold in memory, in bytes.
+    pub memory_bytes_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             request_body_bytes_max: REQUEST_BODY_BYTES_MAX,
+            memory_bytes_max: MEMORY_BYTES_MAX,
         }
     }
 }

@@ -184,7 +184,12 @@ fn limits(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Limits> {
     let mut mapping = Mapping::open(reader, located, &edge::limits::SECTION)?;
     let limits = Limits {
         request_body_bytes_max: mapping.get(reader, &edge::limits::REQUEST_BODY),
+        memory_bytes_max: mapping.get(reader, &edge::limits::MEMORY),
     };
+    if limits.memory_bytes_max < limits.request_body_bytes_max {
+        let message = "`memory` must not be less than `request-body`: the largest request would never be served";
+        reader.report(located, message);
+    }
     mapping.deny_unknown(reader);
     Some(limits)
 }

@@ -10,6 +10,7 @@ mod surrogates;
 #[cfg(test)]
 mod tests;
 mod text_edit;
+mod value_count;
 
 use std::ops::Range;
 
@@ -21,6 +22,7 @@ pub(crate) use members::{is_void, items, members, string};
 pub(crate) use numbers::{into_string, long_number, mark_long};
 pub(crate) use surrogates::{is_high, lenient_text, mark_lone, pair, replace_lone, unmark};
 pub(crate) use text_edit::{Entry, TextEdit, entries};
+pub use value_count::count_values;
 
 use locate::locate;
 

@@ -10,6 +10,7 @@ use crate::call::{Call, Operation};
 use crate::call_log::{AttemptOutcome, AttemptStep, Step, Trace, millis};
 use crate::clock::Clock;
 use crate::head_times::HeadTimes;
+use crate::memory::MemoryBudget;
 use crate::port::Upstream;
 use crate::signatures::SignatureMemory;
 use crate::snapshot::Snapshot;
@@ -30,6 +31,7 @@ pub(crate) struct CallContext {
     pub(crate) trace: Arc<Trace>,
     pub(crate) head_times: Arc<HeadTimes>,
     pub(crate) signatures: Arc<SignatureMemory>,
+    pub(crate) memory: Arc<MemoryBudget>,
 }
 
 impl CallContext {

@@ -24,8 +24,10 @@ use crate::error::CallError;
 use crate::expired_token::{until_refresh, wait_for_token};
 use crate::fallback::{Fallback, reason_label};
 use crate::head_times::HeadTimes;
-use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX};
+use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, LARGE_TRANSLATIONS_MAX, MEMORY_BYTES_MAX};
+use crate::memory::MemoryBudget;
 use crate::model_name;
+use crate::negotiation::TranslationCache;
 use crate::pick::{PickError, PickQuery, Picker};
 use crate::port::Upstream;
 use crate::progress::{Progress, is_outage};
@@ -51,6 +53,9 @@ pub struct Dispatcher {
     estimates: Arc<Semaphore>,
     head_times: Arc<HeadTimes>,
     signatures: Arc<SignatureMemory>,
+    memory: Arc<MemoryBudget>,
+    /// Permits for translations of large bodies.
+    large_translations: Arc<Semaphore>,
 }
 
 /// The parts of a dispatcher.
@@ -91,12 +96,19 @@ impl Dispatcher {
             estimates: Arc::new(Semaphore::new(ESTIMATES_MAX)),
             head_times: Arc::default(),
             signatures: Arc::default(),
+            memory: Arc::new(MemoryBudget::new(MEMORY_BYTES_MAX)),
+            large_translations: Arc::new(Semaphore::new(LARGE_TRANSLATIONS_MAX)),
         }
     }
 
     /// The auth manager.
     pub fn auth(&self) -> &AuthManager {
         self.picker.auth()
+    }
+
+    /// What all calls together may hold in memory. Request bodies count against it as well.
+    pub fn memory(&self) -> &Arc<MemoryBudget> {
+        &self.memory
     }
 
     /// Returns a model's name in the spelling of the configuration.
@@ -168,6 +180,7 @@ impl Dispatcher {
             trace,
             head_times: Arc::clone(&self.head_times),
             signatures: Arc::clone(&self.signatures),
+            memory: Arc::clone(&self.memory),
         });
         let result = match resolved {
             Err(unknown) => Err(CallError::UnknownModel(unknown)),
@@ -222,7 +235,8 @@ impl Dispatcher {
 
     /// Tries the requested model, and then its fallback models.
     async fn try_models(&self, call: &Arc<CallContext>) -> Result<ClientResponse, CallError> {
-        let mut progress = Progress::new();
+        let mut progress =
+            Progress::new(TranslationCache::new(Arc::clone(&self.large_translations)));
         let mut fallbacks = fallbacks(call).iter();
         let mut context = Arc::clone(call);
         loop {

@@ -12,6 +12,7 @@ use jackfield_dialect::{Dialect, ProviderError};
 
 pub(crate) use self::no_credential::class_of;
 pub use self::no_credential::{NoCredential, NoCredentialReason};
+use crate::memory::MemoryFull;
 use crate::port::{PluginFault, PluginId};
 use crate::unknown_model::UnknownModel;
 
@@ -38,6 +39,9 @@ pub enum CallError {
     /// The operator's configuration is inconsistent.
     #[error("{0}")]
     Misconfigured(String),
+    /// All calls together hold too much in memory.
+    #[error(transparent)]
+    MemoryFull(#[from] MemoryFull),
     /// The executor does not plan this operation.
     #[error("the executor `{executor}` does not plan the operation `{operation}`")]
     NotSupported {
@@ -129,6 +133,7 @@ impl CallError {
                 "misconfigured"
             }
             Self::InvalidRequest(_) => "invalid-request",
+            Self::MemoryFull(_) => "memory-full",
             Self::NotSupported { .. } => "not-supported",
             Self::Plugin(_) => "plugin",
             Self::SelectorRefused { .. } => "selector-refused",
@@ -150,6 +155,7 @@ impl CallError {
             Self::Deadline(_) => "deadline_exceeded",
             Self::ExecutorNotFound { .. } => "executor_not_found",
             Self::InvalidRequest(_) => "invalid_request",
+            Self::MemoryFull(_) => "memory_full",
             Self::Misconfigured(_) => "misconfigured",
             Self::NotSupported { .. } => "not_supported",
             Self::Plugin(_) => "plugin_failed",

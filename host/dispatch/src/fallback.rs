@@ -46,6 +46,7 @@ impl Condition {
             | CallError::Misconfigured(_)
             | CallError::NotSupported { .. }
             | CallError::ProviderNotFound(_)
+            | CallError::MemoryFull(_)
             | CallError::Untranslatable(_) => false,
         }
     }

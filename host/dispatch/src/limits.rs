@@ -6,6 +6,14 @@ use std::time::Duration;
 /// buffered, the call can still fail over. Most responses have a few KiB.
 pub const BUFFERED_RESPONSE_BYTES_MAX: usize = 256 << 10;
 
+/// What all calls together hold by default, in bytes: request bodies, and responses until they are passed on. A
+/// thousand calls of coding tools with 250 KiB each take a quarter of it.
+pub const MEMORY_BYTES_MAX: usize = 1 << 30;
+
+/// The smallest whole response whose memory counts until the client has it, in bytes. Smaller ones are not worth an
+/// allocation each.
+pub(crate) const SENT_RESPONSE_BYTES_MIN: usize = 64 << 10;
+
 /// How much of a stream is buffered until its first content, in bytes. Chunks without content and
 /// comments take a few hundred.
 pub const PREAMBLE_BYTES_MAX: usize = 64 << 10;
@@ -89,6 +97,15 @@ pub const ESTIMATES_MAX: usize = 2;
 /// The largest body that is translated on an async worker thread, in bytes: a few milliseconds of work.
 /// Larger ones, most of which contain images, are translated on the blocking pool.
 pub const TRANSLATED_INLINE_BYTES_MAX: usize = 256 << 10;
+
+/// Translations of bodies larger than [`TRANSLATED_INLINE_BYTES_MAX`] that run at the same time. Each occupies a core, and
+/// takes a few times its body in memory; more at a time would not be faster.
+pub const LARGE_TRANSLATIONS_MAX: usize = 4;
+
+/// The most values, of which each item and each member is one, of a body that is translated. A value takes up to 300
+/// bytes while it is translated, so all of them take at most 150 MiB, however large the body is. A long session of a
+/// coding tool has some ten thousand.
+pub const TRANSLATED_VALUES_MAX: usize = 1 << 19;
 
 /// The most pairs of a dialect and a model for which a provider's traits are remembered. A configuration has
 /// fewer models of one provider; the traits of more are resolved in each call.

@@ -80,7 +80,7 @@ pub(crate) enum AttemptKind {
 }
 
 impl Progress {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(translations: TranslationCache) -> Self {
         Self {
             round: 1,
             waited: Duration::ZERO,
@@ -99,7 +99,7 @@ impl Progress {
             providers: Vec::new(),
             incompatible: Vec::new(),
             incompatible_error: None,
-            translations: TranslationCache::default(),
+            translations,
         }
     }
 
@@ -162,8 +162,7 @@ impl Progress {
     pub(crate) fn next_model(&mut self) {
         *self = Self {
             attempts: self.attempts,
-            translations: std::mem::take(&mut self.translations),
-            ..Self::new()
+            ..Self::new(self.translations.take())
         };
     }
 

@@ -16,7 +16,7 @@ mod writer;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream::unfold;
 use jackfield_auth::Lease;
 use jackfield_credential::Outcome;
@@ -24,7 +24,8 @@ use jackfield_credential::Outcome;
 use crate::call::{BodyError, ResponseBody};
 use crate::call_log::{CallOutcome, Trace};
 use crate::context::CallContext;
-use crate::limits::PREAMBLE_BYTES_MAX;
+use crate::limits::{PREAMBLE_BYTES_MAX, SENT_RESPONSE_BYTES_MIN};
+use crate::memory::{HeldMemory, concat_chunks};
 use crate::scrub::{scrub, shows_secret};
 pub(crate) use any_stream::AnyStream;
 use stream::{Polled, ReplyStream};
@@ -66,6 +67,7 @@ impl Reply<Open> {
         let metered = MeteredStream {
             stream,
             trace: Arc::clone(&context.trace),
+            held: HeldMemory::none(&context.memory),
             records_on_drop: true,
         };
         Self {
@@ -83,7 +85,7 @@ impl Reply<Open> {
     /// When the stream fails first. Nothing was sent, and the lease comes back.
     pub(crate) async fn commit(mut self) -> Result<Reply<Committed>, FailedReply> {
         let polled = loop {
-            match self.metered.stream.poll(&mut self.queue).await {
+            match self.metered.poll(&mut self.queue).await {
                 Ok(Polled::Buffered) if self.buffered_bytes() <= PREAMBLE_BYTES_MAX => {}
                 Ok(polled) => break polled,
                 Err(error) => {
@@ -121,14 +123,25 @@ impl Reply<Open> {
 
 impl Reply<Committed> {
     /// Returns the client's body: whole if the stream has ended already.
-    pub(crate) fn into_body(self) -> ResponseBody {
+    pub(crate) fn into_body(mut self) -> ResponseBody {
         if self.state.ended {
-            return ResponseBody::Whole(concat_chunks(self.queue));
+            let whole = concat_chunks(std::mem::take(&mut self.queue));
+            return ResponseBody::Whole(self.hold_until_sent(whole));
         }
         ResponseBody::Stream(Box::pin(unfold(self, |mut reply| async move {
             let chunk = reply.next().await?;
             Some((chunk, reply))
         })))
+    }
+
+    /// Counts the memory of a large whole response until the client has it. It is there already, so it is sent even
+    /// if the budget is used up.
+    fn hold_until_sent(&self, whole: Bytes) -> Bytes {
+        let mut held = HeldMemory::none(&self.context.memory);
+        if whole.len() < SENT_RESPONSE_BYTES_MIN || held.resize(whole.len()).is_err() {
+            return whole;
+        }
+        held.attach(whole)
     }
 
     async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
@@ -140,7 +153,7 @@ impl Reply<Committed> {
             if self.state.ended {
                 return None;
             }
-            match self.metered.stream.poll(&mut self.queue).await {
+            match self.metered.poll(&mut self.queue).await {
                 Ok(Polled::Buffered) => {}
                 Ok(Polled::Content) => self.note_content(),
                 // Not at `End`: a provider may close late, and other calls wait for the capacity.
@@ -216,14 +229,26 @@ impl Reply<Committed> {
     }
 }
 
-/// A stream whose usage goes to the call log, even if the client leaves before the end.
+/// A stream whose memory is counted, and whose usage goes to the call log, even if the client leaves before the end.
 struct MeteredStream {
     stream: AnyStream,
     trace: Arc<Trace>,
+    /// For what the stream holds back.
+    held: HeldMemory,
     records_on_drop: bool,
 }
 
 impl MeteredStream {
+    /// Polls the stream, as [`ReplyStream::poll`].
+    ///
+    /// # Errors
+    /// As there, and when the stream holds back more than there is memory for.
+    async fn poll(&mut self, queue: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
+        let polled = self.stream.poll(queue).await?;
+        self.held.resize(self.stream.held_bytes())?;
+        Ok(polled)
+    }
+
     fn record_usage(&self) {
         if let Some(usage) = self.stream.usage() {
             self.trace.usage(usage);
@@ -237,15 +262,4 @@ impl Drop for MeteredStream {
             self.record_usage();
         }
     }
-}
-
-fn concat_chunks(mut chunks: VecDeque<Bytes>) -> Bytes {
-    if chunks.len() < 2 {
-        return chunks.pop_front().unwrap_or_default();
-    }
-    let mut whole = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
-    chunks
-        .iter()
-        .for_each(|chunk| whole.extend_from_slice(chunk));
-    whole.freeze()
 }

@@ -54,6 +54,7 @@ pub(crate) fn may_estimate(error: &CallError, context: &CallContext) -> bool {
         | CallError::InvalidRequest(_)
         | CallError::Misconfigured(_)
         | CallError::ProviderNotFound(_)
+        | CallError::MemoryFull(_)
         | CallError::UnknownModel(_) => false,
     }
 }

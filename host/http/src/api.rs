@@ -37,6 +37,8 @@ use admit::{Endpoint, admit, discard_unread};
 pub struct ApiOptions {
     /// Largest request body, in bytes, decoded.
     pub request_body_bytes_max: usize,
+    /// What all calls together may hold in memory, in bytes.
+    pub memory_bytes_max: usize,
     /// The pages that may call from a browser; `None` for none.
     pub cors: Option<Cors>,
 }
@@ -71,6 +73,7 @@ impl Api {
         )]
         let started = SystemTime::now().duration_since(UNIX_EPOCH);
         let started = started.map_or(0, |time| time.as_secs());
+        dispatcher.memory().set_max(options.memory_bytes_max);
         Self {
             dispatcher,
             keys,
@@ -97,6 +100,8 @@ impl Api {
 
     /// Replaces the options. Calls in progress are not affected.
     pub fn set_options(&self, options: ApiOptions) {
+        let memory = self.dispatcher.memory();
+        memory.set_max(options.memory_bytes_max);
         self.options.store(Arc::new(options));
     }
 

@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use jackfield_credential::{Scope, kind};
 use jackfield_dialect::{Dialect, RequestError};
-use jackfield_dispatch::{CallError, NoCredentialReason, UpstreamFailure};
+use jackfield_dispatch::{CallError, MemoryFull, NoCredentialReason, UpstreamFailure};
 
 use crate::admin_token::PinError;
 use crate::browser_guard::BrowserRejection;
@@ -61,6 +61,7 @@ impl ErrorClass {
             IngressError::Encoding(_) => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-encoding")
             }
+            IngressError::MemoryFull(_) => (StatusCode::SERVICE_UNAVAILABLE, "memory-full"),
             IngressError::Timeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout"),
             IngressError::Incomplete(_)
             | IngressError::Undecodable(_)
@@ -118,7 +119,9 @@ fn call_status(error: &CallError, dialect: Dialect) -> StatusCode {
         | CallError::NotSupported { .. }
         | CallError::Untranslatable(_) => StatusCode::BAD_REQUEST,
         CallError::Plugin(_) => StatusCode::BAD_GATEWAY,
-        CallError::SelectorRefused { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        CallError::MemoryFull(_) | CallError::SelectorRefused { .. } => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         CallError::NoCredentialAvailable(none) => match none.reason() {
             NoCredentialReason::Limited => StatusCode::TOO_MANY_REQUESTS,
             NoCredentialReason::Missing => StatusCode::NOT_FOUND,
@@ -175,6 +178,8 @@ pub(crate) enum IngressError {
     Encoding(String),
     #[error("the request body is not what its header `content-encoding` says: {0}")]
     Undecodable(String),
+    #[error(transparent)]
+    MemoryFull(#[from] MemoryFull),
     #[error("the request body did not arrive within {} s", REQUEST_BODY_TIMEOUT.as_secs())]
     Timeout,
     #[error("the request body ended early: {0}")]
@@ -212,6 +217,10 @@ mod tests {
         assert_eq!(
             class(IngressError::Pin(PinError::NotAllowed)),
             (403, "forbidden")
+        );
+        assert_eq!(
+            class(IngressError::MemoryFull(MemoryFull)),
+            (503, "memory-full")
         );
         assert_eq!(class(IngressError::Timeout), (408, "request-timeout"));
         assert_eq!(

@@ -13,7 +13,7 @@ use axum::http::{HeaderName, HeaderValue, Response};
 use bytes::Bytes;
 use jackfield_dialect::ir::Warning;
 use jackfield_dialect::{Codec, CooldownBody, Dialect, ErrorBody};
-use jackfield_dispatch::{CallError, ClientResponse, ResponseBody};
+use jackfield_dispatch::{CallError, ClientResponse, MEMORY_RETRY_AFTER, ResponseBody};
 
 use crate::errors::ErrorClass;
 use upstream_error::upstream_error;
@@ -175,6 +175,7 @@ pub(crate) fn call_error(
 
 fn retry_after(error: &CallError) -> Option<Duration> {
     match error {
+        CallError::MemoryFull(_) => Some(MEMORY_RETRY_AFTER),
         CallError::NoCredentialAvailable(none) => none.retry_after,
         CallError::Upstream(failure) => failure.failure.retry_after,
         _ => None,

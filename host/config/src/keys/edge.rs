@@ -15,6 +15,11 @@ pub(crate) mod limits {
                 "request-body", Size { mib_max: 512 }, |_| Limits::default().request_body_bytes_max,
                 "Largest request body of a client. A compressed body counts decompressed.",
             );
+            MEMORY: DefaultKey<Size> = default(
+                "memory", Size { mib_max: 64 << 10 }, |_| Limits::default().memory_bytes_max,
+                "What all calls together may hold: request bodies, and responses until they are passed on. More is \
+                 refused with 503. A translation takes some times its body in addition.",
+            );
         }
     }
 }

@@ -32,6 +32,9 @@ pub(super) fn shown(config: &Config) -> String {
     let found = config.limits.request_body_bytes_max;
     let default = Limits::default().request_body_bytes_max;
     out.changed(0, "limits.request-body", &found, &default);
+    let found = config.limits.memory_bytes_max;
+    let default = Limits::default().memory_bytes_max;
+    out.changed(0, "limits.memory", &found, &default);
     out.changed_debug(0, "plugins", &config.plugins, &folder.join("plugins"));
     out.changed_debug(0, "data", &config.data, &folder.join("data"));
     out.changed_debug(0, "store", &config.store, &StoreKind::Sqlite);

@@ -86,6 +86,10 @@ impl Attempt<'_> {
             }
             StreamError::Timeout(failure) => self.end_with_failure(lease, failure, None),
             StreamError::DeadlineExceeded => self.end_with_deadline(lease),
+            StreamError::MemoryFull(full) => {
+                self.context.end_attempt(lease, Outcome::Cancelled, None);
+                AttemptError::Fatal(Box::new(full.into()))
+            }
             StreamError::Plugin(fault) => self.end_with_rejection(lease, Rejection::Fault(fault)),
         }
     }

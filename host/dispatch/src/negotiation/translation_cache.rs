@@ -5,15 +5,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jackfield_credential::split_suffix;
 use jackfield_dialect::ir::{TranslationError, TranslationReport, Warning};
+use jackfield_dialect::json::count_values;
 use jackfield_dialect::traits::{ResolvedTraits, Traits};
 use jackfield_dialect::{Dialect, RequestHead, Thinking, TranslatedRequest, TranslationInput};
+use tokio::sync::Semaphore;
 
 use crate::call::{Call, Operation};
-use crate::limits::TRANSLATED_INLINE_BYTES_MAX;
+use crate::limits::{TRANSLATED_INLINE_BYTES_MAX, TRANSLATED_VALUES_MAX};
 
 /// The rewritten bodies of one call, by dialect and model. Failures are cached too.
-#[derive(Default)]
-pub(crate) struct TranslationCache(Vec<CacheEntry>);
+pub(crate) struct TranslationCache {
+    entries: Vec<CacheEntry>,
+    /// Permits for large bodies.
+    large: Arc<Semaphore>,
+}
 
 struct CacheEntry {
     target: TranslationTarget,
@@ -83,6 +88,22 @@ pub(super) struct TranslationTarget {
 }
 
 impl TranslationCache {
+    /// Creates an empty cache. `large` has the permits for large bodies, of all calls together.
+    pub(crate) fn new(large: Arc<Semaphore>) -> Self {
+        Self {
+            entries: Vec::new(),
+            large,
+        }
+    }
+
+    /// Moves the bodies into another cache.
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            entries: std::mem::take(&mut self.entries),
+            large: Arc::clone(&self.large),
+        }
+    }
+
     /// Returns the body for a target. `created` is in seconds since the Unix epoch.
     ///
     /// # Errors
@@ -93,11 +114,13 @@ impl TranslationCache {
         target: TranslationTarget,
         created: u64,
     ) -> Result<Arc<RewrittenBody>, TranslationError> {
-        if let Some(entry) = self.0.iter().find(|entry| entry.target == target) {
+        if let Some(entry) = self.entries.iter().find(|entry| entry.target == target) {
             return entry.result.clone();
         }
-        let result = rewrite(call, &target, created).await.map(Arc::new);
-        self.0.push(CacheEntry {
+        let result = rewrite(call, &target, created, &self.large)
+            .await
+            .map(Arc::new);
+        self.entries.push(CacheEntry {
             target,
             result: result.clone(),
         });
@@ -110,13 +133,25 @@ async fn rewrite(
     call: &Arc<Call>,
     target: &TranslationTarget,
     created: u64,
+    large: &Arc<Semaphore>,
 ) -> Result<RewrittenBody, TranslationError> {
     if call.body.len() <= TRANSLATED_INLINE_BYTES_MAX {
         return rewrite_inline(call, target, created);
     }
+    // Nobody closes the semaphore.
+    let permit = Arc::clone(large).acquire_owned().await;
     let (call, target) = (Arc::clone(call), target.clone());
-    let rewritten =
-        tokio::task::spawn_blocking(move || rewrite_inline(&call, &target, created)).await;
+    let rewritten = tokio::task::spawn_blocking(move || {
+        // A thread goes on even if its client has left, so the thread has the permit.
+        let _permit = permit;
+        let is_translated = target.dialect != call.dialect;
+        if is_translated && count_values(&call.body, TRANSLATED_VALUES_MAX) > TRANSLATED_VALUES_MAX
+        {
+            return Err(TranslationError::new("", TOO_MANY_VALUES));
+        }
+        rewrite_inline(&call, &target, created)
+    })
+    .await;
     rewritten.unwrap_or_else(|_| {
         Err(TranslationError::new(
             "",
@@ -124,6 +159,10 @@ async fn rewrite(
         ))
     })
 }
+
+/// The error for a body with more than [`TRANSLATED_VALUES_MAX`] values.
+const TOO_MANY_VALUES: &str = "the body has more than 524,288 values; that many can only be sent to a provider of the \
+                               client's own API";
 
 fn rewrite_inline(
     call: &Call,

@@ -53,6 +53,15 @@ impl ReplyStream for AnyStream {
         }
     }
 
+    fn held_bytes(&self) -> usize {
+        match self {
+            Self::Buffered(buffered) => buffered.held_bytes(),
+            Self::Plugin(plugin) => plugin.held_bytes(),
+            Self::Relay(relay) => relay.held_bytes(),
+            Self::Transcoded(transcoded) => transcoded.held_bytes(),
+        }
+    }
+
     fn usage(&self) -> Option<Usage> {
         match self {
             Self::Buffered(buffered) => buffered.usage(),

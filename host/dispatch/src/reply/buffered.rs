@@ -101,6 +101,10 @@ impl ReplyStream for BufferedStream {
         &mut self.source
     }
 
+    fn held_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
     fn usage(&self) -> Option<Usage> {
         self.usage
     }

@@ -28,6 +28,15 @@ impl FrameSplitter {
         }
     }
 
+    /// Returns the length of the frame that is not complete, in bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Self::Lines(buffer) | Self::Whole(buffer) => buffer.len(),
+            Self::Raw => 0,
+            Self::Sse(reader) => reader.buffered_len(),
+        }
+    }
+
     /// Appends the frames that `chunk` completes; no chunk is the end of the body.
     ///
     /// # Errors

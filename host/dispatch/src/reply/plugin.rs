@@ -190,6 +190,10 @@ impl ReplyStream for PluginStream {
     }
 
     /// The plugin's figures count before those of the provider's events.
+    fn held_bytes(&self) -> usize {
+        self.splitter.held_bytes()
+    }
+
     fn usage(&self) -> Option<Usage> {
         match &self.sink {
             OutputSink::Events(writer) => self.usage.or_else(|| writer.usage()),

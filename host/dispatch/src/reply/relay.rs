@@ -155,6 +155,10 @@ impl ReplyStream for Relay {
         &mut self.source
     }
 
+    fn held_bytes(&self) -> usize {
+        self.reader.buffered_len()
+    }
+
     fn usage(&self) -> Option<Usage> {
         self.observer.usage()
     }

@@ -9,6 +9,7 @@ use jackfield_dialect::{EventClass, ProviderError, Usage};
 
 use super::source::{ReadError, Source};
 use crate::classify;
+use crate::memory::MemoryFull;
 use crate::port::{PluginFault, Rejection};
 
 /// A provider's response, read piece by piece and written in the client's format.
@@ -25,6 +26,9 @@ pub(super) trait ReplyStream {
 
     /// Returns the provider's body, to change its timeouts.
     fn source_mut(&mut self) -> &mut Source;
+
+    /// Returns how many bytes of the provider are held back, besides those in the queue.
+    fn held_bytes(&self) -> usize;
 
     /// Returns the usage last reported, if the stream has any.
     fn usage(&self) -> Option<Usage>;
@@ -63,6 +67,8 @@ pub(crate) enum StreamError {
     WithEvent(Failure, Bytes),
     /// The call's deadline passed.
     DeadlineExceeded,
+    /// All calls together hold too much. No provider is to blame.
+    MemoryFull(MemoryFull),
     /// The plugin failed.
     Plugin(PluginFault),
 }
@@ -136,7 +142,7 @@ impl StreamError {
                 Some(failure)
             }
             Self::Reported(reported) => Some(&mut reported.failure),
-            Self::DeadlineExceeded | Self::Plugin(_) => None,
+            Self::DeadlineExceeded | Self::MemoryFull(_) | Self::Plugin(_) => None,
         }
     }
 
@@ -147,7 +153,7 @@ impl StreamError {
                 Outcome::Failed(failure.clone())
             }
             Self::Reported(reported) => Outcome::Failed(reported.failure.clone()),
-            Self::DeadlineExceeded => Outcome::Cancelled,
+            Self::DeadlineExceeded | Self::MemoryFull(_) => Outcome::Cancelled,
             Self::Plugin(_) => Outcome::Inconclusive,
         }
     }
@@ -160,6 +166,7 @@ impl StreamError {
             }
             Self::Reported(reported) => reported.failure.message.clone(),
             Self::DeadlineExceeded => "the call exceeded its deadline".to_owned(),
+            Self::MemoryFull(full) => full.to_string(),
             Self::Plugin(fault) => fault.to_string(),
         }
     }
@@ -172,6 +179,12 @@ impl From<ReadError> for StreamError {
             ReadError::Timeout(error) => Self::Timeout(classify::transport(error.to_string())),
             ReadError::Deadline => Self::DeadlineExceeded,
         }
+    }
+}
+
+impl From<MemoryFull> for StreamError {
+    fn from(full: MemoryFull) -> Self {
+        Self::MemoryFull(full)
     }
 }
 

@@ -112,6 +112,10 @@ impl ReplyStream for TranscodedStream {
         &mut self.source
     }
 
+    fn held_bytes(&self) -> usize {
+        self.reader.buffered_len()
+    }
+
     fn usage(&self) -> Option<Usage> {
         self.writer.usage()
     }

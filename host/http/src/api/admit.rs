@@ -7,7 +7,9 @@ use axum::http::header::{ACCEPT_ENCODING, EXPECT};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Request, Response, Version};
 use jackfield_dialect::{Dialect, RequestHead};
-use jackfield_dispatch::{Call, Operation, StreamFraming, forwarded_headers};
+use jackfield_dispatch::{
+    Call, HeldMemory, MEMORY_RETRY_AFTER, Operation, StreamFraming, forwarded_headers,
+};
 use tokio::time::Instant;
 
 use super::Api;
@@ -66,11 +68,16 @@ pub(super) async fn admit(
             return Err(error);
         }
     };
-    let read = request_body::read(&mut body, admitted.codings, admitted.bytes_max);
+    let held = HeldMemory::none(api.dispatcher.memory());
+    let read = request_body::read(&mut body, admitted.codings, admitted.bytes_max, held);
     let bytes = match read.await {
         Ok(bytes) => bytes,
         Err(error) => {
-            if matches!(error, IngressError::TooLarge(_)) && head.version < Version::HTTP_2 {
+            let is_refused = matches!(
+                error,
+                IngressError::MemoryFull(_) | IngressError::TooLarge(_)
+            );
+            if is_refused && head.version < Version::HTTP_2 {
                 discard(body).await;
             }
             return Err(error);
@@ -158,11 +165,13 @@ impl IngressError {
                 | Self::Encoding(_)
                 | Self::Incomplete(_)
                 | Self::Key(_)
+                | Self::MemoryFull(_)
                 | Self::Pin(_)
                 | Self::Timeout
                 | Self::TooLarge(_)
                 | Self::Undecodable(_) => None,
             },
+            retry_after: matches!(self, Self::MemoryFull(_)).then_some(MEMORY_RETRY_AFTER),
             ..GatewayError::new(ErrorClass::of_request(self), &message)
         };
         let mut response = render::gateway_error(&error, dialect, id);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_ENCODING;
 use bytes::Bytes;
+use jackfield_dispatch::{HeldMemory, MemoryFull};
 
 use crate::content_coding::{ContentCoding, is_identity};
 
@@ -15,6 +16,8 @@ use crate::content_coding::{ContentCoding, is_identity};
 pub(super) enum DecodeError {
     /// It is not what its header says, or it ended early.
     Invalid(String),
+    /// There is no memory for it.
+    MemoryFull(MemoryFull),
     /// It is larger than the limit.
     TooLarge,
 }
@@ -44,23 +47,31 @@ pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<ContentCoding>, String>
 /// milliseconds for a large body, so it must not run on a thread that serves calls.
 ///
 /// The body is decoded twice, the first time only for its length: a buffer that grows takes up to four times
-/// the memory of the body while it is copied, and a body that is too large should take none.
+/// the memory of the body while it is copied, and a body that is too large should take none. Afterwards `held` has the
+/// memory of the decoded body alone.
 ///
 /// # Errors
-/// When the body is invalid, or a step of the decoding has more than `bytes_max` bytes.
+/// When the body is invalid, or a step of the decoding has more than `bytes_max` bytes; and when there is no memory for
+/// both bodies.
 pub(super) fn decode(
     encoded: &[u8],
     codings: &[ContentCoding],
     bytes_max: usize,
+    held: &mut HeldMemory,
 ) -> Result<Bytes, DecodeError> {
     let length = read_decoded(encoded, codings, bytes_max, |reader| {
         io::copy(reader, &mut io::sink())
     })?;
     // The length is at most the limit.
-    let mut decoded = Vec::with_capacity(usize::try_from(length).unwrap_or(bytes_max));
+    let length = usize::try_from(length).unwrap_or(bytes_max);
+    held.resize(encoded.len() + length)
+        .map_err(DecodeError::MemoryFull)?;
+    let mut decoded = Vec::with_capacity(length);
     read_decoded(encoded, codings, bytes_max, |reader| {
         reader.read_to_end(&mut decoded)
     })?;
+    // It becomes less, for which there is always memory.
+    let _ = held.resize(length);
     Ok(Bytes::from(decoded))
 }
 

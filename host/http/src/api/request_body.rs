@@ -1,8 +1,11 @@
 //! Reads the body of a request, decoded and bounded, and discards the body of a refused one.
 
+use std::collections::VecDeque;
+
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
+use jackfield_dispatch::{HeldMemory, concat_chunks};
 use tokio::time::timeout;
 
 use super::content_encoding::{DecodeError, decode};
@@ -10,24 +13,31 @@ use crate::content_coding::ContentCoding;
 use crate::errors::IngressError;
 use crate::limits::{DISCARD_TIMEOUT, DISCARDED_BYTES_MAX, REQUEST_BODY_TIMEOUT};
 
-/// Reads a body and decodes it. The limit holds for the bytes that arrive, and for the decoded ones.
+/// Reads a body and decodes it. The limit holds for the bytes that arrive, and for the decoded ones. Both count against
+/// the memory of all calls; the decoded ones until the last reference to the body is gone. While the pieces of a body are
+/// joined, it takes twice its length.
 ///
 /// # Errors
-/// When the body is too large, ends early, takes too long, or cannot be decoded.
+/// When the body is too large, ends early, takes too long, or cannot be decoded; and when there is no memory for it.
 pub(super) async fn read(
     body: &mut Body,
     codings: Vec<ContentCoding>,
     bytes_max: usize,
+    mut held: HeldMemory,
 ) -> Result<Bytes, IngressError> {
-    let encoded = collect(body, bytes_max).await?;
+    let encoded = collect(body, bytes_max, &mut held).await?;
     if codings.is_empty() || encoded.is_empty() {
-        return Ok(encoded);
+        return Ok(held.attach(encoded));
     }
     // On the blocking pool: a small body can expand to the limit, which takes too long for a thread that
     // serves other calls.
-    let decoded = tokio::task::spawn_blocking(move || decode(&encoded, &codings, bytes_max)).await;
-    match decoded {
+    let decoded = tokio::task::spawn_blocking(move || {
+        let decoded = decode(&encoded, &codings, bytes_max, &mut held)?;
+        Ok(held.attach(decoded))
+    });
+    match decoded.await {
         Ok(Ok(decoded)) => Ok(decoded),
+        Ok(Err(DecodeError::MemoryFull(full))) => Err(full.into()),
         Ok(Err(DecodeError::TooLarge)) => Err(IngressError::TooLarge(bytes_max)),
         Ok(Err(DecodeError::Invalid(cause))) => Err(IngressError::Undecodable(cause)),
         // A decoder panicked, or the runtime is shutting down.
@@ -35,18 +45,31 @@ pub(super) async fn read(
     }
 }
 
-async fn collect(body: &mut Body, bytes_max: usize) -> Result<Bytes, IngressError> {
+async fn collect(
+    body: &mut Body,
+    bytes_max: usize,
+    held: &mut HeldMemory,
+) -> Result<Bytes, IngressError> {
+    let read = async {
+        let mut chunks = VecDeque::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| IngressError::Incomplete(error.to_string()))?;
+            // Trailers have no data.
+            let chunk = frame.into_data().unwrap_or_default();
+            let bytes = held.bytes() + chunk.len();
+            if bytes > bytes_max {
+                return Err(IngressError::TooLarge(bytes_max));
+            }
+            // What was declared and did not arrive holds nothing.
+            held.resize(bytes)?;
+            chunks.push_back(chunk);
+        }
+        Ok(concat_chunks(chunks))
+    };
     // One limit for the whole body: with a limit for each chunk, single bytes could arrive for hours.
-    let collected = timeout(
-        REQUEST_BODY_TIMEOUT,
-        Limited::new(body, bytes_max).collect(),
-    );
-    match collected.await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(IngressError::TooLarge(bytes_max)),
-        Ok(Err(error)) => Err(IngressError::Incomplete(error.to_string())),
-        Err(_) => Err(IngressError::Timeout),
-    }
+    timeout(REQUEST_BODY_TIMEOUT, read)
+        .await
+        .unwrap_or(Err(IngressError::Timeout))
 }
 
 /// Returns whether a body is known to be larger than the limit before any of it has arrived.

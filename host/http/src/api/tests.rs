@@ -5,7 +5,7 @@ use std::io::Write;
 use arc_swap::ArcSwap;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_ENCODING, ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_ENCODING, ORIGIN, RETRY_AFTER,
 };
 use axum::http::request::Builder;
 use flate2::Compression;
@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 use http_body_util::BodyExt;
 use jackfield_auth::{AuthManager, AuthParts};
 use jackfield_dispatch::snapshot::Snapshot;
-use jackfield_dispatch::{Clock, DispatcherParts};
+use jackfield_dispatch::{Clock, DispatcherParts, HeldMemory};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,6 +35,7 @@ fn api(keys: ClientKeys, origins: &[&str]) -> Arc<Api> {
     });
     let options = ApiOptions {
         request_body_bytes_max: LIMIT,
+        memory_bytes_max: 4 * LIMIT,
         cors: Cors::new(origins.iter().copied()),
     };
     let guard = BrowserGuard::new(GuardNames {
@@ -131,6 +132,30 @@ async fn limits_the_decoded_body() {
     let response = response_to(api(ClientKeys::default(), &[]), request, "{}").await;
     let (status, label, body) = parts(response).await;
     assert_eq!((status, &*label), (400, "invalid-request"), "{body}");
+}
+
+#[tokio::test]
+async fn bodies_of_all_calls_share_the_memory() {
+    let api = api(ClientKeys::default(), &[]);
+    let body = format!(r#"{{"model":"m","pad":"{}"}}"#, "x".repeat(1_000));
+    let mut others = HeldMemory::none(api.dispatcher.memory());
+    others.resize(4 * LIMIT - 500).unwrap();
+    for (coding, body) in [
+        ("identity", body.clone().into_bytes()),
+        ("gzip", gzip(body.as_bytes())),
+    ] {
+        let request = post("/v1/messages").header(CONTENT_ENCODING, coding);
+        let response = response_to(Arc::clone(&api), request, body).await;
+        assert_eq!(response.headers()[RETRY_AFTER], "1");
+        let (status, label, body) = parts(response).await;
+        assert_eq!((status, &*label), (503, "memory-full"), "{coding}: {body}");
+    }
+    assert_eq!(api.dispatcher.memory().held(), others.bytes());
+    drop(others);
+    let response = response_to(Arc::clone(&api), post("/v1/messages"), body).await;
+    // The pool is empty.
+    assert_eq!(response.status(), 404);
+    assert_eq!(api.dispatcher.memory().held(), 0);
 }
 
 #[tokio::test]
@@ -233,6 +258,7 @@ async fn without_origins_nothing_is_for_browsers() {
     // A reload applies to the next request.
     api.set_options(ApiOptions {
         request_body_bytes_max: LIMIT,
+        memory_bytes_max: 4 * LIMIT,
         cors: Cors::new(["*"]),
     });
     let request = preflight("https://chat.example.com");

@@ -1,11 +1,13 @@
 //! Encoders of other crates write, the decoder reads.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use brotli::CompressorWriter;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use jackfield_dispatch::MemoryBudget;
 use proptest::prelude::*;
 
 use super::*;
@@ -47,6 +49,17 @@ fn stacked(codings: &[ContentCoding], body: &[u8]) -> Vec<u8> {
 fn codings_of(values: &[&'static str]) -> Result<Vec<ContentCoding>, String> {
     let header = |value| (CONTENT_ENCODING, HeaderValue::from_static(value));
     codings(&values.iter().copied().map(header).collect())
+}
+
+fn decode(
+    encoded: &[u8],
+    codings: &[ContentCoding],
+    bytes_max: usize,
+) -> Result<Bytes, DecodeError> {
+    let mut held = HeldMemory::none(&Arc::new(MemoryBudget::new(usize::MAX)));
+    let decoded = super::decode(encoded, codings, bytes_max, &mut held)?;
+    assert_eq!(held.bytes(), decoded.len());
+    Ok(decoded)
 }
 
 #[test]
