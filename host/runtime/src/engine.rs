@@ -18,8 +18,12 @@ use crate::bindings::{ExecutorPlugin, SelectorPlugin};
 use crate::code_cache::{CodeCache, CodeCacheOptions};
 use crate::host_state::HostState;
 use crate::limits::{
-    INSTANCES_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX, TICK,
+    ALL_MEMORY_BYTES_MAX, INSTANCES_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, STACK_BYTES_MAX,
+    TABLE_ELEMENTS_MAX,
 };
+use crate::memory_budget::{InstanceMemory, MemoryBudget};
+use crate::slow_calls::{SlowCalls, SlowThreads};
+use crate::ticker::{Activity, start_ticker};
 
 /// Runs components. Cheap to clone. The ticker ends when the last clone is dropped.
 #[derive(Clone)]
@@ -31,6 +35,9 @@ struct Inner {
     selectors: Linker<HostState>,
     instances: Arc<Semaphore>,
     cache: Option<CodeCache>,
+    activity: Arc<Activity>,
+    slow_calls: Box<dyn SlowCalls>,
+    memory: Arc<MemoryBudget>,
 }
 
 /// Why the engine could not be created.
@@ -42,6 +49,9 @@ pub enum EngineError {
     /// The ticker's thread could not be started.
     #[error("starting the thread that bounds the time of plugins")]
     Ticker(#[source] io::Error),
+    /// The threads for slow calls could not be started.
+    #[error("starting the threads for slow calls of plugins")]
+    SlowThreads(#[source] io::Error),
 }
 
 impl Engine {
@@ -49,7 +59,7 @@ impl Engine {
     /// which is logged, it compiles each component at each start.
     ///
     /// # Errors
-    /// When wasmtime does not support the platform; when the ticker's thread cannot be started.
+    /// When wasmtime does not support the platform; when the threads cannot be started.
     pub fn new(cache: Option<&CodeCacheOptions>) -> Result<Self, EngineError> {
         let cache = cache.and_then(|options| {
             let opened = CodeCache::open(options);
@@ -64,7 +74,9 @@ impl Engine {
         });
         let wasmtime_cache = cache.as_ref().map(|cache| cache.cache().clone());
         let engine = wasmtime::Engine::new(&config(wasmtime_cache)).map_err(EngineError::Engine)?;
-        start_ticker(&engine).map_err(EngineError::Ticker)?;
+        let activity = Arc::<Activity>::default();
+        start_ticker(&engine, Arc::clone(&activity)).map_err(EngineError::Ticker)?;
+        let slow_threads = SlowThreads::start().map_err(EngineError::SlowThreads)?;
         let executors = linker(&engine, |linker| {
             ExecutorPlugin::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
         });
@@ -77,6 +89,9 @@ impl Engine {
             // wasmtime's pool fails at once when it is full. With the semaphore a call can wait instead.
             instances: Arc::new(Semaphore::new(INSTANCES_MAX as usize)),
             cache,
+            activity,
+            slow_calls: Box::new(slow_threads),
+            memory: Arc::new(MemoryBudget::new(ALL_MEMORY_BYTES_MAX, "all plugins")),
             engine,
         })))
     }
@@ -118,18 +133,31 @@ impl Engine {
         &self.0.instances
     }
 
-    /// Creates a store with all limits. A guest yields to other tasks at each tick, and is stopped when
-    /// its ticks are used up.
+    /// The threads for calls that do not end at once.
+    pub(crate) fn slow_calls(&self) -> &dyn SlowCalls {
+        &*self.0.slow_calls
+    }
+
+    /// Creates a store with all limits. Its guest yields at each tick, and is stopped when its ticks are
+    /// used up. `memory` is the budget of its plugin.
     pub(crate) fn store(
         &self,
         plugin: PluginId,
         log_lines_dropped: Arc<AtomicU64>,
+        memory: Arc<MemoryBudget>,
     ) -> Store<HostState> {
-        let mut store = Store::new(&self.0.engine, HostState::new(plugin, log_lines_dropped));
+        let state = HostState::new(
+            plugin,
+            log_lines_dropped,
+            InstanceMemory::new(memory, Arc::clone(&self.0.memory)),
+            Arc::clone(&self.0.activity),
+        );
+        let mut store = Store::new(&self.0.engine, state);
         store.limiter(|state| state);
         store.set_hostcall_fuel(OUTPUT_BYTES_MAX);
         store.epoch_deadline_callback(|mut context| {
             let state = context.data_mut();
+            state.activity.note();
             match state.ticks_left.checked_sub(1) {
                 Some(left) => {
                     state.ticks_left = left;
@@ -234,27 +262,4 @@ struct HasTable;
 
 impl wasmtime::component::HasData for HasTable {
     type Data<'a> = &'a mut wasmtime::component::ResourceTable;
-}
-
-/// Starts the thread that advances the epoch every [`TICK`]. It is a thread and not a task, because
-/// guests that spin can occupy every thread of the async runtime. It ends when the engine is dropped.
-fn start_ticker(engine: &wasmtime::Engine) -> io::Result<()> {
-    let engine = engine.weak();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this thread only sleeps and ticks"
-    )]
-    let tick = move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            // Before the sleep: otherwise this thread would hold the engine nearly all the time, and free
-            // it up to a tick late.
-            drop(engine);
-            std::thread::sleep(TICK);
-        }
-    };
-    std::thread::Builder::new()
-        .name("plugin-ticker".to_owned())
-        .spawn(tick)?;
-    Ok(())
 }

@@ -74,10 +74,14 @@ impl ComponentExecutor {
         let (instances, mut instance) =
             Instances::<ExecutorWorld>::start(engine.clone(), plugin.clone(), linked).await?;
         instance.begin_call(DESCRIBE_TICKS_MAX);
-        let guest = instance.bindings.jackfield_plugin_executor();
-        let call = guest.call_describe(&mut instance.store);
-        let described = timeout(CALL_WALL_MAX, call).await;
-        let described = instances.check(&instance, described)?;
+        let shared = instances.clone();
+        let call = instances.run(async move {
+            let guest = instance.bindings.jackfield_plugin_executor();
+            let call = guest.call_describe(&mut instance.store);
+            let described = timeout(CALL_WALL_MAX, call).await;
+            shared.check(instance, described)
+        });
+        let (instance, described) = call.await?;
         instances.release(instance);
         if described.dialects.is_empty() {
             let problem = "it declares no dialect; an executor needs at least one";
@@ -156,10 +160,14 @@ impl Executor for ComponentExecutor {
         Box::pin(async move {
             let mut instance = self.acquire(&context.settings, body).await?;
             let context = context_out(context);
-            let guest = instance.bindings.jackfield_plugin_executor();
-            let call = guest.call_prepare(&mut instance.store, &context);
-            let planned = timeout(CALL_WALL_MAX, call).await;
-            let planned = self.instances.check(&instance, planned)?;
+            let instances = self.instances.clone();
+            let call = self.instances.run(async move {
+                let guest = instance.bindings.jackfield_plugin_executor();
+                let call = guest.call_prepare(&mut instance.store, &context);
+                let planned = timeout(CALL_WALL_MAX, call).await;
+                instances.check(instance, planned)
+            });
+            let (instance, planned) = call.await?;
             self.instances.release(instance);
             convert_result(&self.instances, planned, plan_in)
         })
@@ -176,11 +184,14 @@ impl Executor for ComponentExecutor {
             let mut instance = self.acquire(&context.settings, body).await?;
             instance.store.data_mut().saw_content = true;
             let (wit_context, wit_head) = (context_out(context), head_out(head));
-            let guest = instance.bindings.jackfield_plugin_executor();
-            let call =
-                guest.call_judge(&mut instance.store, &wit_context, &wit_head, response_body);
-            let failure = timeout(CALL_WALL_MAX, call).await;
-            let failure = self.instances.check(&instance, failure)?;
+            let (instances, body) = (self.instances.clone(), response_body.clone());
+            let call = self.instances.run(async move {
+                let guest = instance.bindings.jackfield_plugin_executor();
+                let call = guest.call_judge(&mut instance.store, &wit_context, &wit_head, &body);
+                let failure = timeout(CALL_WALL_MAX, call).await;
+                instances.check(instance, failure)
+            });
+            let (instance, failure) = call.await?;
             self.instances.release(instance);
             let now = Timestamp::from_millis(context.now_ms);
             Ok(or_default_rules(
@@ -202,16 +213,20 @@ impl Executor for ComponentExecutor {
             let mut instance = self.acquire(&context.settings, body).await?;
             instance.store.data_mut().saw_content = true;
             let context = context_out(context);
-            let guest = instance.bindings.jackfield_plugin_executor().reply();
-            let call = guest.call_constructor(&mut instance.store, &context, &state);
-            let handle = timeout(CALL_WALL_MAX, call).await;
-            let handle = self.instances.check(&instance, handle)?;
+            let instances = self.instances.clone();
+            let call = self.instances.run(async move {
+                let guest = instance.bindings.jackfield_plugin_executor().reply();
+                let call = guest.call_constructor(&mut instance.store, &context, &state);
+                let handle = timeout(CALL_WALL_MAX, call).await;
+                instances.check(instance, handle)
+            });
+            let (instance, handle) = call.await?;
             // The reply keeps this instance to its end, so its replacement is created now: the next
             // call finds one idle.
             self.instances.prewarm();
             Ok(Box::new(ComponentReply {
                 instances: self.instances.clone(),
-                instance,
+                instance: Some(instance),
                 handle,
             }) as Box<dyn PluginReply>)
         })
@@ -225,11 +240,14 @@ impl Executor for ComponentExecutor {
             let body = Bytes::new();
             let mut instance = self.acquire(&evaluation.settings, &body).await?;
             let credential = refresh_credential_out(evaluation);
-            let guest = instance.bindings.jackfield_plugin_executor();
-            let now_ms = evaluation.now_ms;
-            let call = guest.call_should_refresh(&mut instance.store, &credential, now_ms);
-            let decision = timeout(CALL_WALL_MAX, call).await;
-            let decision = self.instances.check(&instance, decision)?;
+            let (instances, now_ms) = (self.instances.clone(), evaluation.now_ms);
+            let call = self.instances.run(async move {
+                let guest = instance.bindings.jackfield_plugin_executor();
+                let call = guest.call_should_refresh(&mut instance.store, &credential, now_ms);
+                let decision = timeout(CALL_WALL_MAX, call).await;
+                instances.check(instance, decision)
+            });
+            let (instance, decision) = call.await?;
             self.instances.release(instance);
             Ok(decision)
         })
@@ -242,33 +260,54 @@ const EVALUATES_REFRESH: &str = "evaluates-refresh";
 /// A reply of the executor. Its instance serves no other call and is dropped with it.
 struct ComponentReply {
     instances: Instances<ExecutorWorld>,
-    instance: Instance<ExecutorWorld>,
+    /// `None` after a fault, or after a call that was cancelled.
+    instance: Option<Instance<ExecutorWorld>>,
     // The host never calls `resource_drop` for it: that would run the guest once more, and the guest's
     // memory is freed with the instance.
     handle: ResourceAny,
 }
 
+impl ComponentReply {
+    /// Takes the instance for a call, which puts it back if it succeeds.
+    fn take(&mut self) -> Result<Instance<ExecutorWorld>, PluginFault> {
+        let lost = || self.instances.lost("an earlier call of this reply failed");
+        self.instance.take().ok_or_else(lost)
+    }
+}
+
 impl PluginReply for ComponentReply {
     fn head(&mut self, head: ResponseHead) -> BoxFuture<'_, Result<ResponseHead, Rejection>> {
         Box::pin(async move {
-            self.instance.begin_call(CALL_TICKS_MAX);
-            let guest = self.instance.bindings.jackfield_plugin_executor().reply();
+            let mut instance = self.take()?;
+            instance.begin_call(CALL_TICKS_MAX);
             let head = head_out(&head);
-            let call = guest.call_head(&mut self.instance.store, self.handle, &head);
-            let result = timeout(CALL_WALL_MAX, call).await;
-            let result = self.instances.check(&self.instance, result)?;
+            let (instances, handle) = (self.instances.clone(), self.handle);
+            let call = self.instances.run(async move {
+                let guest = instance.bindings.jackfield_plugin_executor().reply();
+                let call = guest.call_head(&mut instance.store, handle, &head);
+                let result = timeout(CALL_WALL_MAX, call).await;
+                instances.check(instance, result)
+            });
+            let (instance, result) = call.await?;
+            self.instance = Some(instance);
             convert_result(&self.instances, result, head_in)
         })
     }
 
     fn push(&mut self, frames: Vec<Frame>, last: bool) -> BoxFuture<'_, Result<Output, Rejection>> {
         Box::pin(async move {
-            self.instance.begin_call(CALL_TICKS_MAX);
-            let guest = self.instance.bindings.jackfield_plugin_executor().reply();
+            let mut instance = self.take()?;
+            instance.begin_call(CALL_TICKS_MAX);
             let frames = frames_out(&frames);
-            let call = guest.call_push(&mut self.instance.store, self.handle, &frames, last);
-            let result = timeout(CALL_WALL_MAX, call).await;
-            let result = self.instances.check(&self.instance, result)?;
+            let (instances, handle) = (self.instances.clone(), self.handle);
+            let call = self.instances.run(async move {
+                let guest = instance.bindings.jackfield_plugin_executor().reply();
+                let call = guest.call_push(&mut instance.store, handle, &frames, last);
+                let result = timeout(CALL_WALL_MAX, call).await;
+                instances.check(instance, result)
+            });
+            let (instance, result) = call.await?;
+            self.instance = Some(instance);
             convert_result(&self.instances, result, output_in)
         })
     }

@@ -6,7 +6,7 @@ use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::engine::TimeLimitExceeded;
 use crate::host_state::HostState;
-use crate::limits::{CALL_WALL_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, TICK};
+use crate::limits::{CALL_WALL_MAX, OUTPUT_BYTES_MAX, TICK};
 
 /// Returns the result of a guest call, or the fault that it means, which is logged.
 pub(crate) fn check_result<R>(
@@ -75,11 +75,10 @@ fn explain(state: &HostState, error: &wasmtime::Error) -> (FaultKind, String) {
         return (FaultKind::Overloaded, cause);
     }
     // Most languages abort when memory cannot grow, and the trap does not contain the reason.
-    if state.memory_refused {
-        let most = MEMORY_BYTES_MAX >> 20;
+    if let Some(limit) = &state.memory_refused {
         return (
             FaultKind::Trapped,
-            format!("it requested more than {most} MiB of memory: {cause}"),
+            format!("it requested more than {limit}: {cause}"),
         );
     }
     match error.downcast_ref::<Trap>() {

@@ -23,6 +23,8 @@ use wasmtime_wasi::{
 use crate::limits::{
     LOG_LINES_PER_CALL_MAX, MEMORY_BYTES_MAX, STDERR_BYTES_MAX, TABLE_ELEMENTS_MAX,
 };
+use crate::memory_budget::InstanceMemory;
+use crate::ticker::Activity;
 
 /// The data of one instance's store.
 pub(crate) struct HostState {
@@ -44,10 +46,12 @@ pub(crate) struct HostState {
     pub(crate) candidates: Option<Arc<dyn Columns>>,
     /// Whether the instance has seen content of a client or a provider. Such an instance is not reused.
     pub(crate) saw_content: bool,
-    /// The total size of its linear memories, in bytes.
-    pub(crate) memory_bytes: usize,
-    /// Whether it requested memory beyond the limit.
-    pub(crate) memory_refused: bool,
+    /// The total size of its linear memories.
+    pub(crate) memory: InstanceMemory,
+    /// The limit beyond which it requested memory, in words.
+    pub(crate) memory_refused: Option<String>,
+    /// Where the host notes that a guest runs.
+    pub(crate) activity: Arc<Activity>,
     /// The WASI resources of the guest.
     pub(crate) table: ResourceTable,
     limits: StoreLimits,
@@ -56,7 +60,12 @@ pub(crate) struct HostState {
 }
 
 impl HostState {
-    pub(crate) fn new(plugin: PluginId, log_lines_dropped: Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(
+        plugin: PluginId,
+        log_lines_dropped: Arc<AtomicU64>,
+        memory: InstanceMemory,
+        activity: Arc<Activity>,
+    ) -> Self {
         let stderr = Stderr::default();
         let limits = StoreLimitsBuilder::new()
             .memory_size(MEMORY_BYTES_MAX)
@@ -72,8 +81,9 @@ impl HostState {
             body: Bytes::new(),
             candidates: None,
             saw_content: false,
-            memory_bytes: 0,
-            memory_refused: false,
+            memory,
+            memory_refused: None,
+            activity,
             table: ResourceTable::new(),
             limits,
             wasi: wasi(stderr.clone()),
@@ -116,11 +126,17 @@ impl ResourceLimiter for HostState {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let allowed = self.limits.memory_growing(current, desired, maximum)?;
-        if allowed {
-            self.memory_bytes += desired - current;
-        } else {
-            self.memory_refused = true;
+        let within = self.limits.memory_growing(current, desired, maximum)?;
+        let refused = match within {
+            false => Some(format!("{} MiB of memory", MEMORY_BYTES_MAX >> 20)),
+            true => match self.memory.grow(desired - current) {
+                Ok(()) => None,
+                Err(budget) => Some(budget.limit()),
+            },
+        };
+        let allowed = refused.is_none();
+        if let Some(limit) = refused {
+            self.memory_refused = Some(limit);
         }
         Ok(allowed)
     }
@@ -210,5 +226,41 @@ impl AsyncWrite for Stderr {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory_budget::MemoryBudget;
+
+    #[test]
+    fn memory_is_capped_over_instances() {
+        let budget = |max, scope| Arc::new(MemoryBudget::new(max, scope));
+        let (own, all) = (
+            budget(4 << 20, "this plugin"),
+            budget(6 << 20, "all plugins"),
+        );
+        let state = |own: &Arc<MemoryBudget>| {
+            let plugin = PluginId {
+                name: Arc::from("p"),
+                generation: 1,
+            };
+            let memory = InstanceMemory::new(Arc::clone(own), Arc::clone(&all));
+            HostState::new(plugin, Arc::default(), memory, Arc::default())
+        };
+        let (mut first, mut second) = (state(&own), state(&own));
+        assert!(first.memory_growing(0, 3 << 20, None).unwrap());
+        assert!(!second.memory_growing(0, 2 << 20, None).unwrap());
+        let limit = second.memory_refused.as_deref();
+        assert_eq!(limit, Some("4 MiB of memory for this plugin"));
+        let other = budget(9 << 20, "this plugin");
+        let mut other = state(&other);
+        assert!(!other.memory_growing(0, 4 << 20, None).unwrap());
+        let limit = other.memory_refused.as_deref();
+        assert_eq!(limit, Some("6 MiB of memory for all plugins"));
+        drop(first);
+        assert!(second.memory_growing(0, 2 << 20, None).unwrap());
+        assert!(other.memory_growing(0, 4 << 20, None).unwrap());
     }
 }

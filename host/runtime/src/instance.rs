@@ -3,13 +3,17 @@
 //! the content of another.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
 
-use jackfield_dispatch::port::{FaultKind, PluginFault, PluginId};
+use jackfield_dispatch::port::{BoxFuture, FaultKind, PluginFault, PluginId};
 use parking_lot::Mutex;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{error::Elapsed, timeout};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
+use tokio::time::{Instant, error::Elapsed, timeout};
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
@@ -17,9 +21,13 @@ use crate::engine::Engine;
 use crate::fault::{check_result, invalid_output};
 use crate::host_state::HostState;
 use crate::limits::{
-    CALL_TICKS_MAX, IDLE_INSTANCES_MAX, IDLE_MEMORY_BYTES_MAX, INSTANCE_CALLS_MAX, INSTANCE_WAIT,
-    PREWARM_INSTANCES,
+    CALL_TICKS_MAX, IDLE_INSTANCES_MAX, IDLE_MEMORY_BYTES_MAX, IN_PLACE_POLLS_MAX,
+    INSTANCE_CALLS_MAX, INSTANCE_WAIT, PLUGIN_MEMORY_BYTES_MAX, PREWARM_INSTANCES, SLOW_CALL_WAIT,
+    SLOW_CALLS_MAX, SLOW_CALLS_PER_PLUGIN_MAX, SLOW_CALLS_WAITING_MAX, TICK,
 };
+use crate::memory_budget::MemoryBudget;
+use crate::overruns::Overruns;
+use crate::slow_calls::{finish, thread_time};
 
 /// One of the two worlds of `wit/worlds.wit`: how the host finds the functions of an instance.
 pub(crate) trait World: Send + Sync + 'static {
@@ -76,6 +84,12 @@ struct Shared<W: World> {
     indices: W::Indices,
     idle: Mutex<Idle<W>>,
     counters: Counters,
+    overruns: Overruns,
+    /// Places among the slow calls of all plugins.
+    slow_places: Arc<Semaphore>,
+    /// Calls that wait for one of them.
+    slow_waiting: AtomicUsize,
+    memory: Arc<MemoryBudget>,
 }
 
 struct Idle<W: World> {
@@ -141,8 +155,12 @@ impl<W: World> Instances<W> {
             indices,
             idle: Mutex::new(idle),
             counters: Counters::default(),
+            overruns: Overruns::default(),
+            slow_places: Arc::new(Semaphore::new(SLOW_CALLS_PER_PLUGIN_MAX)),
+            slow_waiting: AtomicUsize::new(0),
+            memory: Arc::new(MemoryBudget::new(PLUGIN_MEMORY_BYTES_MAX, "this plugin")),
         }));
-        let first = instances.0.instantiate().await?;
+        let first = instances.instantiate().await?;
         Ok((instances, first))
     }
 
@@ -159,7 +177,7 @@ impl<W: World> Instances<W> {
         if let Some(instance) = idle {
             return Ok(instance);
         }
-        self.0.instantiate().await.map_err(|error| {
+        self.instantiate().await.map_err(|error| {
             self.count_fault();
             match error {
                 InstantiateError::Fault(fault) => fault,
@@ -168,14 +186,99 @@ impl<W: World> Instances<W> {
         })
     }
 
-    /// Returns the result of a call, or the plugin's fault, which it counts. After a fault the
-    /// instance must be dropped: its memory may be in any state.
+    /// Runs a guest call. It begins here, on the thread that serves; a call that has not ended after a tick
+    /// or two goes on on the threads for slow calls. Dropping the future stops the call.
+    ///
+    /// # Errors
+    /// The error of the call, or `Overloaded` if there is no place for a slow call. The instance is dropped
+    /// with the call.
+    pub(crate) async fn run<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<PluginFault> + Send + 'static,
+    {
+        let mut call: BoxFuture<'static, Result<T, E>> = Box::pin(call);
+        if self.0.overruns.allow(Instant::now) {
+            if let Some(result) = poll_for_a_tick(&mut call).await {
+                return result;
+            }
+            self.0.overruns.count(Instant::now());
+        }
+        let places = self
+            .slow_places()
+            .await
+            .inspect_err(|_| self.count_fault())?;
+        let slow_calls = self.0.engine.slow_calls();
+        let ended = finish(slow_calls, call, places).await;
+        ended.unwrap_or_else(|| Err(self.overloaded("the host stops".to_owned()).into()))
+    }
+
+    /// Waits for a place for a slow call: one of this generation's, then one of all.
+    async fn slow_places(&self) -> Result<[OwnedSemaphorePermit; 2], PluginFault> {
+        let full = || {
+            self.overloaded(format!(
+            "its {SLOW_CALLS_PER_PLUGIN_MAX} or all {SLOW_CALLS_MAX} places for slow calls were taken for {} s, or {SLOW_CALLS_WAITING_MAX} calls wait for one",
+            SLOW_CALL_WAIT.as_secs(),
+        ))
+        };
+        let _waiting = Waiting::enter(&self.0.slow_waiting).ok_or_else(full)?;
+        let (own, all) = (&self.0.slow_places, self.0.engine.slow_calls().places());
+        let both = async {
+            let own = Arc::clone(own).acquire_owned().await;
+            let all = Arc::clone(all).acquire_owned().await;
+            own.ok().zip(all.ok())
+        };
+        match timeout(SLOW_CALL_WAIT, both).await {
+            Ok(Some((own, all))) => Ok([own, all]),
+            _ => Err(full()),
+        }
+    }
+
+    /// Creates the fault of a call whose instance is gone. The fault that dropped it is counted.
+    pub(crate) fn lost(&self, detail: &str) -> PluginFault {
+        PluginFault {
+            plugin: self.0.plugin.clone(),
+            kind: FaultKind::Trapped,
+            detail: detail.to_owned(),
+        }
+    }
+
+    fn overloaded(&self, detail: String) -> PluginFault {
+        PluginFault {
+            plugin: self.0.plugin.clone(),
+            kind: FaultKind::Overloaded,
+            detail,
+        }
+    }
+
+    /// Returns the instance and the result of its call, or the plugin's fault, which it counts. After a
+    /// fault the instance is dropped: its memory may be in any state.
     pub(crate) fn check<R>(
         &self,
-        instance: &Instance<W>,
+        instance: Instance<W>,
         result: Result<wasmtime::Result<R>, Elapsed>,
-    ) -> Result<R, PluginFault> {
-        check_result(instance.store.data(), result).inspect_err(|_| self.count_fault())
+    ) -> Result<(Instance<W>, R), PluginFault> {
+        let result = check_result(instance.store.data(), result);
+        let value = result.inspect_err(|_| self.count_fault())?;
+        Ok((instance, value))
+    }
+
+    /// Creates an instance. The start function of a component runs under the limits of a call.
+    async fn instantiate(&self) -> Result<Instance<W>, InstantiateError> {
+        // Not a part of the call below: to wait for a permit takes no thread.
+        let permits = Arc::clone(self.0.engine.instance_permits());
+        let Ok(Ok(permit)) = timeout(INSTANCE_WAIT, permits.acquire_owned()).await else {
+            let waited = INSTANCE_WAIT.as_secs();
+            return Err(self
+                .overloaded(format!("no instance was free within {waited} s"))
+                .into());
+        };
+        let shared = Arc::clone(&self.0);
+        self.run(async move { shared.instantiate(permit).await })
+            .await
     }
 
     /// Creates and counts the fault of a plugin that returned a value the contract does not allow.
@@ -188,7 +291,7 @@ impl<W: World> Instances<W> {
     /// memory and has calls left; otherwise drops it and creates another one in advance.
     pub(crate) fn release(&self, mut instance: Instance<W>) {
         let state = instance.store.data_mut();
-        let reusable = !state.saw_content && state.memory_bytes <= IDLE_MEMORY_BYTES_MAX;
+        let reusable = !state.saw_content && state.memory.bytes() <= IDLE_MEMORY_BYTES_MAX;
         state.clear_call_data();
         instance.calls += 1;
         if !reusable || instance.calls >= INSTANCE_CALLS_MAX {
@@ -227,7 +330,7 @@ impl<W: World> Instances<W> {
             let Some(shared) = shared.upgrade() else {
                 return;
             };
-            let created = shared.instantiate().await;
+            let created = Self(Arc::clone(&shared)).instantiate().await;
             let mut idle = shared.idle.lock();
             idle.pending -= 1;
             // The generation may have been retired in the meantime. An error is ignored: the next call
@@ -282,20 +385,16 @@ impl From<PluginFault> for InstantiateError {
 }
 
 impl<W: World> Shared<W> {
-    async fn instantiate(&self) -> Result<Instance<W>, InstantiateError> {
-        let permits = Arc::clone(self.engine.instance_permits());
-        let Ok(Ok(permit)) = timeout(INSTANCE_WAIT, permits.acquire_owned()).await else {
-            return Err(InstantiateError::Fault(PluginFault {
-                plugin: self.plugin.clone(),
-                kind: FaultKind::Overloaded,
-                detail: format!("no instance was free within {} s", INSTANCE_WAIT.as_secs()),
-            }));
-        };
+    async fn instantiate(
+        &self,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Instance<W>, InstantiateError> {
         let log_lines_dropped = Arc::clone(&self.counters.log_lines_dropped);
-        let mut store = self.engine.store(self.plugin.clone(), log_lines_dropped);
-        // The start function of a component runs under the limits of a call.
-        store.set_epoch_deadline(1);
-        store.data_mut().reset_limits(CALL_TICKS_MAX);
+        let memory = Arc::clone(&self.memory);
+        let mut store = self
+            .engine
+            .store(self.plugin.clone(), log_lines_dropped, memory);
+        begin_call(&mut store, CALL_TICKS_MAX);
         let instance = self.linked.instantiate_async(&mut store).await;
         let instance = check_result(store.data(), Ok(instance))?;
         let bindings = W::bindings(&self.indices, &mut store, &instance);
@@ -313,9 +412,56 @@ impl<W: World> Shared<W> {
 impl<W: World> Instance<W> {
     /// Prepares for one call of at most `ticks` ticks.
     pub(crate) fn begin_call(&mut self, ticks: u32) {
-        // The deadline of an idle instance has passed: without a new one, each call would begin with a
-        // yield and lose a tick.
-        self.store.set_epoch_deadline(1);
-        self.store.data_mut().reset_limits(ticks);
+        begin_call(&mut self.store, ticks);
+    }
+}
+
+/// Polls a call until it ends, or has used a tick of this thread. On a busy machine the clock alone says
+/// little: the system may stop this thread for several ticks while a guest runs for microseconds.
+async fn poll_for_a_tick<T>(call: &mut BoxFuture<'static, T>) -> Option<T> {
+    // Without a look at the thread's time, which is a system call: nearly all calls end here.
+    let first = poll_fn(|context| Poll::Ready(call.as_mut().poll(context)));
+    if let Poll::Ready(result) = first.await {
+        return Some(result);
+    }
+    let mut used = Duration::ZERO;
+    for _ in 0..IN_PLACE_POLLS_MAX {
+        yield_now().await;
+        let began = thread_time();
+        let next = poll_fn(|context| Poll::Ready(call.as_mut().poll(context)));
+        if let Poll::Ready(result) = next.await {
+            return Some(result);
+        }
+        used += thread_time().saturating_sub(began);
+        if used >= TICK / 2 {
+            break;
+        }
+    }
+    None
+}
+
+fn begin_call(store: &mut Store<HostState>, ticks: u32) {
+    // Two: with one, a call that begins just before a tick would leave the thread after microseconds.
+    store.set_epoch_deadline(2);
+    let state = store.data_mut();
+    state.activity.note();
+    state.reset_limits(ticks);
+}
+
+/// A call in the count of those that wait.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    /// Counts a call, if fewer than [`SLOW_CALLS_WAITING_MAX`] wait.
+    fn enter(count: &'a AtomicUsize) -> Option<Self> {
+        let more = |waiting| (waiting < SLOW_CALLS_WAITING_MAX).then(|| waiting + 1);
+        let entered = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        entered.is_ok().then_some(Self(count))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

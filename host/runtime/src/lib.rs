@@ -14,11 +14,15 @@ mod host_state;
 mod inspect;
 mod instance;
 pub mod limits;
+mod memory_budget;
+mod overruns;
 mod plugin;
 mod plugin_dir;
 mod prepare_error;
 mod registry;
 mod selector;
+mod slow_calls;
+mod ticker;
 
 pub use code_cache::CodeCacheOptions;
 pub use engine::{Engine, EngineError};

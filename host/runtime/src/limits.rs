@@ -10,6 +10,14 @@ pub const COMPONENT_BYTES_MAX: u64 = 32 << 20;
 /// the largest size takes a few times that size.
 pub const MEMORY_BYTES_MAX: usize = 128 << 20;
 
+/// Linear memory of all instances of one generation, in bytes. A thousand streams through a plugin in Rust
+/// take 1.1 GiB.
+pub const PLUGIN_MEMORY_BYTES_MAX: usize = 2 << 30;
+
+/// Linear memory of all instances of all plugins, in bytes: one plugin at its limit leaves as much to the
+/// others.
+pub const ALL_MEMORY_BYTES_MAX: usize = 4 << 30;
+
 /// Entries of one table of an instance (function pointers). CPython uses about 8,000.
 pub const TABLE_ELEMENTS_MAX: usize = 20_000;
 
@@ -39,13 +47,47 @@ pub const IDLE_MEMORY_BYTES_MAX: usize = 32 << 20;
 /// How long a call waits for an instance while [`INSTANCES_MAX`] exist.
 pub const INSTANCE_WAIT: Duration = Duration::from_secs(2);
 
-/// Interval at which the time of guests is counted. A guest yields to other tasks at each tick, so this
-/// is also how long it may occupy a thread.
-pub const TICK: Duration = Duration::from_millis(10);
+/// Interval at which the time of guests is counted. A guest that does not end within two or three ticks
+/// leaves the thread that serves, and on the threads for slow calls the next one follows after each tick.
+pub const TICK: Duration = Duration::from_millis(1);
+
+/// The interval while no guest runs, so that an idle host hardly wakes.
+pub const IDLE_TICK: Duration = Duration::from_millis(10);
+
+/// Ticks without a guest after which the interval is [`IDLE_TICK`].
+pub const TICKS_TO_IDLE: u32 = 100;
+
+/// Calls of all plugins that run or wait on the threads for slow calls. Each may hold
+/// [`MEMORY_BYTES_MAX`], and a turn of all of them takes this many ticks.
+pub const SLOW_CALLS_MAX: usize = 128;
+
+/// The same for one generation of a plugin, so that one plugin leaves places to the others.
+pub const SLOW_CALLS_PER_PLUGIN_MAX: usize = 32;
+
+/// Calls of one generation that wait for such a place. Further ones fail at once.
+pub const SLOW_CALLS_WAITING_MAX: usize = 256;
+
+/// How long a call waits for such a place: as long as for an instance.
+pub const SLOW_CALL_WAIT: Duration = INSTANCE_WAIT;
+
+/// Niceness (0 to 19) of the threads for slow calls. Beside a busy thread of normal priority, such a thread
+/// gets about a tenth of a core: enough for a slow but honest plugin to go on.
+pub const SLOW_THREAD_NICENESS: i32 = 10;
+
+/// Further times that a thread that serves goes on with a call whose first tick has passed, while the thread
+/// was stopped by the system for most of that time. A guest that sleeps uses none of it, and leaves then.
+pub const IN_PLACE_POLLS_MAX: u32 = 4;
+
+/// Calls a second of one generation that may overrun their tick on a thread that serves. They waste up to
+/// 30 ms of it, so one plugin costs the others at most 3 % of a core.
+pub const OVERRUNS_PER_SECOND_MAX: f64 = 10.0;
+
+/// Such calls at once after a quiet time.
+pub const OVERRUNS_BURST_MAX: f64 = 10.0;
 
 /// Ticks that one call may run: 300 ms. A call takes microseconds. If a scripting language transforms a
 /// body of megabytes it takes tens of milliseconds. A busy machine makes both longer.
-pub const CALL_TICKS_MAX: u32 = 30;
+pub const CALL_TICKS_MAX: u32 = 300;
 
 /// How long one call may take by the clock. Ticks do not count the time in which a guest sleeps. tokio's
 /// `timeout` enforces it: it polls the call first, so a call that is ready at once registers no timer.
@@ -53,7 +95,7 @@ pub const CALL_WALL_MAX: Duration = Duration::from_secs(5);
 
 /// Ticks that `describe` may run: 3 s. It is called once, outside of requests, and may initialize a
 /// language runtime.
-pub const DESCRIBE_TICKS_MAX: u32 = 300;
+pub const DESCRIBE_TICKS_MAX: u32 = 3_000;
 
 /// Stack of a guest, in bytes: wasmtime's default.
 pub const STACK_BYTES_MAX: usize = 512 << 10;

@@ -66,14 +66,18 @@ impl ComponentSelector {
         let (instances, mut instance) =
             Instances::<SelectorWorld>::start(engine.clone(), plugin.clone(), linked).await?;
         instance.begin_call(DESCRIBE_TICKS_MAX);
-        let guest = instance.bindings.jackfield_plugin_selector();
-        let call = guest.call_describe(&mut instance.store);
-        let described = timeout(CALL_WALL_MAX, call).await;
-        let version = instances.check(&instance, described)?.version;
+        let shared = instances.clone();
+        let call = instances.run(async move {
+            let guest = instance.bindings.jackfield_plugin_selector();
+            let call = guest.call_describe(&mut instance.store);
+            let described = timeout(CALL_WALL_MAX, call).await;
+            shared.check(instance, described)
+        });
+        let (instance, described) = call.await?;
         instances.release(instance);
         Ok(Self {
             plugin,
-            version,
+            version: described.version,
             instances,
         })
     }
@@ -88,11 +92,14 @@ impl ComponentSelector {
         state.settings = Arc::clone(&context.settings);
         state.candidates = Some(candidates);
         instance.begin_call(CALL_TICKS_MAX);
-        let guest = instance.bindings.jackfield_plugin_selector();
-        let context = context_out(context);
-        let call = guest.call_pick(&mut instance.store, &context);
-        let chosen = timeout(CALL_WALL_MAX, call).await;
-        let chosen = self.instances.check(&instance, chosen)?;
+        let (instances, context) = (self.instances.clone(), context_out(context));
+        let call = self.instances.run(async move {
+            let guest = instance.bindings.jackfield_plugin_selector();
+            let call = guest.call_pick(&mut instance.store, &context);
+            let chosen = timeout(CALL_WALL_MAX, call).await;
+            instances.check(instance, chosen)
+        });
+        let (instance, chosen) = call.await?;
         self.instances.release(instance);
         Ok(chosen)
     }

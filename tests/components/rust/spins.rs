@@ -1,8 +1,13 @@
-//! Loops forever in `prepare`.
+//! Loops forever in `prepare`: in each call, or with the model `one-of-20` in every 20th call of an instance.
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
+use jackfield_test_components::request;
 
 struct Spins;
+
+static CALLS: AtomicU32 = AtomicU32::new(0);
 
 impl Executor for Spins {
     type Reply = RelayReply;
@@ -11,7 +16,11 @@ impl Executor for Spins {
         Descriptor::new("1.0.0", "openai-chat")
     }
 
-    fn prepare(_context: Context) -> Result<Plan, Failure> {
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        let calls = 1 + CALLS.fetch_add(1, Ordering::Relaxed);
+        if context.model == "one-of-20" && !calls.is_multiple_of(20) {
+            return Ok(request(&context).relay());
+        }
         loop {
             std::hint::spin_loop();
         }

@@ -173,7 +173,7 @@ mod tests {
         let fields = shaped.warnings.into_iter().map(|warning| warning.field);
         Some((
             String::from_utf8(shaped.body.to_vec()).unwrap(),
-            fields.map(|field| field.to_string()).collect(),
+            fields.collect(),
         ))
     }
 

@@ -2,21 +2,26 @@
 //! calls go on meanwhile.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use jackfield_dispatch::plan::Context;
 use jackfield_dispatch::port::{Choice, Executor, FaultKind, PluginFault, Rejection};
 use jackfield_runtime::limits::{
     CALL_TICKS_MAX, CALL_WALL_MAX, LOG_LINE_BYTES_MAX, LOG_LINES_PER_CALL_MAX, MEMORY_BYTES_MAX,
-    TICK,
+    OVERRUNS_BURST_MAX, OVERRUNS_PER_SECOND_MAX, SLOW_CALLS_PER_PLUGIN_MAX, TICK,
 };
 use jackfield_test_support::{guest, plugin};
 use parking_lot::Mutex;
+use rustix::time::{ClockId, clock_gettime};
 use tokio::time::{Instant, timeout};
 
 use crate::harness::{
     CapturedLog, TEST_TIMEOUT, TestCandidates, as_executor, as_selector, assert_fault, context,
-    executor, expect_fault, frame, head, header, load, pick_context, plan,
+    exclusive_engine, executor, expect_fault, frame, head, header, load, load_in, pick_context,
+    plan, wait_until,
 };
 
 #[tokio::test]
@@ -324,6 +329,59 @@ async fn spinning_selector_does_not_block_others() {
     assert!(spun.is_err());
     assert_eq!(picked.unwrap(), Choice::Candidate(1));
     assert_eq!(*order.lock(), ["other", "spins"]);
+}
+
+#[tokio::test]
+async fn slow_calls_fill_only_places_of_their_plugin() {
+    let (engine, _turn) = exclusive_engine().await;
+    let sleeps = load_in(&engine, "sleeps", guest("sleeps")).await;
+    let spins = as_executor(&load_in(&engine, "spins", guest("spins")).await);
+    let other = as_executor(&load_in(&engine, "counts", guest("counts")).await);
+    let sleeper = as_executor(&sleeps);
+    let (context, nothing) = (context("m"), Bytes::new());
+    let mut sleepers: FuturesUnordered<_> = (0..=SLOW_CALLS_PER_PLUGIN_MAX)
+        .map(|_| sleeper.prepare(&context, &nothing))
+        .collect();
+    // The first result is that of the one call without a place: the others sleep for longer.
+    let (first, ()) = tokio::join!(sleepers.next(), async {
+        plan(&*other, "m").await;
+        let spun = prepare(&spins, "m").await;
+        assert_eq!(spun.kind, FaultKind::OverTime, "{spun}");
+    });
+    let fault = expect_fault(first.unwrap());
+    let detail =
+        "its 32 or all 128 places for slow calls were taken for 2 s, or 256 calls wait for one";
+    assert_fault(&fault, "sleeps", FaultKind::Overloaded, detail);
+    assert_eq!(sleeps.counts().faults, 1);
+    // Clients that leave end their calls.
+    drop(sleepers);
+    let idle = || sleeps.counts().idle + 2;
+    wait_until("the sleepers end", || engine.instances_alive() <= idle()).await;
+}
+
+#[tokio::test]
+async fn plugin_that_overruns_often_leaves_the_serving_thread_at_once() {
+    let spins = executor("spins").await;
+    let (context, nothing) = (context("m"), Bytes::new());
+    let (mut slow, start) = (0, Instant::now());
+    for _ in 0..40 {
+        let began = clock_gettime(ClockId::ThreadCPUTime);
+        // Long enough to leave the thread. Then its client leaves.
+        let call = timeout(50 * TICK, spins.prepare(&context, &nothing));
+        assert!(call.await.is_err(), "it spins for longer");
+        let used = clock_gettime(ClockId::ThreadCPUTime) - began;
+        slow += u32::from(Duration::try_from(used).unwrap() >= TICK);
+    }
+    let passed = start.elapsed().as_secs_f64();
+    let most = OVERRUNS_BURST_MAX + passed * OVERRUNS_PER_SECOND_MAX;
+    assert!(
+        f64::from(slow) <= most,
+        "{slow} calls took a tick of the thread in {passed} s"
+    );
+    assert!(
+        slow >= OVERRUNS_BURST_MAX as u32 / 2,
+        "{slow} calls began on the thread"
+    );
 }
 
 /// Returns the fault of `prepare`, which must come within the time limit.

@@ -188,7 +188,8 @@ async fn dropping_a_call_frees_its_instance() {
         assert!(pending.await, "it yields while it spins");
         assert_eq!(engine.instances_alive(), 1);
         drop(prepare);
-        assert_eq!(engine.instances_alive(), 0);
+        // A call that has left the thread ends at its next tick.
+        wait_until("the instance is dropped", || engine.instances_alive() == 0).await;
     }
     assert_eq!(spins.counts().faults, 0, "a dropped call is no fault");
     drop((executor, spins));

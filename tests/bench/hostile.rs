@@ -1,0 +1,154 @@
+//! What calls that loop in a plugin cost the calls of another plugin: throughput and latency of those beside
+//! 0, 1, 2, 32 and 200 hostile calls at a time. `cargo bench -p jackfield-runtime --bench hostile`
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use jackfield_credential::Credential;
+use jackfield_dispatch::plan::Context;
+use jackfield_dispatch::port::{Executor, PluginId};
+use jackfield_runtime::{Engine, Origin, Plugin};
+use jackfield_test_support::{guest, plugin};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Calls of the others at a time.
+const OTHERS: usize = 4;
+
+/// How long each load is measured, and how long it runs before.
+const MEASURED: Duration = Duration::from_secs(4);
+const WARM_UP: Duration = Duration::from_millis(1_500);
+
+/// Hostile calls at a time, and the model, which selects what the guest does.
+const LOADS: [(usize, &str); 8] = [
+    (0, ""),
+    (1, "always"),
+    (2, "always"),
+    (32, "always"),
+    (200, "always"),
+    (2, "one-of-20"),
+    (200, "one-of-20"),
+    (0, ""),
+];
+
+fn main() -> Result<()> {
+    // As many threads as the server of two cores has.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(measure())
+}
+
+async fn measure() -> Result<()> {
+    let engine = Engine::new(None)?;
+    let hostile = executor(&engine, "spins", guest("spins")).await?;
+    let other = executor(&engine, "other", plugin("openai-compatible")).await?;
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
+        "hostile | model | others/s | p50 us | p99 us | max us | hostile/s"
+    )?;
+    for (count, model) in LOADS {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut hostiles = JoinSet::new();
+        for _ in 0..count {
+            hostiles.spawn(call_until(Arc::clone(&hostile), model, Arc::clone(&stop)));
+        }
+        sleep(WARM_UP).await;
+        let mut others = JoinSet::new();
+        for _ in 0..OTHERS {
+            others.spawn(call_and_exchange(Arc::clone(&other)));
+        }
+        let mut latencies = Vec::new();
+        while let Some(ended) = others.join_next().await {
+            latencies.extend(ended??);
+        }
+        stop.store(true, Ordering::Relaxed);
+        let mut calls = 0;
+        while let Some(ended) = hostiles.join_next().await {
+            calls += ended?;
+        }
+        latencies.sort_unstable();
+        let at = |permille: usize| latencies[(latencies.len() - 1) * permille / 1_000].as_micros();
+        let rate = latencies.len() as f64 / MEASURED.as_secs_f64();
+        let (p50, p99, most) = (at(500), at(990), at(1_000));
+        let hostile_rate = f64::from(calls) / (MEASURED + WARM_UP).as_secs_f64();
+        writeln!(
+            out,
+            "{count:7} | {model:9} | {rate:8.0} | {p50:6} | {p99:6} | {most:6} | {hostile_rate:6.0}"
+        )?;
+    }
+    Ok(())
+}
+
+async fn executor(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<Arc<dyn Executor>> {
+    let id = PluginId {
+        name: Arc::from(name),
+        generation: 1,
+    };
+    let plugin = Plugin::prepare(engine, id, bytes, Origin::BuiltIn).await?;
+    Ok(plugin.executor().ok_or("no executor")?)
+}
+
+/// Calls again and again, and returns the number of calls.
+async fn call_until(executor: Arc<dyn Executor>, model: &str, stop: Arc<AtomicBool>) -> u32 {
+    let (context, body) = (context(model), Bytes::new());
+    let mut calls = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let _ = executor.prepare(&context, &body).await;
+        calls += 1;
+        tokio::task::yield_now().await;
+    }
+    calls
+}
+
+/// Calls, and after each call exchanges bytes over a connection as a proxy does. Returns the latencies.
+async fn call_and_exchange(executor: Arc<dyn Executor>) -> Result<Vec<Duration>> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let mut near = TcpStream::connect(listener.local_addr()?).await?;
+    let (mut far, _) = listener.accept().await?;
+    let mut echo = JoinSet::new();
+    echo.spawn(async move {
+        let (mut reader, mut writer) = far.split();
+        tokio::io::copy(&mut reader, &mut writer).await
+    });
+    let (context, body, mut bytes) = (context("m"), Bytes::new(), [0; 1_024]);
+    let (mut latencies, start) = (Vec::new(), Instant::now());
+    while start.elapsed() < MEASURED {
+        let begun = Instant::now();
+        let planned = executor.prepare(&context, &body).await;
+        planned.map_err(|rejection| format!("{rejection:?}"))?;
+        near.write_all(&bytes).await?;
+        near.read_exact(&mut bytes).await?;
+        latencies.push(begun.elapsed());
+    }
+    Ok(latencies)
+}
+
+fn context(model: &str) -> Context {
+    Context {
+        operation: "generate",
+        dialect: "openai-chat",
+        model: Arc::from(model),
+        client_model: Arc::from(model),
+        stream: false,
+        attempt: 0,
+        now_ms: 1_766_000_000_000,
+        headers: Arc::new(HeaderMap::new()),
+        credential: Arc::new(Credential {
+            secret_fields: vec!["api-key".to_owned()],
+            ..Credential::new("acme-a", "acme", "https://acme.invalid/v1")
+        }),
+        settings: Arc::from("{}"),
+        options: Vec::new(),
+    }
+}
