@@ -134,7 +134,7 @@ def replaced_plugins(binary, folder):
     (folder / "plugins").mkdir()
     server.wait("plugins folder replaced", 10)
     (folder / "plugins/other.wasm").write_bytes(b"no component")
-    held = server.wait("plugin=other", 10)
+    held = server.wait('plugin="other"', 10)
     server.end()
     return "`plugins` replaced while it runs", held
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 pub const BUFFERED_RESPONSE_BYTES_MAX: usize = 256 << 10;
 
 /// What all calls together hold by default, in bytes: request bodies, and responses until they are passed on. A
-/// thousand calls of coding tools with 250 KiB each take a quarter of it.
-pub const MEMORY_BYTES_MAX: usize = 1 << 30;
+/// thousand calls of coding tools with 500 KiB each, or eight of the largest bodies; a machine with 1 GiB holds it.
+pub const MEMORY_BYTES_MAX: usize = 512 << 20;
 
 /// The smallest whole response whose memory counts until the client has it, in bytes. Smaller ones are not worth an
 /// allocation each.
