@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -100,7 +101,10 @@ impl Jackfield {
     /// Starts a server. `config` is the configuration without the listeners and folders. The data is in the
     /// folder, so that a restart finds it; all tests share compiled code.
     pub(crate) async fn start_in(folder: TempDir, config: &str) -> Self {
-        fs::write(folder.path().join("jackfield.yaml"), config_head() + config).unwrap();
+        write_secret_file(
+            &folder.path().join("jackfield.yaml"),
+            &(config_head() + config),
+        );
         share_compiled_code(folder.path());
         Self::restart(folder).await
     }
@@ -139,7 +143,7 @@ impl Jackfield {
 
     /// Replaces the whole configuration.
     pub(crate) fn write_config(&self, whole: &str) {
-        fs::write(self.folder.path().join("jackfield.yaml"), whole).unwrap();
+        write_secret_file(&self.folder.path().join("jackfield.yaml"), whole);
     }
 
     /// Reloads the configuration; returns the status and the body of the response.
@@ -271,6 +275,12 @@ impl Jackfield {
             .unwrap();
         assert!(killed.success());
     }
+}
+
+/// Writes a file with secrets, which only its owner may read: the server warns of others.
+fn write_secret_file(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Returns the listeners and folders of every configuration.

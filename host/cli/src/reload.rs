@@ -81,12 +81,13 @@ impl Reload {
     async fn try_reload(&self) -> Result<Reloaded, ConfigAdminError> {
         // Held to the end, so that no credential is created from the old configuration.
         let _changing = self.auth.lock_registrations().await;
-        let prepared = self.prepare().await?;
-        // After `prepare`, which takes time: the server may have begun to stop meanwhile.
+        let prepared = self.prepare().await;
+        // After `prepare`, which takes time: the server may have begun to stop meanwhile. Then `prepare` may have
+        // failed for that alone, since the data folder belongs to the next process.
         if self.api.is_draining() {
             return Err(ConfigAdminError::Stopping);
         }
-        self.swap(prepared)
+        self.swap(prepared?)
     }
 
     async fn prepare(&self) -> Result<Prepared, ConfigAdminError> {

@@ -112,8 +112,9 @@ async fn spent_windows_are_not_waited_for() {
             response.elapsed
         );
         let wait = response.retry_after();
+        // One second more: the clocks of both processes may differ by a moment, and the wait is rounded up.
         assert!(
-            (2 * HOUR - 60..=2 * HOUR).contains(&wait),
+            (2 * HOUR - 60..=2 * HOUR + 1).contains(&wait),
             "{}",
             response.summary()
         );
