@@ -2,6 +2,7 @@
 
 mod activity;
 mod addresses;
+mod responses;
 mod stall;
 
 use std::future::Future;
@@ -166,6 +167,7 @@ async fn serve_connection(
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = activity.responses.drop_stalled(stall_timeout) => Ok(()),
         () = activity.unused() => {
             connection.as_mut().graceful_shutdown();
             timeout(CLOSE_UNUSED_TIMEOUT, connection).await.unwrap_or(Ok(()))

@@ -148,7 +148,8 @@ pub(crate) mod timeouts {
             );
             CLIENT_STALL: DefaultKey<Duration> = default(
                 "client-stall", Duration { max: HOUR }, |_| Timeouts::default().client_stall,
-                "How long a client may take less than 1 KiB of what waits for it before its connection is closed.",
+                "How long a client may take less than 1 KiB of what waits for it before its connection is closed, or leave one \
+                 stream of a connection unread before its call ends.",
             );
             STREAM: OptionalKey<Duration> = optional(
                 "stream", Duration { max: Time::from_hours(24) }, "no limit",

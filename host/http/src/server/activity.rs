@@ -3,20 +3,17 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::body::{Body, HttpBody};
 use axum::http::{Request, Response};
-use bytes::Bytes;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use tokio::time::sleep;
 use tower::ServiceExt;
 
+use super::responses::{OpenBody, Responses};
 use crate::limits::{FIRST_HEAD_TIMEOUT, REQUEST_HEAD_TIMEOUT};
 use crate::server::ConnectionPolicy;
 use crate::wrong_keys::PeerAddress;
@@ -28,6 +25,7 @@ pub(super) struct Activity {
     begun: AtomicU64,
     /// Requests whose responses are not sent yet.
     open: AtomicUsize,
+    pub(super) responses: Responses,
 }
 
 /// A request whose response is not sent yet.
@@ -68,7 +66,7 @@ pub(super) fn counted(
     activity: Arc<Activity>,
 ) -> impl Service<
     Request<Incoming>,
-    Response = Response<OpenBody>,
+    Response = Response<OpenBody<impl Send + Unpin + 'static>>,
     Error = Infallible,
     Future: Send + 'static,
 > + Send
@@ -77,38 +75,12 @@ pub(super) fn counted(
         let client = policy.proxies.client(peer, request.headers());
         request.extensions_mut().insert(PeerAddress(client));
         let open = activity.begin();
-        let router = router.clone();
+        let (router, activity) = (router.clone(), Arc::clone(&activity));
         async move {
             let response = router.oneshot(request).await?;
-            Ok(response.map(|body| OpenBody { body, _open: open }))
+            Ok(response.map(|body| OpenBody::new(body, open, &activity.responses)))
         }
     })
-}
-
-/// The body of a response. Its request is open until the body is dropped.
-pub(super) struct OpenBody {
-    body: Body,
-    _open: OpenRequest,
-}
-
-impl HttpBody for OpenBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 #[cfg(test)]
