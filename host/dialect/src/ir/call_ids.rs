@@ -1,7 +1,7 @@
 //! Unique ids of tool calls. Clients and providers pair a call with its result by the id alone, but some providers send no
 //! ids, start to count again in each response, or send one id twice.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use super::part::Part;
 use super::request::Request;
@@ -75,6 +75,9 @@ impl Request {
     /// Makes the ids of the calls unique, with those of their results. Ids that differ only in letters that
     /// `anthropic-messages` does not allow count as equal.
     pub(crate) fn make_call_ids_unique(&mut self) {
+        if self.has_unique_call_ids() {
+            return;
+        }
         let mut numbers = BTreeMap::new();
         let mut calls: BTreeMap<String, SameId> = BTreeMap::new();
         for part in self.turns.iter_mut().flat_map(|turn| &mut turn.parts) {
@@ -94,6 +97,22 @@ impl Request {
                 _ => {}
             }
         }
+    }
+}
+
+impl Request {
+    /// Whether there is nothing to do, as nearly always.
+    fn has_unique_call_ids(&self) -> bool {
+        let mut known = HashSet::new();
+        let mut parts = self.turns.iter().flat_map(|turn| &turn.parts);
+        parts.all(|part| match part {
+            Part::ToolCall(call) => {
+                let is_plain =
+                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+                call.id.bytes().all(is_plain) && known.insert(&*call.id)
+            }
+            _ => true,
+        })
     }
 }
 

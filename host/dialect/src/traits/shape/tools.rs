@@ -186,6 +186,11 @@ fn each_name(request: &mut Request, visit: &mut dyn FnMut(&mut String)) {
 /// has to be mapped back.
 pub(super) fn replace_ids(request: &mut Request, traits: &Traits, report: &mut TranslationReport) {
     let rule = NameRule::of_call_ids(traits);
+    let mut is_done = true;
+    each_id(request, &mut |id| is_done = is_done && rule.takes(id));
+    if is_done {
+        return;
+    }
     let mut used = BTreeSet::new();
     each_id(request, &mut |id| {
         if rule.takes(id) {
