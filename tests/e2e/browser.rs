@@ -35,6 +35,9 @@ async fn pages_in_a_real_browser_cannot_spend_credentials() {
         .arg(jackfield.url(""))
         .arg(format!("http://{}", jackfield.admin))
         .arg(port.to_string())
+        // The package has the libraries that the browser needs beside it, and unpacks them if it believes to be in this
+        // environment. A fresh machine may have none of them.
+        .env("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs22.x")
         // Chromium is unpacked there.
         .env("TMPDIR", temporary_folder("browser-files"));
     let output = command.output().await.unwrap();
