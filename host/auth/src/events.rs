@@ -11,6 +11,7 @@ use parking_lot::RwLock;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::limits::EVENTS_BUFFERED_MAX;
 use crate::port::RefreshFailure;
 
 /// An event of a credential. It contains no secret.
@@ -145,7 +146,3 @@ impl Events {
         }
     }
 }
-
-/// How many events a reader may fall behind. A busy host has some thousand events a second, and
-/// each takes about 200 bytes.
-const EVENTS_BUFFERED_MAX: usize = 1024;

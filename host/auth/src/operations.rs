@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jackfield_credential::{CredentialId, PoolError, Renewal};
 
 use crate::events::EventKind;
+use crate::limits::SCHEDULE_BATCH_MAX;
 use crate::manager::AuthManager;
 use crate::persistence;
 use crate::port::{Refresher, StoreError, StoredCredential};
@@ -340,7 +341,3 @@ impl AuthManager {
         self.inner.background.wake();
     }
 }
-
-/// Credentials rescheduled under one lock: some hundred microseconds, since calls wait for the
-/// lock.
-const SCHEDULE_BATCH_MAX: usize = 256;

@@ -1,13 +1,12 @@
 //! What the store keeps of credentials: how a record is built, saved and deleted. Every save and delete
 //! holds [`Inner::save_lock`], so that two of them cannot overtake each other.
 
-use std::time::Duration;
-
 use jackfield_credential::{CredentialId, HealthRecord, Timestamp};
 use tokio::time::{sleep, timeout};
 
 use crate::account::{Account, Tokens};
 use crate::inner::Inner;
+use crate::limits::{STORE_PAUSES, WRITE_MAX, WRITE_PAUSE, WRITE_PAUSE_MAX};
 use crate::port::{Store, StoreError, StoredCredential};
 
 /// Builds the record of an account, with `tokens` in place of its own if they are given.
@@ -188,21 +187,3 @@ impl Drop for DirtyBatch<'_> {
         self.inner.restore_dirty(std::mem::take(&mut self.records));
     }
 }
-
-/// Pauses between attempts to save refreshed tokens. A full disk, or a lock held by a backup, may
-/// pass; calls wait for these tokens meanwhile.
-const STORE_PAUSES: [Duration; 4] = [
-    Duration::from_millis(100),
-    Duration::from_millis(500),
-    Duration::from_secs(2),
-    Duration::from_secs(5),
-];
-
-/// How long changes are gathered before a flush. A crash loses at most this much of health.
-const WRITE_PAUSE: Duration = Duration::from_millis(500);
-
-/// The longest pause while the store fails.
-const WRITE_PAUSE_MAX: Duration = Duration::from_secs(30);
-
-/// How long one flush may take.
-const WRITE_MAX: Duration = Duration::from_secs(30);

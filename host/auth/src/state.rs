@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use crate::account::Account;
 use crate::id_map::IdMap;
 use crate::lease_counts::LeaseCounts;
+use crate::limits::REFRESHES_PER_PROVIDER_MAX;
 use crate::port::Refresher;
 use crate::registration::Registration;
 
@@ -194,6 +195,3 @@ impl State {
         self.jitter.u64(..)
     }
 }
-
-/// Concurrent refreshes per provider. Token endpoints have lower limits than the API.
-const REFRESHES_PER_PROVIDER_MAX: usize = 4;

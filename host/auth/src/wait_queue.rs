@@ -6,6 +6,8 @@ use jackfield_credential::{CandidateQuery, PriorFailure, Slot};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::limits::WAITERS_MAX;
+
 /// The waiting calls, in order of arrival.
 #[derive(Default)]
 pub(crate) struct WaitQueue {
@@ -69,9 +71,6 @@ pub enum QueueError {
     #[error("no capacity became free in time")]
     TimedOut,
 }
-
-/// Calls in the queue. Each holds its request body in memory; one more is better rejected at once.
-pub const WAITERS_MAX: usize = 1024;
 
 impl WaitQueue {
     /// True if calls are queued for this model; new calls queue behind them.

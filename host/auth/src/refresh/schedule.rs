@@ -12,6 +12,7 @@ use super::policy;
 use super::run::begin;
 use crate::account::Trigger;
 use crate::inner::Inner;
+use crate::limits::POLICY_CHECKS_MAX;
 use crate::port::RefreshError;
 
 /// Begins what is due, and drives all refreshes and policy checks to their end. Never returns.
@@ -71,10 +72,6 @@ fn begin_due(inner: &Arc<Inner>) -> Duration {
 fn until(due_at: Option<Timestamp>, now: Timestamp) -> Duration {
     due_at.map_or(IDLE, |due_at| due_at.saturating_since(now).min(IDLE))
 }
-
-/// Policy checks that run at once. Each takes microseconds, so four are enough for thousands a second,
-/// and a plugin that hangs cannot occupy more.
-const POLICY_CHECKS_MAX: usize = 4;
 
 /// The longest sleep. Timestamps and timers follow different clocks, so the queue is looked at again.
 const IDLE: Duration = Duration::from_secs(60);
