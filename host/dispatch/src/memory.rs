@@ -1,12 +1,11 @@
 //! The memory of all calls together. Each body has a limit of its own, but there may be thousands of them: what they
 //! hold counts against one budget, and a call for which nothing is left fails at once instead of the whole process.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 /// How many bytes all calls together may hold, and how many they hold now.
 #[derive(Debug)]
@@ -122,19 +121,6 @@ impl AsRef<[u8]> for HeldBody {
     fn as_ref(&self) -> &[u8] {
         &self.body
     }
-}
-
-/// Joins the pieces of a body. One piece is not copied.
-#[must_use]
-pub fn concat_chunks(mut chunks: VecDeque<Bytes>) -> Bytes {
-    if chunks.len() < 2 {
-        return chunks.pop_front().unwrap_or_default();
-    }
-    let mut whole = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
-    chunks
-        .iter()
-        .for_each(|chunk| whole.extend_from_slice(chunk));
-    whole.freeze()
 }
 
 #[cfg(test)]

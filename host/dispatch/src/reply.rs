@@ -16,7 +16,7 @@ mod writer;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::unfold;
 use jackfield_auth::Lease;
 use jackfield_credential::Outcome;
@@ -25,7 +25,7 @@ use crate::call::{BodyError, ResponseBody};
 use crate::call_log::{CallOutcome, Trace};
 use crate::context::CallContext;
 use crate::limits::{PREAMBLE_BYTES_MAX, SENT_RESPONSE_BYTES_MIN};
-use crate::memory::{HeldMemory, concat_chunks};
+use crate::memory::HeldMemory;
 use crate::scrub::{scrub, shows_secret};
 pub(crate) use any_stream::AnyStream;
 use stream::{Polled, ReplyStream};
@@ -262,4 +262,16 @@ impl Drop for MeteredStream {
             self.record_usage();
         }
     }
+}
+
+/// Joins the pieces of a body. One piece is not copied.
+fn concat_chunks(mut chunks: VecDeque<Bytes>) -> Bytes {
+    if chunks.len() < 2 {
+        return chunks.pop_front().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
+    chunks
+        .iter()
+        .for_each(|chunk| whole.extend_from_slice(chunk));
+    whole.freeze()
 }

@@ -1,11 +1,9 @@
 //! Reads the body of a request, decoded and bounded, and discards the body of a refused one.
 
-use std::collections::VecDeque;
-
 use axum::body::{Body, HttpBody};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use jackfield_dispatch::{HeldMemory, concat_chunks};
+use jackfield_dispatch::HeldMemory;
 use tokio::time::timeout;
 
 use super::content_encoding::{DecodeError, decode};
@@ -14,8 +12,8 @@ use crate::errors::IngressError;
 use crate::limits::{DISCARD_TIMEOUT, DISCARDED_BYTES_MAX, REQUEST_BODY_TIMEOUT};
 
 /// Reads a body and decodes it. The limit holds for the bytes that arrive, and for the decoded ones. Both count against
-/// the memory of all calls; the decoded ones until the last reference to the body is gone. While the pieces of a body are
-/// joined, it takes twice its length.
+/// the memory of all calls; the decoded ones until the last reference to the body is gone. While a body grows,
+/// it takes up to three times its length.
 ///
 /// # Errors
 /// When the body is too large, ends early, takes too long, or cannot be decoded; and when there is no memory for it.
@@ -51,7 +49,8 @@ async fn collect(
     held: &mut HeldMemory,
 ) -> Result<Bytes, IngressError> {
     let read = async {
-        let mut chunks = VecDeque::new();
+        // Not a list of chunks: one of a single byte would take 32 bytes of it, which the budget does not count.
+        let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| IngressError::Incomplete(error.to_string()))?;
             // Trailers have no data.
@@ -62,9 +61,19 @@ async fn collect(
             }
             // What was declared and did not arrive holds nothing.
             held.resize(bytes)?;
-            chunks.push_back(chunk);
+            if first.is_empty() && whole.is_empty() {
+                first = chunk;
+                continue;
+            }
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.extend_from_slice(&chunk);
         }
-        Ok(concat_chunks(chunks))
+        // A single chunk is not copied.
+        Ok(if whole.is_empty() {
+            first
+        } else {
+            whole.freeze()
+        })
     };
     // One limit for the whole body: with a limit for each chunk, single bytes could arrive for hours.
     timeout(REQUEST_BODY_TIMEOUT, read)
