@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jackfield_dispatch::snapshot::Timeouts;
+use jackfield_dispatch::{CLIENT_SHARE_OF_FREE, MemoryBudget};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::{Admin, ClientKey, Config, Limits, ListenAddress};
@@ -218,8 +219,13 @@ fn limits(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Limits> {
         request_body_bytes_max: mapping.get(reader, &edge::limits::REQUEST_BODY),
         memory_bytes_max: mapping.get(reader, &edge::limits::MEMORY),
     };
-    if limits.memory_bytes_max < limits.request_body_bytes_max {
-        let message = "`memory` must not be less than `request-body`: the largest request would never be served";
+    let body_max = limits.request_body_bytes_max;
+    if MemoryBudget::largest_body(limits.memory_bytes_max) < body_max {
+        let (share, all) = (CLIENT_SHARE_OF_FREE, CLIENT_SHARE_OF_FREE + 1);
+        let message = format!(
+            "`request-body` must be at most {share} of {all} parts of `memory`, which is what one client may hold: the \
+             largest request would never be served"
+        );
         reader.report(located, message);
     }
     mapping.deny_unknown(reader);
