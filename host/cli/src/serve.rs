@@ -184,7 +184,7 @@ pub(crate) async fn listen(address: &ListenAddress, socket_mode: u32) -> Result<
     };
     let listener = listener.map_err(|error| error.to_string())?;
     let address = listener.address().map_err(|error| error.to_string())?;
-    tracing::info!(address, "listening");
+    tracing::info!(%address, "listening");
     Ok(listener)
 }
 
