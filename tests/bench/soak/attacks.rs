@@ -14,8 +14,8 @@ use tokio::time::{sleep, timeout};
 use crate::chat::{self, ALIAS, ResponseKind};
 use crate::configuration::HOSTILE_KEY;
 
-/// How long one attack lasts at most.
-const ATTACK_MAX: Duration = Duration::from_secs(15);
+/// How long one attack lasts at most: longer than a server lets a connection be unused.
+const ATTACK_MAX: Duration = Duration::from_secs(30);
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0deadbeef";
