@@ -6,7 +6,7 @@ use jackfield_dispatch::snapshot::Timeouts;
 use jackfield_dispatch::{CLIENT_SHARE_OF_FREE, MemoryBudget};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{Admin, ClientKey, Config, Limits, ListenAddress};
+use crate::config::{Admin, ClientKey, Config, Limits, ListenAddress, TrustedProxy};
 use crate::diagnostics::Position;
 use crate::keys::{self, calls, edge};
 use crate::mapping::Mapping;
@@ -20,12 +20,8 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
     let mut mapping = Mapping::open(reader, root, &keys::ROOT)?;
     // Whether the key is present, not whether it is valid: one error in it must not cause a second one.
     let open = !mapping.has(&keys::CLIENT_KEYS);
-    // First, because all secrets follow it.
-    reader.strict_files = mapping.get(reader, &keys::STRICT_FILES);
-    let socket_mode = mapping.get(reader, &keys::SOCKET_MODE);
-    let listen = mapping.get_checked(reader, &keys::LISTEN, |reader, located, address| {
-        check_listen(reader, located, address, open.then_some(socket_mode));
-    });
+    reader.strict_files = mapping.get(reader, &keys::STRICT_FILES); // First: all secrets follow it.
+    let (listen, socket_mode) = listen(reader, &mut mapping, open);
     let admin = mapping.nested(reader, &keys::ADMIN, |reader, located| {
         admin(reader, located, Some(&listen))
     });
@@ -34,18 +30,7 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
         cors_origins(reader, located, open)
     });
     let limits = mapping.nested(reader, &keys::LIMITS, limits);
-    let trusted_proxies = mapping.get(reader, &keys::TRUSTED_PROXIES);
-    let no_proxies = trusted_proxies.is_empty();
-    let proxy_protocol = mapping.get_checked(
-        reader,
-        &keys::PROXY_PROTOCOL,
-        |reader, located, expected| {
-            if *expected && no_proxies {
-                let message = "needs `trusted-proxies`: the header of others does not count";
-                reader.report(located, message);
-            }
-        },
-    );
+    let (trusted_proxies, proxy_protocol) = proxies(reader, &mut mapping);
     let before = reader.error_count();
     let credential_files = mapping.get(reader, &keys::CREDENTIAL_FILES);
     let credentials_needed = !mapping.has(&keys::CREDENTIAL_FILES);
@@ -110,6 +95,29 @@ pub(crate) fn admin_only(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<
     // The other keys are not read, so nothing is known about them.
     let _ = mapping;
     Some(admin)
+}
+
+/// Reads where clients connect, and the permission bits of a Unix socket. `open`: there are no client keys.
+fn listen(reader: &mut Reader<'_>, mapping: &mut Mapping<'_>, open: bool) -> (ListenAddress, u32) {
+    let mode = mapping.get(reader, &keys::SOCKET_MODE);
+    let listen = mapping.get_checked(reader, &keys::LISTEN, |reader, located, address| {
+        check_listen(reader, located, address, open.then_some(mode));
+    });
+    (listen, mode)
+}
+
+/// Reads the trusted proxies, and whether they name their clients by the PROXY protocol.
+fn proxies(reader: &mut Reader<'_>, mapping: &mut Mapping<'_>) -> (Vec<TrustedProxy>, bool) {
+    let proxies = mapping.get(reader, &keys::TRUSTED_PROXIES);
+    let are_none = proxies.is_empty();
+    let check = |reader: &mut Reader<'_>, located: &Located<'_>, expected: &bool| {
+        if *expected && are_none {
+            let message = "needs `trusted-proxies`: the header of others does not count";
+            reader.report(located, message);
+        }
+    };
+    let expected = mapping.get_checked(reader, &keys::PROXY_PROTOCOL, check);
+    (proxies, expected)
 }
 
 /// Without client keys, everyone who can reach the address can spend the operator's credentials. `open_mode`: there are

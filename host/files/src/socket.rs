@@ -187,7 +187,7 @@ mod tests {
             taken.remove_stale(),
             Err(SocketError::Foreign { .. })
         ));
-        // A link to a socket may be somebody's way to make us remove another file.
+        // The target of a link may be a file of another program.
         fs::remove_file(&path).unwrap();
         let _listener = UnixListener::bind(folder.path().join("other")).unwrap();
         std::os::unix::fs::symlink(folder.path().join("other"), &path).unwrap();

@@ -126,7 +126,7 @@ const ATTACKS: [(&str, Attack, usize, u64); 23] = [
 /// The hostile clients.
 pub(crate) struct Attackers {
     tasks: JoinSet<()>,
-    made: Vec<(&'static str, Arc<AtomicU64>)>,
+    counts: Vec<(&'static str, Arc<AtomicU64>)>,
 }
 
 impl Attackers {
@@ -134,22 +134,22 @@ impl Attackers {
     pub(crate) fn start(address: SocketAddr) -> Self {
         let mut attackers = Self {
             tasks: JoinSet::new(),
-            made: Vec::new(),
+            counts: Vec::new(),
         };
         for (name, attack, clients, pause) in ATTACKS {
-            let made = Arc::new(AtomicU64::new(0));
+            let count = Arc::new(AtomicU64::new(0));
             for _ in 0..clients {
-                let made = Arc::clone(&made);
+                let count = Arc::clone(&count);
                 attackers.tasks.spawn(async move {
                     loop {
                         // The server may refuse the attack in any way.
                         let _ = timeout(ATTACK_MAX, attack.make(address)).await;
-                        made.fetch_add(1, Ordering::Relaxed);
+                        count.fetch_add(1, Ordering::Relaxed);
                         sleep(Duration::from_millis(pause)).await;
                     }
                 });
             }
-            attackers.made.push((name, made));
+            attackers.counts.push((name, count));
         }
         attackers
     }
@@ -157,8 +157,9 @@ impl Attackers {
     /// Ends all attacks; returns how many there were.
     pub(crate) async fn end(mut self) -> Vec<(&'static str, u64)> {
         self.tasks.shutdown().await;
-        let made = self.made.iter();
-        made.map(|(name, count)| (*name, count.load(Ordering::Relaxed)))
+        let counts = self.counts.iter();
+        counts
+            .map(|(name, count)| (*name, count.load(Ordering::Relaxed)))
             .collect()
     }
 }

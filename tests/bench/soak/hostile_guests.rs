@@ -99,13 +99,13 @@ struct LoadResult {
 
 async fn load(setup: &Setup, count: usize, model: &'static str) -> Result<LoadResult> {
     let address = setup.jackfield.address;
-    let made = Arc::new(AtomicU64::new(0));
+    let repeated = Arc::new(AtomicU64::new(0));
     let mut hostile = JoinSet::new();
     for _ in 0..count {
-        hostile.spawn(repeat(address, model, Arc::clone(&made)));
+        hostile.spawn(repeat(address, model, Arc::clone(&repeated)));
     }
     sleep(WARM_UP).await;
-    let before = made.load(Ordering::Relaxed);
+    let before = repeated.load(Ordering::Relaxed);
     let stop = Arc::new(AtomicBool::new(false));
     let mut others = JoinSet::new();
     for _ in 0..OTHERS {
@@ -116,7 +116,7 @@ async fn load(setup: &Setup, count: usize, model: &'static str) -> Result<LoadRe
         () = sleep(MEASURED) => {}
         watched = watch(&setup.jackfield, SAMPLE, &mut samples) => watched?,
     }
-    let hostile_calls = made.load(Ordering::Relaxed) - before;
+    let hostile_calls = repeated.load(Ordering::Relaxed) - before;
     stop.store(true, Ordering::Relaxed);
     let (mut times, mut lost) = (Vec::new(), 0);
     while let Some(ended) = others.join_next().await {
@@ -138,7 +138,7 @@ async fn load(setup: &Setup, count: usize, model: &'static str) -> Result<LoadRe
 }
 
 /// Makes hostile calls one after the other. Does not end.
-async fn repeat(address: SocketAddr, model: &'static str, made: Arc<AtomicU64>) {
+async fn repeat(address: SocketAddr, model: &'static str, repeated: Arc<AtomicU64>) {
     loop {
         let call = async {
             let mut stream = TcpStream::connect(address).await?;
@@ -148,7 +148,7 @@ async fn repeat(address: SocketAddr, model: &'static str, made: Arc<AtomicU64>) 
         if call.await.is_err() {
             sleep(SAMPLE).await;
         }
-        made.fetch_add(1, Ordering::Relaxed);
+        repeated.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -43,13 +43,12 @@ async fn respond(mut stream: TcpStream) -> Result<()> {
             return Ok(());
         }
     }
-    let asks_for =
-        |model: &str| memmem::find(&request, format!("\"{model}\"").as_bytes()).is_some();
-    if asks_for("silent") {
+    let is_for = |model: &str| memmem::find(&request, format!("\"{model}\"").as_bytes()).is_some();
+    if is_for("silent") {
         sleep(SILENCE).await;
         return Ok(());
     }
-    if asks_for("garbage") {
+    if is_for("garbage") {
         stream
             .write_all(
                 b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n\0\x01\xff{{{data",
@@ -66,10 +65,10 @@ async fn respond(mut stream: TcpStream) -> Result<()> {
          [{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n"
     );
     stream.write_all(event.as_bytes()).await?;
-    if asks_for("cut") {
+    if is_for("cut") {
         return Ok(());
     }
-    let (piece, bytes) = if asks_for("endless-line") {
+    let (piece, bytes) = if is_for("endless-line") {
         stream.write_all(b"data: ").await?;
         (text, LINE_BYTES)
     } else {
