@@ -1,9 +1,10 @@
 //! Reads the file as a whole: the top-level keys, the admin listener, the client keys, the timeouts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use jackfield_dispatch::snapshot::Timeouts;
-use jackfield_dispatch::{CLIENT_SHARE_OF_FREE, MemoryBudget};
+use jackfield_dispatch::snapshot::{Routing, Timeouts};
+use jackfield_dispatch::{CLIENT_SHARE_OF_FREE, Fallback, MemoryBudget};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::{Admin, ClientKey, Config, Limits, ListenAddress, TrustedProxy};
@@ -48,10 +49,7 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
             routes::routes(reader, located, &known)
         })
         .unwrap_or_default();
-    let mut routing = mapping
-        .nested(reader, &keys::ROUTING, routing::routing)
-        .unwrap_or_default();
-    routing.fallbacks = names.fallbacks;
+    let routing = routing_with(names.fallbacks, reader, &mut mapping);
     let config = Config {
         listen,
         socket_mode,
@@ -95,6 +93,19 @@ pub(crate) fn admin_only(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<
     // The other keys are not read, so nothing is known about them.
     let _ = mapping;
     Some(admin)
+}
+
+/// Reads how credentials are selected. The fallbacks are those of the named models.
+fn routing_with(
+    fallbacks: BTreeMap<Arc<str>, Vec<Fallback>>,
+    reader: &mut Reader<'_>,
+    mapping: &mut Mapping<'_>,
+) -> Routing {
+    let routing = mapping.nested(reader, &keys::ROUTING, routing::routing);
+    Routing {
+        fallbacks,
+        ..routing.unwrap_or_default()
+    }
 }
 
 /// Reads where clients connect, and the permission bits of a Unix socket. `open`: there are no client keys.
