@@ -95,7 +95,7 @@ impl Translator {
         self.usage
     }
 
-    /// Returns how many bytes of the response are held, because a later event repeats them.
+    /// Returns how many bytes of the response are held for a later event.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.encoder.held_bytes()

@@ -31,7 +31,7 @@ fn chunks(begin: &str, chunk: impl Into<Bytes>) -> Script {
     let mut pieces = vec![Piece::Chunk(Bytes::copy_from_slice(begin.as_bytes()))];
     pieces.extend(vec![Piece::Chunk(chunk.into()); CHUNKS]);
     pieces.push(Piece::Hang);
-    let kind = if begin == ROLE {
+    let kind = if begin.starts_with(ROLE) {
         "text/event-stream"
     } else {
         "application/json"
@@ -106,20 +106,49 @@ async fn responses_that_are_not_complete_count() {
     }
 }
 
-/// The last event of a stream of `openai-responses` repeats the whole response.
+/// The last event of a stream of `openai-responses` repeats the whole response; the other APIs have the arguments of a
+/// call in one event, or are given them checked.
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_repeats_its_response_at_the_end_counts() {
-    for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
-        let stage = stage(executor, chunks(ROLE, content(&"x".repeat(CHUNK))));
-        let call = Call {
-            dialect: Dialect::OpenaiResponses,
-            body: Bytes::from_static(br#"{"model":"model","input":"a","stream":true}"#),
-            ..stage.call(true)
-        };
-        let response = stage.dispatcher.call(call).await.unwrap();
-        let held = held_during(&stage, read_body(response)).await;
-        assert!(held >= CHUNKS * CHUNK, "{held}");
-        assert_eq!(stage.dispatcher.memory().held(), 0);
+async fn what_a_stream_holds_for_a_later_event_counts() {
+    let text = content(&"x".repeat(CHUNK));
+    let call = |function: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":0,{function}}}]}}}}]}}\n\n"
+        )
+    };
+    let named = call(r#""id":"c","function":{"name":"f","arguments":"{\"a\":\""}"#);
+    let begin = [ROLE, &named].concat();
+    let piece = format!(r#""function":{{"arguments":"{}"}}"#, "x".repeat(CHUNK));
+    let arguments = call(&piece);
+    let anthropic = r#"{"model":"model","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"a"}]}"#;
+    for (dialect, body, begin, chunk) in [
+        (
+            Dialect::OpenaiResponses,
+            r#"{"model":"model","input":"a","stream":true}"#,
+            ROLE,
+            &text,
+        ),
+        (Dialect::AnthropicMessages, anthropic, &begin, &arguments),
+        (
+            Dialect::Gemini,
+            r#"{"contents":[{"role":"user","parts":[{"text":"a"}]}]}"#,
+            &begin,
+            &arguments,
+        ),
+    ] {
+        for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
+            let stage = stage(executor, chunks(begin, chunk.clone()));
+            let call = Call {
+                dialect,
+                body: Bytes::from_static(body.as_bytes()),
+                ..stage.call(true)
+            };
+            let response = stage.dispatcher.call(call);
+            let read = async { read_body(response.await.unwrap()).await };
+            let held = held_during(&stage, read).await;
+            assert!(held >= CHUNKS * CHUNK, "{dialect:?}: {held}");
+            assert_eq!(stage.dispatcher.memory().held(), 0);
+        }
     }
 }
 

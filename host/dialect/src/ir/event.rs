@@ -194,7 +194,7 @@ pub trait EventEncoder: Send {
     /// Writes one event. Nothing is written after `Done` or `Error`.
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>);
 
-    /// Returns how many bytes of the response are held, because a later event repeats them.
+    /// Returns how many bytes of the response are held for a later event.
     fn held_bytes(&self) -> usize {
         0
     }

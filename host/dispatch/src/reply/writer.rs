@@ -201,7 +201,7 @@ impl StreamWriter {
         }
     }
 
-    /// Returns how many bytes of the response are held, to be repeated at its end.
+    /// Returns how many bytes of the response are held for a later event.
     pub(super) fn held_bytes(&self) -> usize {
         match &self.mode {
             Mode::SameDialect(_) => 0,

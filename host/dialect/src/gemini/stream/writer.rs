@@ -57,6 +57,14 @@ enum PartState {
 }
 
 impl EventEncoder for GeminiWriter {
+    fn held_bytes(&self) -> usize {
+        match &self.open {
+            PartState::Call(call) => call.arguments.len(),
+            PartState::Text { text, .. } => text.as_ref().map_or(0, String::len),
+            PartState::Nothing | PartState::Reasoning { .. } => 0,
+        }
+    }
+
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.ended {
             return;
