@@ -1,7 +1,6 @@
 //! What calls hold of responses counts against the memory of all calls.
 
 use std::future::Future;
-use std::pin::pin;
 
 use bytes::Bytes;
 use jackfield_dialect::Dialect;
@@ -41,7 +40,7 @@ fn chunks(begin: &str, chunk: impl Into<Bytes>) -> Script {
 
 /// Runs a call until its provider pauses, and returns what is held then.
 async fn held_during<T>(stage: &Stage, call: impl Future<Output = T>) -> usize {
-    let mut call = pin!(call);
+    let mut call = Box::pin(call);
     tokio::select! {
         biased;
         _ = &mut call => panic!("the call ended"),
@@ -144,7 +143,7 @@ async fn what_a_stream_holds_for_a_later_event_counts() {
                 ..stage.call(true)
             };
             let response = stage.dispatcher.call(call);
-            let read = async { read_body(response.await.unwrap()).await };
+            let read = Box::pin(async { read_body(response.await.unwrap()).await });
             let held = held_during(&stage, read).await;
             assert!(held >= CHUNKS * CHUNK, "{dialect:?}: {held}");
             assert_eq!(stage.dispatcher.memory().held(), 0);

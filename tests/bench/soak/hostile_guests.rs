@@ -1,6 +1,6 @@
 //! What calls that loop in a plugin cost the calls of others, with the real binary: throughput and latency beside so many
 //! hostile calls at a time, and the peak of memory. Each further argument is a line of configuration, with which all is
-//! measured once more, for example to switch a breaker off.
+//! measured once more.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +29,11 @@ const WARM_UP: Duration = Duration::from_secs(2);
 
 /// The interval of the samples of memory.
 const SAMPLE: Duration = Duration::from_millis(50);
+
+/// A call that fails faster was refused, and did not loop. The client tries again after a pause: without one, a flood of
+/// refused requests would be measured instead of the plugin.
+const REFUSED_WITHIN: Duration = Duration::from_millis(100);
+const REFUSED_PAUSE: Duration = Duration::from_millis(200);
 
 /// Hostile calls at a time, and what they call.
 const LOADS: [(usize, &str); 7] = [
@@ -140,15 +145,18 @@ async fn load(setup: &Setup, count: usize, model: &'static str) -> Result<LoadRe
 /// Makes hostile calls one after the other. Does not end.
 async fn repeat(address: SocketAddr, model: &'static str, repeated: Arc<AtomicU64>) {
     loop {
+        let began = Instant::now();
+        let mut response = Vec::new();
         let call = async {
             let mut stream = TcpStream::connect(address).await?;
             stream.write_all(&attacks::hostile_request(model)).await?;
-            stream.read_to_end(&mut Vec::new()).await
+            stream.read_to_end(&mut response).await
         };
-        if call.await.is_err() {
-            sleep(SAMPLE).await;
-        }
+        let is_failed = call.await.is_err() || !response.starts_with(b"HTTP/1.1 200 ");
         repeated.fetch_add(1, Ordering::Relaxed);
+        if is_failed && began.elapsed() < REFUSED_WITHIN {
+            sleep(REFUSED_PAUSE).await;
+        }
     }
 }
 
