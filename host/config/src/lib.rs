@@ -15,6 +15,7 @@ mod key;
 mod keys;
 mod kinds;
 mod load;
+mod login;
 mod mapping;
 mod models;
 mod providers;
