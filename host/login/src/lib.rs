@@ -7,6 +7,7 @@
 //! secret.
 
 mod code;
+mod credential_name;
 mod device;
 mod failure;
 pub mod limits;
@@ -16,6 +17,7 @@ mod token_grant;
 mod token_request;
 
 pub use code::{CallbackError, CodeLogin};
+pub use credential_name::credential_name;
 pub use device::DeviceLogin;
 pub use failure::LoginFailure;
 pub use pkce::RANDOM_BYTES;

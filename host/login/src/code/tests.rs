@@ -1,3 +1,5 @@
+//! Tests callbacks: which ones belong to a login, and what they bring.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

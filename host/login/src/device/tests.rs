@@ -1,3 +1,5 @@
+//! Tests polls: when they are sent, and what their responses mean.
+
 use proptest::prelude::*;
 use serde_json::json;
 

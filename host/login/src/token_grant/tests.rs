@@ -1,3 +1,5 @@
+//! Tests what is read of token responses, and what is refused.
+
 use serde_json::json;
 
 use super::*;
