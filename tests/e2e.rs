@@ -52,6 +52,8 @@ mod health;
 mod hostile;
 #[path = "e2e/listeners.rs"]
 mod listeners;
+#[path = "e2e/logins.rs"]
+mod logins;
 #[path = "e2e/mock_provider.rs"]
 mod mock_provider;
 #[path = "e2e/oauth.rs"]
