@@ -20,7 +20,9 @@ pub use patch::{Patch, PatchError, apply};
 pub(crate) use completeness::Completeness;
 pub(crate) use members::{is_void, items, members, string};
 pub(crate) use numbers::{into_string, long_number, mark_long};
-pub(crate) use surrogates::{is_high, lenient_text, mark_lone, pair, replace_lone, unmark};
+pub(crate) use surrogates::{
+    is_high, lenient_text, lossy_text, mark_lone, pair, replace_lone, unmark,
+};
 pub(crate) use text_edit::{Entry, TextEdit, entries};
 pub use value_count::count_values;
 
