@@ -65,11 +65,11 @@ impl Codec for Anthropic {
     fn edit_thinking(
         &self,
         thinking: Thinking,
-        model: &str,
+        traits: &Traits,
         edit: &mut BodyEdit,
         report: &mut TranslationReport,
     ) -> Result<(), TranslationError> {
-        reasoning::suffix::edit_thinking(thinking, model, edit, report)
+        reasoning::suffix::edit_thinking(thinking, traits, edit, report)
     }
 
     fn has_cache_marks(&self) -> bool {

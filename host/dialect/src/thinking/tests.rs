@@ -11,13 +11,21 @@ fn thinking(suffix: &str) -> Thinking {
     Thinking::parse(suffix).unwrap()
 }
 
+/// The traits of a model, at a server without a row.
+fn built_in(dialect: Dialect, model: &str) -> Traits {
+    Traits::built_in(dialect, "", model)
+}
+
 /// Applies a suffix to a body. Returns the patched body, and the fields of the warnings.
 fn apply_suffix(dialect: Dialect, model: &str, suffix: &str, body: &str) -> (String, Vec<String>) {
     let mut report = TranslationReport::default();
     let body = Bytes::copy_from_slice(body.as_bytes());
-    let patched = dialect
-        .codec()
-        .apply_thinking(thinking(suffix), model, &body, &mut report);
+    let patched = dialect.codec().apply_thinking(
+        thinking(suffix),
+        &built_in(dialect, model),
+        &body,
+        &mut report,
+    );
     let patched = String::from_utf8(patched.unwrap().into()).unwrap();
     let fields = report
         .into_warnings()
@@ -90,7 +98,7 @@ fn keeps_reasoning_visibility_of_body() {
 fn sets_effort_for_openai_chat() {
     check(
         Dialect::OpenaiChat,
-        "gpt-5",
+        "m",
         &[
             (
                 "high",
@@ -305,7 +313,7 @@ fn rejects_unpatchable_body_with_member() {
         let body = Bytes::from_static(body.as_bytes());
         let patched = dialect.codec().apply_thinking(
             thinking("high"),
-            "m",
+            &Traits::default(),
             &body,
             &mut TranslationReport::default(),
         );
@@ -344,14 +352,121 @@ proptest! {
         }
         let text = Bytes::from(body.to_string());
         let mut report = TranslationReport::default();
-        let Ok(patched) = dialect.codec().apply_thinking(thinking(suffix), model, &text, &mut report) else {
+        let Ok(patched) = dialect.codec().apply_thinking(thinking(suffix), &built_in(dialect, model), &text, &mut report) else {
             prop_assert!(!names.is_empty());
             return Ok(());
         };
         let patched_body: Value = serde_json::from_slice(&patched).unwrap();
         prop_assert_eq!(&patched_body["rest"], rest.as_str());
         // A second application changes nothing.
-        let again = dialect.codec().apply_thinking(thinking(suffix), model, &patched, &mut report).unwrap();
+        let again = dialect.codec().apply_thinking(thinking(suffix), &built_in(dialect, model), &patched, &mut report).unwrap();
         prop_assert_eq!(serde_json::from_slice::<Value>(&again).unwrap(), patched_body);
     }
+}
+
+/// A suffix asks in the members and words that the traits say, also of the configuration.
+#[test]
+fn suffix_obeys_traits() {
+    let traits = |set: Value| {
+        let mut traits = Traits::default();
+        traits.apply(&serde_json::from_value(set).unwrap());
+        traits
+    };
+    let apply = |dialect: Dialect, traits: &Traits, suffix: &str, body: &'static str| {
+        let mut report = TranslationReport::default();
+        let body = Bytes::from_static(body.as_bytes());
+        let codec = dialect.codec();
+        let patched = codec.apply_thinking(thinking(suffix), traits, &body, &mut report);
+        let patched = String::from_utf8(patched.unwrap().into()).unwrap();
+        let warnings = report.into_warnings().into_iter();
+        (
+            patched,
+            warnings.map(|warning| warning.field).collect::<Vec<_>>(),
+        )
+    };
+    let cases = [
+        (
+            json!({"efforts": ["low", "high"]}),
+            "max",
+            "{}",
+            r#"{"reasoning_effort":"high"}"#,
+            1,
+        ),
+        (
+            json!({"efforts": ["high", "max"]}),
+            "max",
+            "{}",
+            r#"{"reasoning_effort":"max"}"#,
+            0,
+        ),
+        (
+            json!({"reasoning-request": "enable-thinking"}),
+            "low",
+            r#"{"enable_thinking":false,"reasoning_effort":"high"}"#,
+            r#"{"enable_thinking":true}"#,
+            1,
+        ),
+        (
+            json!({"reasoning-request": "thinking-and-effort"}),
+            "high",
+            "{}",
+            r#"{"thinking":{"type":"enabled"},"reasoning_effort":"high"}"#,
+            0,
+        ),
+        (
+            json!({"reasoning-request": "thinking-and-effort"}),
+            "none",
+            r#"{"reasoning_effort":"high"}"#,
+            r#"{"thinking":{"type":"disabled"}}"#,
+            0,
+        ),
+        (
+            json!({"reasoning-request": "none"}),
+            "high",
+            r#"{"n":1}"#,
+            r#"{"n":1}"#,
+            1,
+        ),
+        (
+            json!({"effort-with-tools": false}),
+            "high",
+            r#"{"tools":[{}]}"#,
+            r#"{"tools":[{}]}"#,
+            1,
+        ),
+        (
+            json!({"reasoning-request": "thinking"}),
+            "auto",
+            r#"{"thinking":{"type":"enabled"},"n":1}"#,
+            r#"{"n":1}"#,
+            0,
+        ),
+    ];
+    for (set, suffix, body, expected, warned) in cases {
+        let (patched, warnings) = apply(Dialect::OpenaiChat, &traits(set.clone()), suffix, body);
+        let patched: Value = serde_json::from_str(&patched).unwrap();
+        assert_eq!(
+            patched,
+            serde_json::from_str::<Value>(expected).unwrap(),
+            "{set} {suffix}"
+        );
+        assert_eq!(warnings, vec!["model"; warned], "{set} {suffix}");
+    }
+    let of_responses = traits(json!({"efforts": ["medium", "high"]}));
+    let (patched, _) = apply(Dialect::OpenaiResponses, &of_responses, "low", "{}");
+    assert_eq!(patched, r#"{"reasoning":{"effort":"medium"}}"#);
+    let by_budget = traits(json!({"thinking": "budget", "thinking-budget-max": 4096}));
+    let (patched, _) = apply(Dialect::Gemini, &by_budget, "high", "{}");
+    assert_eq!(
+        patched,
+        r#"{"generationConfig":{"thinkingConfig":{"thinkingBudget":4096}}}"#
+    );
+    let by_effort = traits(json!({"thinking": "effort"}));
+    let (patched, _) = apply(
+        Dialect::AnthropicMessages,
+        &by_effort,
+        "high",
+        r#"{"max_tokens":9000}"#,
+    );
+    assert!(patched.contains(r#""effort":"high""#), "{patched}");
 }
