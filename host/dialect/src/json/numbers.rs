@@ -40,7 +40,8 @@ pub(crate) fn mark_long(json: &str) -> Cow<'_, str> {
 }
 
 /// Returns the number that a string stands for, after [`mark_long`].
-pub(crate) fn long_number(text: &str) -> Option<&str> {
+#[must_use]
+pub fn long_number(text: &str) -> Option<&str> {
     let number = text.strip_prefix(MARK)?;
     is_number(number).then_some(number)
 }
