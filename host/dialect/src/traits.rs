@@ -190,6 +190,9 @@ traits! {
     /// Whether the server refuses a conversation with calls for a message without reasoning also in its own dialect. Then
     /// an empty one is added.
     relay_reasoning_required: bool = false;
+    /// Whether the server refuses instructions amid the conversation also in its own dialect. Then they go into the
+    /// user's turns.
+    relay_system_as_user: bool = false;
 }
 
 impl Traits {
