@@ -1,5 +1,6 @@
 //! The dialect `anthropic-messages`: Anthropic's Messages API, as its reference and its SDKs define it.
 
+pub(crate) mod billing_header;
 mod citations;
 mod error;
 mod media;

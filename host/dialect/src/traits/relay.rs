@@ -10,6 +10,7 @@ use super::Traits;
 use super::shape::instructions_in_user_turn;
 use super::short_names::NameRule;
 use crate::Dialect;
+use crate::anthropic::billing_header::without_billing_header;
 use crate::ir::{TranslationReport, Warning, loss};
 use crate::json::{Entry, TextEdit, entries, is_void, items, members, string};
 
@@ -29,6 +30,7 @@ impl Traits {
         self.relay_call_ids
             || self.relay_reasoning_required
             || self.relay_system_as_user
+            || !self.relay_billing_line
             || !self.relay_members_refused.is_empty()
             || !self.relay_message_members_refused.is_empty()
     }
@@ -49,6 +51,12 @@ impl Traits {
         };
         let root_entries = entries(root);
         edit.drop_members("", &root_entries, &self.relay_members_refused);
+        if !self.relay_billing_line
+            && dialect == Dialect::AnthropicMessages
+            && let Some(system) = root_entries.iter().find(|entry| entry.is("system"))
+        {
+            edit.drop_billing_line(system.value);
+        }
         if let Some(messages) = root_entries.iter().find(|entry| entry.is("messages")) {
             let messages = items(messages.value, usize::MAX);
             if dialect == Dialect::OpenaiChat {
@@ -90,6 +98,35 @@ impl<'a> RelayEdit<'a> {
                 .warn(format!("{path}{name}"), "dropped: the provider refuses it");
         }
         self.text.remove_entries(object, is_refused);
+    }
+
+    /// Removes the billing line from the instructions: a text, or a list of blocks with texts.
+    fn drop_billing_line(&mut self, system: &'a RawValue) {
+        let blocks = items(system, usize::MAX);
+        let text_of = |block: &&'a RawValue| -> Option<&'a RawValue> {
+            let [text] = members(block.get(), ["text"]).ok()?.values;
+            text
+        };
+        let texts = blocks.iter().map(text_of);
+        let texts: Vec<Option<&RawValue>> = match blocks.is_empty() {
+            true => vec![Some(system)],
+            false => texts.collect(),
+        };
+        let mut is_removed = vec![false; blocks.len()];
+        for (at, raw) in texts.into_iter().enumerate() {
+            let Some(raw) = raw else { continue };
+            let Some(text) = string(raw) else { continue };
+            let rest = without_billing_header(&text, &mut self.report);
+            match is_removed.get_mut(at) {
+                Some(is_removed) if rest.is_empty() && !text.is_empty() => *is_removed = true,
+                _ if rest.len() < text.len() => {
+                    let rest = serde_json::Value::from(rest);
+                    self.text.replace(raw, rest.to_string());
+                }
+                _ => {}
+            }
+        }
+        self.text.remove_items(&blocks, &is_removed);
     }
 
     /// Makes a user's turn of each message with instructions, as translations do.
@@ -270,6 +307,37 @@ mod tests {
         assert_eq!(shaped.as_deref(), Some(expected));
         assert_eq!(shape(Dialect::AnthropicMessages, expected), None);
         assert_eq!(shape(Dialect::OpenaiChat, body), None);
+    }
+
+    #[test]
+    fn billing_line_is_left_out() {
+        let traits = Traits {
+            relay_billing_line: false,
+            ..Traits::default()
+        };
+        let shape = |body: &str| {
+            let shaped = traits.shape_relay(Dialect::AnthropicMessages, body.as_bytes())?;
+            Some(String::from_utf8(shaped.body.to_vec()).unwrap())
+        };
+        let line = "x-anthropic-billing-header: cch=36ee5;";
+        for (system, expected) in [
+            (format!(r#""{line}\nYou are.""#), r#""You are.""#),
+            (format!(r#""{line}""#), r#""""#),
+            (
+                format!(r#"[{{"type":"text","text":"{line}"}}, {{"type":"text","text":"You"}}]"#),
+                r#"[{"type":"text","text":"You"}]"#,
+            ),
+            (
+                format!(r#"[{{"type":"text","text":"{line}\nYou"}}]"#),
+                r#"[{"type":"text","text":"You"}]"#,
+            ),
+        ] {
+            let body = format!(r#"{{"n":1.0,"system": {system}}}"#);
+            let shaped = shape(&body).unwrap();
+            assert_eq!(shaped, format!(r#"{{"n":1.0,"system": {expected}}}"#));
+            assert_eq!(shape(&shaped), None);
+        }
+        assert_eq!(shape(r#"{"system":[],"messages":[]}"#), None);
     }
 
     proptest! {
