@@ -382,7 +382,7 @@ fn pieces_have_the_signatures_of_the_whole() {
 }
 
 #[test]
-fn pieces_of_a_long_text_are_not_kept() {
+fn pieces_of_a_long_text_are_not_stored() {
     let mut scan = SignatureScan::new(Dialect::Gemini);
     let mut longest = 0;
     scan.push(br#"{"inlineData":{"data":""#, &mut |_| {});

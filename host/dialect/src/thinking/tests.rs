@@ -364,109 +364,120 @@ proptest! {
     }
 }
 
+/// The default traits with these members.
+fn traits_with(set: Value) -> Traits {
+    let mut traits = Traits::default();
+    traits.apply(&serde_json::from_value(set).unwrap());
+    traits
+}
+
+/// Applies a suffix to a body by these traits. Returns the patched body, and the fields of the warnings.
+fn apply_by_traits(dialect: Dialect, set: Value, suffix: &str, body: &str) -> (Value, Vec<String>) {
+    let mut report = TranslationReport::default();
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let codec = dialect.codec();
+    let patched = codec.apply_thinking(thinking(suffix), &traits_with(set), &body, &mut report);
+    let warnings = report.into_warnings().into_iter();
+    (
+        serde_json::from_slice(&patched.unwrap()).unwrap(),
+        warnings.map(|warning| warning.field).collect(),
+    )
+}
+
+/// Traits, a suffix, a body, the patched body, and the number of warnings.
+const BY_TRAITS: [(&str, &str, &str, &str, usize); 8] = [
+    (
+        r#"{"efforts":["low","high"]}"#,
+        "max",
+        "{}",
+        r#"{"reasoning_effort":"high"}"#,
+        1,
+    ),
+    (
+        r#"{"efforts":["high","max"]}"#,
+        "max",
+        "{}",
+        r#"{"reasoning_effort":"max"}"#,
+        0,
+    ),
+    (
+        r#"{"reasoning-request":"enable-thinking"}"#,
+        "low",
+        r#"{"enable_thinking":false,"reasoning_effort":"high"}"#,
+        r#"{"enable_thinking":true}"#,
+        1,
+    ),
+    (
+        r#"{"reasoning-request":"thinking-and-effort"}"#,
+        "high",
+        "{}",
+        r#"{"thinking":{"type":"enabled"},"reasoning_effort":"high"}"#,
+        0,
+    ),
+    (
+        r#"{"reasoning-request":"thinking-and-effort"}"#,
+        "none",
+        r#"{"reasoning_effort":"high"}"#,
+        r#"{"thinking":{"type":"disabled"}}"#,
+        0,
+    ),
+    (
+        r#"{"reasoning-request":"none"}"#,
+        "high",
+        r#"{"n":1}"#,
+        r#"{"n":1}"#,
+        1,
+    ),
+    (
+        r#"{"effort-with-tools":false}"#,
+        "high",
+        r#"{"tools":[{}]}"#,
+        r#"{"tools":[{}]}"#,
+        1,
+    ),
+    (
+        r#"{"reasoning-request":"thinking"}"#,
+        "auto",
+        r#"{"thinking":{"type":"enabled"},"n":1}"#,
+        r#"{"n":1}"#,
+        0,
+    ),
+];
+
 /// A suffix asks in the members and words that the traits say, also of the configuration.
 #[test]
-fn suffix_obeys_traits() {
-    let traits = |set: Value| {
-        let mut traits = Traits::default();
-        traits.apply(&serde_json::from_value(set).unwrap());
-        traits
-    };
-    let apply = |dialect: Dialect, traits: &Traits, suffix: &str, body: &'static str| {
-        let mut report = TranslationReport::default();
-        let body = Bytes::from_static(body.as_bytes());
-        let codec = dialect.codec();
-        let patched = codec.apply_thinking(thinking(suffix), traits, &body, &mut report);
-        let patched = String::from_utf8(patched.unwrap().into()).unwrap();
-        let warnings = report.into_warnings().into_iter();
-        (
-            patched,
-            warnings.map(|warning| warning.field).collect::<Vec<_>>(),
-        )
-    };
-    let cases = [
-        (
-            json!({"efforts": ["low", "high"]}),
-            "max",
-            "{}",
-            r#"{"reasoning_effort":"high"}"#,
-            1,
-        ),
-        (
-            json!({"efforts": ["high", "max"]}),
-            "max",
-            "{}",
-            r#"{"reasoning_effort":"max"}"#,
-            0,
-        ),
-        (
-            json!({"reasoning-request": "enable-thinking"}),
-            "low",
-            r#"{"enable_thinking":false,"reasoning_effort":"high"}"#,
-            r#"{"enable_thinking":true}"#,
-            1,
-        ),
-        (
-            json!({"reasoning-request": "thinking-and-effort"}),
-            "high",
-            "{}",
-            r#"{"thinking":{"type":"enabled"},"reasoning_effort":"high"}"#,
-            0,
-        ),
-        (
-            json!({"reasoning-request": "thinking-and-effort"}),
-            "none",
-            r#"{"reasoning_effort":"high"}"#,
-            r#"{"thinking":{"type":"disabled"}}"#,
-            0,
-        ),
-        (
-            json!({"reasoning-request": "none"}),
-            "high",
-            r#"{"n":1}"#,
-            r#"{"n":1}"#,
-            1,
-        ),
-        (
-            json!({"effort-with-tools": false}),
-            "high",
-            r#"{"tools":[{}]}"#,
-            r#"{"tools":[{}]}"#,
-            1,
-        ),
-        (
-            json!({"reasoning-request": "thinking"}),
-            "auto",
-            r#"{"thinking":{"type":"enabled"},"n":1}"#,
-            r#"{"n":1}"#,
-            0,
-        ),
-    ];
-    for (set, suffix, body, expected, warned) in cases {
-        let (patched, warnings) = apply(Dialect::OpenaiChat, &traits(set.clone()), suffix, body);
-        let patched: Value = serde_json::from_str(&patched).unwrap();
-        assert_eq!(
-            patched,
-            serde_json::from_str::<Value>(expected).unwrap(),
-            "{set} {suffix}"
-        );
+fn suffix_obeys_traits_in_chats() {
+    for (set, suffix, body, expected, warned) in BY_TRAITS {
+        let traits = serde_json::from_str(set).unwrap();
+        let (patched, warnings) = apply_by_traits(Dialect::OpenaiChat, traits, suffix, body);
+        let expected: Value = serde_json::from_str(expected).unwrap();
+        assert_eq!(patched, expected, "{set} {suffix}");
         assert_eq!(warnings, vec!["model"; warned], "{set} {suffix}");
     }
-    let of_responses = traits(json!({"efforts": ["medium", "high"]}));
-    let (patched, _) = apply(Dialect::OpenaiResponses, &of_responses, "low", "{}");
-    assert_eq!(patched, r#"{"reasoning":{"effort":"medium"}}"#);
-    let by_budget = traits(json!({"thinking": "budget", "thinking-budget-max": 4096}));
-    let (patched, _) = apply(Dialect::Gemini, &by_budget, "high", "{}");
-    assert_eq!(
-        patched,
-        r#"{"generationConfig":{"thinkingConfig":{"thinkingBudget":4096}}}"#
-    );
-    let by_effort = traits(json!({"thinking": "effort"}));
-    let (patched, _) = apply(
-        Dialect::AnthropicMessages,
-        &by_effort,
-        "high",
-        r#"{"max_tokens":9000}"#,
-    );
-    assert!(patched.contains(r#""effort":"high""#), "{patched}");
+}
+
+#[test]
+fn suffix_obeys_traits_in_every_dialect() {
+    let cases = [
+        (
+            Dialect::OpenaiResponses,
+            json!({"efforts": ["medium", "high"]}),
+            "low",
+            json!({"max_tokens": 9000, "reasoning": {"effort": "medium"}}),
+        ),
+        (
+            Dialect::Gemini,
+            json!({"thinking": "budget", "thinking-budget-max": 4096}),
+            "high",
+            json!({"max_tokens": 9000, "generationConfig": {"thinkingConfig": {"thinkingBudget": 4096}}}),
+        ),
+    ];
+    let body = r#"{"max_tokens":9000}"#;
+    for (dialect, traits, suffix, expected) in cases {
+        let (patched, _) = apply_by_traits(dialect, traits, suffix, body);
+        assert_eq!(patched, expected, "{dialect}");
+    }
+    let traits = json!({"thinking": "effort"});
+    let (patched, _) = apply_by_traits(Dialect::AnthropicMessages, traits, "high", body);
+    assert_eq!(patched["output_config"]["effort"], "high", "{patched}");
 }

@@ -76,8 +76,8 @@ struct Content<P> {
 #[derive(Serialize)]
 pub(crate) struct TextPart<'a> {
     pub(crate) text: &'a str,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) thought: bool,
+    #[serde(rename = "thought", skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_reasoning: bool,
 }
 
 impl EncodedCandidate<'_, Vec<Value>> {

@@ -152,8 +152,8 @@ impl GeminiWriter {
         }
     }
 
-    fn emit_text(&self, text: &str, thought: bool, out: &mut Vec<Frame>) {
-        let candidate = EncodedCandidate::of([TextPart { text, thought }]);
+    fn emit_text(&self, text: &str, is_reasoning: bool, out: &mut Vec<Frame>) {
+        let candidate = EncodedCandidate::of([TextPart { text, is_reasoning }]);
         out.push(frame(&ResponseBody::new(candidate, None, &self.context)));
     }
 

@@ -196,7 +196,7 @@ impl ChatWriter {
 
     fn call_piece(&self, input: CallInput<'_>, out: &mut Vec<Frame>) {
         let index = self.calls.saturating_sub(1);
-        let tool_calls = [CallPiece { index, input }];
+        let tool_calls = [EncodedCallPiece { index, input }];
         self.delta(CallDelta { tool_calls }, out);
     }
 
@@ -270,11 +270,11 @@ enum TextDelta<'a> {
 /// A delta with a piece of a call.
 #[derive(Serialize)]
 struct CallDelta<'a> {
-    tool_calls: [CallPiece<'a>; 1],
+    tool_calls: [EncodedCallPiece<'a>; 1],
 }
 
 /// A piece of what the tool gets, written as `{"index": 0, "function": {"arguments": ".."}}`.
-struct CallPiece<'a> {
+struct EncodedCallPiece<'a> {
     index: usize,
     input: CallInput<'a>,
 }
@@ -286,9 +286,9 @@ enum CallInput<'a> {
     Function { arguments: &'a str },
 }
 
-impl Serialize for CallPiece<'_> {
+impl Serialize for EncodedCallPiece<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut piece = serializer.serialize_struct("CallPiece", 2)?;
+        let mut piece = serializer.serialize_struct("EncodedCallPiece", 2)?;
         piece.serialize_field("index", &self.index)?;
         let kind = match self.input {
             CallInput::Custom { .. } => "custom",
