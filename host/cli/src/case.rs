@@ -101,6 +101,7 @@ async fn call(
         headers: Arc::new(forwarded_headers(request.dialect, &request.headers)),
         beta: request.path.contains("beta=true"),
         principal: Arc::from("case-record"),
+        network: None,
         affinity: None,
         pinned,
         deadline: dispatcher.deadline(),

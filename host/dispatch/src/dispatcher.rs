@@ -2,6 +2,7 @@
 //! no other credential can avoid, or the deadline passes.
 
 mod exhausted;
+mod plugins;
 mod rounds;
 
 use std::sync::Arc;
@@ -24,7 +25,9 @@ use crate::error::CallError;
 use crate::expired_token::{until_refresh, wait_for_token};
 use crate::fallback::{Fallback, reason_label};
 use crate::head_times::HeadTimes;
-use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, MEMORY_BYTES_MAX};
+use crate::limits::{
+    ESTIMATES_MAX, INCOMPATIBLE_MAX, MEMORY_BYTES_MAX, PLUGIN_COMPILING_WAIT, SUSPENDED_ANSWERS_MAX,
+};
 use crate::memory::MemoryBudget;
 use crate::model_name;
 use crate::pick::{PickError, PickQuery, Picker};
@@ -53,6 +56,8 @@ pub struct Dispatcher {
     head_times: Arc<HeadTimes>,
     signatures: Arc<SignatureMemory>,
     memory: Arc<MemoryBudget>,
+    /// Permits for delayed answers to calls whose plugin is suspended.
+    suspended_answers: Semaphore,
 }
 
 /// The parts of a dispatcher.
@@ -94,6 +99,7 @@ impl Dispatcher {
             head_times: Arc::default(),
             signatures: Arc::default(),
             memory: Arc::new(MemoryBudget::new(MEMORY_BYTES_MAX)),
+            suspended_answers: Semaphore::new(SUSPENDED_ANSWERS_MAX),
         }
     }
 
@@ -168,6 +174,7 @@ impl Dispatcher {
         let context = Arc::new(CallContext {
             model: Arc::clone(resolved.as_ref().unwrap_or(&call.model)),
             requester: self.requester_hash.requester(&call),
+            client: self.requester_hash.client(&call),
             pinned,
             call: Arc::new(call),
             snapshot: self.snapshot.load_full(),
@@ -194,10 +201,29 @@ impl Dispatcher {
     }
 
     async fn respond(&self, context: &Arc<CallContext>) -> Result<ClientResponse, CallError> {
-        match timeout_at(context.call.deadline, self.try_models(context)).await {
-            Ok(Err(error)) => self.estimate_tokens(error, context).await,
+        match timeout_at(context.call.deadline, self.try_loaded(context)).await {
+            Ok(Err(error)) => {
+                self.delay_suspended(&error).await;
+                self.estimate_tokens(error, context).await
+            }
             Ok(finished) => finished,
             Err(_) => Err(CallError::Deadline(context.snapshot.timeouts.total)),
+        }
+    }
+
+    /// Tries the models. If the executor is being compiled, waits for it, for a bounded time.
+    async fn try_loaded(&self, call: &Arc<CallContext>) -> Result<ClientResponse, CallError> {
+        let until = Instant::now() + PLUGIN_COMPILING_WAIT;
+        let mut context = Arc::clone(call);
+        loop {
+            match self.try_models(&context).await {
+                Err(CallError::PluginCompiling(executor))
+                    if self.wait_for_executor(&executor, until).await =>
+                {
+                    context = Arc::new(context.with_snapshot(self.snapshot.load_full()));
+                }
+                finished => return finished,
+            }
         }
     }
 

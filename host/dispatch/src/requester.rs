@@ -6,12 +6,18 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use jackfield_credential::Requester;
 
 use crate::call::Call;
+use crate::client_digest::ClientDigest;
 
 /// Hashes calls. The keys are random, so that no client can craft a request with the hash of another.
 #[derive(Default)]
 pub(crate) struct RequesterHash(RandomState);
 
 impl RequesterHash {
+    /// Returns the digest of the client, for plugins: of its key, or of its network if there are no keys.
+    pub(crate) fn client(&self, call: &Call) -> ClientDigest {
+        ClientDigest::new(self.0.hash_one((&*call.principal, call.network)))
+    }
+
     /// Returns the hashes of the client and of the request: its model, endpoint and body.
     pub(crate) fn requester(&self, call: &Call) -> Requester {
         let mut request = self.0.build_hasher();
@@ -55,6 +61,7 @@ mod tests {
             headers: Arc::new(HeaderMap::new()),
             beta: false,
             principal: Arc::from(principal),
+            network: None,
             affinity: None,
             pinned: None,
             deadline: Instant::now(),

@@ -27,6 +27,7 @@ mod keep_alive;
 mod pinned_calls;
 mod plugin_fault;
 mod plugin_stream;
+mod plugin_unavailable;
 mod raw_requests;
 mod recovery;
 mod refresh_policy;

@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 
 use self::activity::{Activity, counted};
 use self::addresses::Addresses;
+pub(crate) use self::addresses::network;
 use self::stall::StallGuard;
 use crate::limits::{
     ACCEPT_RETRY_DELAY, CLOSE_UNUSED_TIMEOUT, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX,

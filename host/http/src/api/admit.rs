@@ -19,6 +19,8 @@ use crate::admin_token::{PinError, pinned};
 use crate::content_coding::ContentCoding;
 use crate::errors::{ErrorClass, IngressError, SUPPORTED_ENCODINGS};
 use crate::render::{self, GatewayError};
+use crate::server::network;
+use crate::wrong_keys::PeerAddress;
 
 /// What the path of a request determines.
 #[derive(Debug, Clone)]
@@ -102,6 +104,10 @@ pub(super) async fn admit(
     };
     let model = Arc::from(request_head.model.as_ref());
     let principal = admitted.principal;
+    // The name of a key says who calls. Without keys only the address does.
+    let address = head.extensions.get::<PeerAddress>();
+    let address = address.filter(|_| api.keys.is_empty());
+    let network = address.map(|PeerAddress(address)| network(*address));
     let affinity = api.dispatcher.affinity(&head.headers, &bytes, &principal);
     Ok(Call {
         id: Arc::clone(id),
@@ -112,6 +118,7 @@ pub(super) async fn admit(
         headers: Arc::new(forwarded_headers(endpoint.dialect, &head.headers)),
         beta: is_beta(head.uri.query()),
         principal,
+        network,
         affinity,
         deadline: admitted.deadline,
         body: bytes,

@@ -1,0 +1,35 @@
+//! Calls whose plugin cannot be called now: it is being compiled, or it is suspended.
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::Dispatcher;
+use crate::error::CallError;
+use crate::limits::{PLUGIN_COMPILING_POLL, SUSPENDED_ANSWER_DELAY};
+
+impl Dispatcher {
+    /// Waits until an executor is not being compiled any more. False if it still is at this time.
+    pub(super) async fn wait_for_executor(&self, executor: &str, until: Instant) -> bool {
+        while self.snapshot.load().plugins.compiling.contains(executor) {
+            if Instant::now() >= until {
+                return false;
+            }
+            sleep_until(until.min(Instant::now() + PLUGIN_COMPILING_POLL)).await;
+        }
+        true
+    }
+
+    /// Waits before the answer to a call whose plugin is suspended. Clients repeat a 502, and those that make a
+    /// plugin fail would otherwise repeat it thousands of times a second. The call holds no lease meanwhile.
+    pub(super) async fn delay_suspended(&self, error: &CallError) {
+        let CallError::Plugin(fault) = error else {
+            return;
+        };
+        if fault.kind.retry_after().is_none() {
+            return;
+        }
+        // Beyond that many, answers are not delayed: each holds a connection and a body.
+        if let Ok(_permit) = self.suspended_answers.try_acquire() {
+            sleep(SUSPENDED_ANSWER_DELAY).await;
+        }
+    }
+}
