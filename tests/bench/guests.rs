@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use jackfield_dispatch::ClientDigest;
 use jackfield_dispatch::plan::{Context, Frame};
 use jackfield_dispatch::port::{Executor, PickContext, Selector};
 use jackfield_dispatch::snapshot::Plugins;
@@ -72,6 +73,7 @@ pub(crate) fn context(client_model: &str) -> Context {
         credential: Arc::new(credential(0)),
         settings: Arc::from("{}"),
         options: Vec::new(),
+        client: ClientDigest::new(1),
     }
 }
 
@@ -86,6 +88,7 @@ pub(crate) fn pick_context(sequence: u64) -> PickContext {
         random: 1,
         now_ms: NOW.as_millis(),
         settings: Arc::from("{}"),
+        client: ClientDigest::new(1),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use jackfield_credential::Credential;
+use jackfield_dispatch::ClientDigest;
 use jackfield_dispatch::plan::Context;
 use jackfield_dispatch::port::{Executor, PluginId};
 use jackfield_runtime::{Engine, Origin, Plugin};
@@ -150,5 +151,6 @@ fn context(model: &str) -> Context {
         }),
         settings: Arc::from("{}"),
         options: Vec::new(),
+        client: ClientDigest::new(1),
     }
 }

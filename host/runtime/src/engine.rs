@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use jackfield_dispatch::Clock;
 use jackfield_dispatch::port::PluginId;
 use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
@@ -38,6 +39,7 @@ struct Inner {
     activity: Arc<Activity>,
     slow_calls: Box<dyn SlowCalls>,
     memory: Arc<MemoryBudget>,
+    clock: Clock,
 }
 
 /// Why the engine could not be created.
@@ -61,6 +63,14 @@ impl Engine {
     /// # Errors
     /// When wasmtime does not support the platform; when the threads cannot be started.
     pub fn new(cache: Option<&CodeCacheOptions>) -> Result<Self, EngineError> {
+        Self::with_clock(cache, Clock::system())
+    }
+
+    /// The same with this clock, by which plugins are suspended and proven.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_clock(cache: Option<&CodeCacheOptions>, clock: Clock) -> Result<Self, EngineError> {
         let cache = cache.and_then(|options| {
             let opened = CodeCache::open(options);
             opened
@@ -92,6 +102,7 @@ impl Engine {
             activity,
             slow_calls: Box::new(slow_threads),
             memory: Arc::new(MemoryBudget::new(ALL_MEMORY_BYTES_MAX, "all plugins")),
+            clock,
             engine,
         })))
     }
@@ -115,6 +126,10 @@ impl Engine {
     /// Returns the number of instances of all plugins.
     pub fn instances_alive(&self) -> usize {
         INSTANCES_MAX as usize - self.0.instances.available_permits()
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -158,6 +173,9 @@ impl Engine {
         store.epoch_deadline_callback(|mut context| {
             let state = context.data_mut();
             state.activity.note();
+            if let Some(call) = &mut state.call {
+                call.tick()?;
+            }
             match state.ticks_left.checked_sub(1) {
                 Some(left) => {
                     state.ticks_left = left;

@@ -24,6 +24,7 @@ use crate::limits::{
     LOG_LINES_PER_CALL_MAX, MEMORY_BYTES_MAX, STDERR_BYTES_MAX, TABLE_ELEMENTS_MAX,
 };
 use crate::memory_budget::InstanceMemory;
+use crate::running_call::RunningCall;
 use crate::ticker::Activity;
 
 /// The data of one instance's store.
@@ -50,6 +51,8 @@ pub(crate) struct HostState {
     pub(crate) memory: InstanceMemory,
     /// The limit beyond which it requested memory, in words.
     pub(crate) memory_refused: Option<String>,
+    /// The present call, for the breaker.
+    pub(crate) call: Option<RunningCall>,
     /// Where the host notes that a guest runs.
     pub(crate) activity: Arc<Activity>,
     /// The WASI resources of the guest.
@@ -83,6 +86,7 @@ impl HostState {
             saw_content: false,
             memory,
             memory_refused: None,
+            call: None,
             activity,
             table: ResourceTable::new(),
             limits,

@@ -3,6 +3,8 @@
 //! `Selector` of `jackfield-dispatch`.
 
 mod bindings;
+mod breaker;
+mod client_places;
 mod code_cache;
 mod component_bytes;
 mod convert;
@@ -19,11 +21,14 @@ mod overruns;
 mod plugin;
 mod plugin_dir;
 mod prepare_error;
+mod proving;
 mod registry;
+mod running_call;
 mod selector;
 mod slow_calls;
 mod ticker;
 
+pub use breaker::{BreakerEvent, BreakerStatus, Suspended};
 pub use code_cache::CodeCacheOptions;
 pub use engine::{Engine, EngineError};
 pub use inspect::{CONTRACT_VERSION, InspectError, PluginKind};
@@ -31,4 +36,7 @@ pub use instance::InstanceCounts;
 pub use plugin::{Origin, Plugin};
 pub use plugin_dir::{BuiltIn, PluginDir, PluginDirError};
 pub use prepare_error::PrepareError;
-pub use registry::{ChangeCallback, GenerationStatus, PluginStatus, Registry, RollbackError};
+pub use registry::{
+    ChangeCallback, GenerationStatus, PluginEvent, PluginEventKind, PluginStatus, Registry,
+    RollbackError, TakenBack,
+};

@@ -64,6 +64,10 @@ pub const SLOW_CALLS_MAX: usize = 128;
 /// The same for one generation of a plugin, so that one plugin leaves places to the others.
 pub const SLOW_CALLS_PER_PLUGIN_MAX: usize = 32;
 
+/// The same for one client of a generation, for each thread for slow calls. More would not end sooner, since all take
+/// turns, and the breaker sees the first fault of a client the later, the more of its calls run.
+pub const SLOW_CALLS_PER_CLIENT_AND_THREAD: usize = 4;
+
 /// Calls of one generation that wait for such a place. Further ones fail at once.
 pub const SLOW_CALLS_WAITING_MAX: usize = 256;
 
@@ -121,3 +125,61 @@ pub const PLUGIN_FILES_MAX: usize = 256;
 
 /// Headers of a planned request. Servers accept about a hundred; a `HeaderMap` cannot hold 32,768.
 pub const HEADERS_MAX: usize = 1_000;
+
+/// Guest time that a plugin may waste on the requests of one client in [`CLIENT_WASTE_WINDOW`] before it is suspended for
+/// that client: three calls that run over their time, or a hundred that trap at once. 1.7 % of a core.
+pub const CLIENT_WASTE_MAX: Duration = Duration::from_secs(1);
+
+/// How long it takes until a used-up budget is whole again.
+pub const CLIENT_WASTE_WINDOW: Duration = Duration::from_secs(60);
+
+/// What a fault costs at least: another instance, and lines in the log.
+pub const FAULT_WASTE_MIN: Duration = Duration::from_millis(10);
+
+/// Guest time of a call that its client left which is not charged: clients may leave. A call in a scripting language takes
+/// about 3 ms.
+pub const ABANDONED_TIME_FREE: Duration = Duration::from_millis(20);
+
+/// The clients of one generation whose wasted time is counted, about 150 bytes each. Further ones replace the one with the
+/// oldest fault that is not suspended. If all are suspended, further ones have no budget, and only the breaker for all
+/// clients sees their faults.
+pub const WASTEFUL_CLIENTS_MAX: usize = 4_096;
+
+/// How long a client is suspended before its first trial. It doubles with each failed trial, and with each further
+/// suspension within [`CIRCUIT_MEMORY`].
+pub const SUSPENDED_CLIENT_WAIT: Duration = Duration::from_secs(10);
+
+/// The longest time between the trials of a client.
+pub const SUSPENDED_CLIENT_WAIT_MAX: Duration = Duration::from_secs(300);
+
+/// The calls by which a plugin is suspended for all clients.
+pub const EVIDENCE_WINDOW: Duration = Duration::from_secs(30);
+
+/// Clients whose faults suspend a plugin for all. One client alone could break it for the others on purpose.
+pub const SUSPENDING_CLIENTS: usize = 3;
+
+/// Faults that suspend a plugin for all: fewer may be chance.
+pub const SUSPENDING_FAULTS_MIN: u64 = 10;
+
+/// How long a plugin is suspended for all clients before its first trial. Shorter than for one client, since those that
+/// did nothing wait, too.
+pub const SUSPENDED_PLUGIN_WAIT: Duration = Duration::from_secs(5);
+
+/// The longest time between the trials of a plugin.
+pub const SUSPENDED_PLUGIN_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How long earlier suspensions make the next one longer.
+pub const CIRCUIT_MEMORY: Duration = Duration::from_secs(600);
+
+/// How long after a swap the generation before takes over by itself, if the new one is suspended for all clients. Later an
+/// operator decides: the provider may have changed, and the old version may be as bad.
+pub const PROVING_TIME: Duration = Duration::from_secs(600);
+
+/// The generation before served well if at most one of this many of its calls failed.
+pub const SERVED_WELL_CALLS_PER_FAULT: u64 = 10;
+
+/// Events of plugins that wait for a reader. They are rare.
+pub const PLUGIN_EVENTS_BUFFERED_MAX: usize = 256;
+
+/// Suspended clients of one generation that the admin API shows.
+pub const SUSPENDED_CLIENTS_SHOWN: usize = 100;

@@ -131,7 +131,7 @@ impl Plugin {
 
     /// Counters of its instances.
     pub fn counts(&self) -> InstanceCounts {
-        self.generation().counts()
+        self.generation().pool().counts()
     }
 
     /// The component, whatever its kind.
