@@ -8,7 +8,7 @@ use jackfield_dispatch::ClientDigest;
 use jackfield_dispatch::plan::{Context, Frame};
 use jackfield_dispatch::port::{Executor, PickContext, Selector};
 use jackfield_dispatch::snapshot::Plugins;
-use jackfield_runtime::{Engine, Origin, Registry};
+use jackfield_runtime::{Engine, EngineOptions, Origin, Registry};
 use jackfield_test_support::{guest, plugin, with_marker};
 use parking_lot::Mutex;
 
@@ -31,7 +31,7 @@ pub(crate) struct Guests {
 
 impl Guests {
     pub(crate) async fn load() -> Result<Self> {
-        let registry = Registry::new(Engine::new(None)?);
+        let registry = Registry::new(Engine::new(EngineOptions::default())?);
         let serving = Arc::new(Mutex::new(Arc::<Plugins>::default()));
         let latest = Arc::clone(&serving);
         registry.on_change(Box::new(move |now| *latest.lock() = Arc::clone(now)));

@@ -12,7 +12,7 @@ use jackfield_credential::Credential;
 use jackfield_dispatch::ClientDigest;
 use jackfield_dispatch::plan::Context;
 use jackfield_dispatch::port::{Executor, PluginId};
-use jackfield_runtime::{Engine, Origin, Plugin};
+use jackfield_runtime::{Engine, EngineOptions, Origin, Plugin};
 use jackfield_test_support::{guest, plugin};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -50,7 +50,7 @@ fn main() -> Result<()> {
 }
 
 async fn measure() -> Result<()> {
-    let engine = Engine::new(None)?;
+    let engine = Engine::new(EngineOptions::default())?;
     let hostile = executor(&engine, "spins", guest("spins")).await?;
     let other = executor(&engine, "other", plugin("openai-compatible")).await?;
     let mut out = std::io::stdout();

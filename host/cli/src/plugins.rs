@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jackfield_admin::{PluginAdmin, PluginAdminError, types};
 use jackfield_dispatch::error_chain;
 use jackfield_runtime::{
-    CONTRACT_VERSION, Engine, GenerationStatus, Origin, PluginDir, PluginStatus, Registry,
-    RollbackError,
+    CONTRACT_VERSION, Engine, EngineOptions, GenerationStatus, Origin, PluginDir, PluginStatus,
+    Registry, RollbackError,
 };
 
 use crate::built_in::BUILT_IN;
@@ -19,7 +19,7 @@ use crate::terminal::{print, print_table};
 ///
 /// If at least one plugin cannot be used.
 pub(crate) async fn list(folder: Option<&Path>) -> Result<(), String> {
-    let engine = Engine::new(None).map_err(|error| error_chain(&error))?;
+    let engine = Engine::new(EngineOptions::default()).map_err(|error| error_chain(&error))?;
     let registry = Arc::new(Registry::new(engine));
     let empty_dir;
     let folder = match folder {

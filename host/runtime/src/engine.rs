@@ -1,5 +1,6 @@
 //! The wasmtime engine with its limits, a linker for each world, the ticker, and the code cache.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -17,6 +18,7 @@ use wasmtime_wasi::p2::bindings as wasi;
 
 use crate::bindings::{ExecutorPlugin, SelectorPlugin};
 use crate::code_cache::{CodeCache, CodeCacheOptions};
+use crate::compile_thread::Compiling;
 use crate::host_state::HostState;
 use crate::limits::{
     ALL_MEMORY_BYTES_MAX, INSTANCES_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, STACK_BYTES_MAX,
@@ -40,6 +42,20 @@ struct Inner {
     slow_calls: Box<dyn SlowCalls>,
     memory: Arc<MemoryBudget>,
     clock: Clock,
+    compiling: Compiling,
+    /// One permit, for compiling in the background.
+    compile_permits: Arc<Semaphore>,
+}
+
+/// How an engine works.
+#[derive(Default)]
+pub struct EngineOptions<'a> {
+    /// Where compiled code is cached; `None` to compile each component at each start.
+    pub cache: Option<&'a CodeCacheOptions>,
+    /// The clock by which plugins are suspended and proven; `None` for the system's.
+    pub clock: Option<Clock>,
+    /// How components are compiled.
+    pub compiling: Compiling,
 }
 
 /// Why the engine could not be created.
@@ -57,20 +73,16 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// Creates an engine. It caches compiled code as the options say; without them, and if the cache cannot be used,
-    /// which is logged, it compiles each component at each start.
+    /// Creates an engine. If the code cache cannot be used, which is logged, it compiles each component at each start.
     ///
     /// # Errors
     /// When wasmtime does not support the platform; when the threads cannot be started.
-    pub fn new(cache: Option<&CodeCacheOptions>) -> Result<Self, EngineError> {
-        Self::with_clock(cache, Clock::system())
-    }
-
-    /// The same with this clock, by which plugins are suspended and proven.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn with_clock(cache: Option<&CodeCacheOptions>, clock: Clock) -> Result<Self, EngineError> {
+    pub fn new(options: EngineOptions<'_>) -> Result<Self, EngineError> {
+        let EngineOptions {
+            cache,
+            clock,
+            compiling,
+        } = options;
         let cache = cache.and_then(|options| {
             let opened = CodeCache::open(options);
             opened
@@ -83,7 +95,8 @@ impl Engine {
                 .ok()
         });
         let wasmtime_cache = cache.as_ref().map(|cache| cache.cache().clone());
-        let engine = wasmtime::Engine::new(&config(wasmtime_cache)).map_err(EngineError::Engine)?;
+        let engine = wasmtime::Engine::new(&config(wasmtime_cache, compiling))
+            .map_err(EngineError::Engine)?;
         let activity = Arc::<Activity>::default();
         start_ticker(&engine, Arc::clone(&activity)).map_err(EngineError::Ticker)?;
         let slow_threads = SlowThreads::start().map_err(EngineError::SlowThreads)?;
@@ -102,7 +115,9 @@ impl Engine {
             activity,
             slow_calls: Box::new(slow_threads),
             memory: Arc::new(MemoryBudget::new(ALL_MEMORY_BYTES_MAX, "all plugins")),
-            clock,
+            clock: clock.unwrap_or_else(Clock::system),
+            compiling,
+            compile_permits: Arc::new(Semaphore::new(1)),
             engine,
         })))
     }
@@ -116,11 +131,33 @@ impl Engine {
             .map_or((0, 0), |cache| (cache.cache_hits(), cache.cache_misses()))
     }
 
-    /// Seals what was compiled, so that the next start may use it. Blocks.
-    pub(crate) fn seal_compiled_code(&self) {
+    /// Seals what was compiled from the component of this digest, so that the next start may use it. Blocks.
+    pub(crate) fn seal_compiled_code(&self, digest: &str) {
         if let Some(cache) = &self.0.cache {
-            cache.seal_new();
+            cache.seal_new(&self.note_name(digest));
         }
+    }
+
+    /// Whether the code of the component of this digest is in the cache, so that it loads in milliseconds.
+    pub(crate) fn is_compiled(&self, digest: &str) -> bool {
+        let cache = self.0.cache.as_ref();
+        cache.is_some_and(|cache| cache.is_noted(&self.note_name(digest)))
+    }
+
+    /// The same component compiled by another version of wasmtime, or for another processor, is other code.
+    fn note_name(&self, digest: &str) -> String {
+        let mut hasher = DefaultHasher::new();
+        let hash = self.0.engine.precompile_compatibility_hash();
+        hash.hash(&mut hasher);
+        format!("{digest}-{:016x}", hasher.finish())
+    }
+
+    pub(crate) fn compiling(&self) -> Compiling {
+        self.0.compiling
+    }
+
+    pub(crate) fn compile_permits(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.compile_permits)
     }
 
     /// Returns the number of instances of all plugins.
@@ -193,7 +230,7 @@ impl Engine {
 #[error("the call used up its time")]
 pub(crate) struct TimeLimitExceeded;
 
-fn config(cache: Option<Cache>) -> Config {
+fn config(cache: Option<Cache>, compiling: Compiling) -> Config {
     let mut config = Config::new();
     config
         // Plugins do not use the component model's async functions. With support for them, a call costs
@@ -206,6 +243,8 @@ fn config(cache: Option<Cache>) -> Config {
         // of it is for them.
         .async_stack_size(STACK_BYTES_MAX * 2)
         .wasm_memory64(false)
+        // In the background, wasmtime's own threads would have the priority of those that serve.
+        .parallel_compilation(compiling == Compiling::InPlace)
         .cache(cache)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     config

@@ -6,6 +6,28 @@ use std::time::Duration;
 /// component takes about half a second for each megabyte.
 pub const COMPONENT_BYTES_MAX: u64 = 32 << 20;
 
+/// Functions of a component, in all of its modules. CPython has 13,503. Compiled code and wasmtime's notes about each one
+/// stay in memory: 300,000 tiny ones took 1.9 GB and 30 s of a core.
+pub const FUNCTIONS_MAX: u64 = 50_000;
+
+/// Imports and exports of a component, in all of its modules. A component in Python has 6,870. 90,000 took 1.3 GB.
+pub const IMPORTS_AND_EXPORTS_MAX: u64 = 20_000;
+
+/// Code of a component, in bytes. CPython has 6.6 MB, which take 11 to 31 s of a core to compile.
+pub const CODE_BYTES_MAX: u64 = 16 << 20;
+
+/// The largest function, in bytes. CPython's interpreter loop has 427 KB. The time for one function grows faster than its
+/// size.
+pub const FUNCTION_BYTES_MAX: u64 = 1 << 20;
+
+/// How long the host waits until a component is compiled. A compilation cannot be stopped, so the limits above are what
+/// bounds it; the next one begins after it in any case. The thread has a low priority, so that on a machine without a
+/// free core one of 31 s may take ten times as long.
+pub const COMPILE_WAIT: Duration = Duration::from_secs(600);
+
+/// Plugins of which is noted that their code is in the cache: more than fit into it.
+pub const COMPILED_NOTES_MAX: usize = 1_024;
+
 /// Size of one linear memory of an instance, in bytes. CPython starts with 20 MB. To transform a body of
 /// the largest size takes a few times that size.
 pub const MEMORY_BYTES_MAX: usize = 128 << 20;

@@ -195,17 +195,49 @@ impl Registry {
     ) -> Result<PluginId, PrepareError> {
         let loaded = async {
             let component = ComponentBytes::check(bytes).await?;
-            // A file may be written again with the same bytes. A swap would then make this component its
-            // own previous version, and a rollback would change nothing.
-            if let Some(id) = self.already_serving(name, component.digest()) {
-                return Ok(id);
-            }
-            let plugin = self.prepare(name, component, origin).await?;
-            Ok(self.swap(plugin))
+            self.load_checked(name, component, origin).await
         };
         loaded
             .await
             .inspect_err(|error| self.record_error(name, error))
+    }
+
+    async fn load_checked(
+        &self,
+        name: &str,
+        component: ComponentBytes,
+        origin: Origin,
+    ) -> Result<PluginId, PrepareError> {
+        // A file may be written again with the same bytes. A swap would then make this component its
+        // own previous version, and a rollback would change nothing.
+        if let Some(id) = self.already_serving(name, component.digest()) {
+            return Ok(id);
+        }
+        let plugin = self.prepare(name, component, origin).await?;
+        Ok(self.swap(plugin))
+    }
+
+    /// Says that plugins of these names will be loaded: calls wait for them.
+    pub(crate) fn announce<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        let mut slots = self.shared.slots.lock();
+        for name in names {
+            slots.entry(Arc::from(name)).or_default().compiling = true;
+        }
+        self.shared.publish.lock()(&collect_serving(&slots));
+    }
+
+    /// As [`load`](Self::load), if the code of the plugin is in the cache. False if it is not, or if the plugin is
+    /// rejected before that is known.
+    pub(crate) async fn load_compiled(&self, name: &str, bytes: Vec<u8>, origin: Origin) -> bool {
+        let Ok(component) = ComponentBytes::check(bytes).await else {
+            return false;
+        };
+        if !self.engine.is_compiled(component.digest()) {
+            return false;
+        }
+        let loaded = self.load_checked(name, component, origin).await;
+        let _ = loaded.inspect_err(|error| self.record_error(name, error));
+        true
     }
 
     /// The plugin in use, if it is this very component. Clears the problem of its slot: the file is
@@ -319,8 +351,17 @@ impl Registry {
         let mut slots = self.shared.slots.lock();
         let slot = slots.entry(Arc::from(name)).or_default();
         slot.problem = Some(error.to_string());
+        if std::mem::take(&mut slot.compiling) {
+            self.shared.publish.lock()(&collect_serving(&slots));
+        }
         drop(slots);
         tracing::error!(plugin = name, %error, "plugin rejected; its previous version, if any, stays in use");
+    }
+
+    /// Keeps the error of a file in view after the built-in plugin of its name was put in use instead.
+    pub(crate) fn restore_problem(&self, name: &str, problem: String) {
+        let mut slots = self.shared.slots.lock();
+        slots.entry(Arc::from(name)).or_default().problem = Some(problem);
     }
 
     /// Clears the error of a file that was removed. Returns true if a plugin of this name is in use.

@@ -111,10 +111,10 @@ impl Drop for SlowThreads {
 
 /// Lowers the priority of the present thread. On Linux, "process 0" is the thread; elsewhere it would be
 /// the whole process.
-fn lower_priority() {
+pub(crate) fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, SLOW_THREAD_NICENESS) {
-        tracing::warn!(%error, "threads for slow plugin calls have normal priority");
+        tracing::warn!(%error, "threads for plugins have normal priority");
     }
 }
 

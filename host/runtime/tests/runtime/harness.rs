@@ -14,7 +14,7 @@ use jackfield_dispatch::port::{
     Selector,
 };
 use jackfield_dispatch::{ClientDigest, Clock};
-use jackfield_runtime::{CodeCacheOptions, Engine, Origin, Plugin};
+use jackfield_runtime::{CodeCacheOptions, Engine, EngineOptions, Origin, Plugin};
 use jackfield_test_support::{guest, target};
 use parking_lot::Mutex;
 use tokio::sync::MutexGuard;
@@ -40,13 +40,21 @@ async fn turn() -> MutexGuard<'static, ()> {
 /// The same, with a clock of the test.
 pub(crate) async fn exclusive_engine_at(clock: Clock) -> (Engine, MutexGuard<'static, ()>) {
     let turn = turn().await;
-    let cache = code_cache(target().join("test-code-cache"));
-    let engine = Engine::with_clock(Some(&cache), clock).expect("an engine");
-    (engine, turn)
+    (engine_with(Some(clock)), turn)
 }
 
 fn new_engine() -> Engine {
-    Engine::new(Some(&code_cache(target().join("test-code-cache")))).expect("an engine")
+    engine_with(None)
+}
+
+fn engine_with(clock: Option<Clock>) -> Engine {
+    let cache = code_cache(target().join("test-code-cache"));
+    let options = EngineOptions {
+        cache: Some(&cache),
+        clock,
+        ..EngineOptions::default()
+    };
+    Engine::new(options).expect("an engine")
 }
 
 /// A code cache. The next run of the tests uses that of all tests again, so they share a key.
