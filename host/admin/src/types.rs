@@ -23,7 +23,10 @@ pub use self::event::{
     AttemptFailure, AttemptOutcome, AttemptResult, Event, HealthChange, Lagged, RefreshResult,
 };
 pub use self::http_request::{HttpRequest, HttpResponse};
-pub use self::plugin::{Generation, Instances, Plugin, PluginList, RolledBack};
+pub use self::plugin::{
+    Generation, Instances, Plugin, PluginEvent, PluginList, RolledBack, Suspended, SuspendedClient,
+    TakenBack,
+};
 
 /// The body of every error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,8 +19,8 @@ use jackfield_store::{Key, LockError, OpenError, SqliteStore};
 use tokio::time::{Instant, sleep};
 
 use crate::admin_credentials::{self, CredentialFactory};
+use crate::admin_plugins::{ClientNames, RegistryAdmin};
 use crate::built_in::BUILT_IN;
-use crate::plugins::RegistryAdmin;
 use crate::reload::{Reload, api_options, client_keys, guard_names};
 
 /// The services, ready to serve.
@@ -110,7 +110,13 @@ impl Host {
         });
         let parts = token.map(|token| AdminParts {
             dispatcher: Arc::clone(&dispatcher),
-            plugins: Box::new(RegistryAdmin(Arc::clone(&registry))),
+            plugins: Box::new(RegistryAdmin {
+                registry: Arc::clone(&registry),
+                names: ClientNames {
+                    catalog: Arc::clone(&catalog),
+                    dispatcher: Arc::clone(&dispatcher),
+                },
+            }),
             credentials: Box::new(CredentialFactory(catalog)),
             config: Arc::<Reload>::clone(&reload),
             guard,

@@ -2,6 +2,7 @@
 //! credential.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::net::IpAddr;
 
 use jackfield_credential::Requester;
 
@@ -15,7 +16,12 @@ pub(crate) struct RequesterHash(RandomState);
 impl RequesterHash {
     /// Returns the digest of the client, for plugins: of its key, or of its network if there are no keys.
     pub(crate) fn client(&self, call: &Call) -> ClientDigest {
-        ClientDigest::new(self.0.hash_one((&*call.principal, call.network)))
+        self.client_of(&call.principal, call.network)
+    }
+
+    /// Returns the digest of a client with this name, or of one without a key in this network.
+    pub(crate) fn client_of(&self, principal: &str, network: Option<IpAddr>) -> ClientDigest {
+        ClientDigest::new(self.0.hash_one((principal, network)))
     }
 
     /// Returns the hashes of the client and of the request: its model, endpoint and body.

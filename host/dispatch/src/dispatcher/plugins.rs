@@ -3,10 +3,16 @@
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Dispatcher;
+use crate::client_digest::ClientDigest;
 use crate::error::CallError;
 use crate::limits::{PLUGIN_COMPILING_POLL, SUSPENDED_ANSWER_DELAY};
 
 impl Dispatcher {
+    /// Returns the digest by which plugins know the client of a key with this name.
+    pub fn client_digest(&self, key_name: &str) -> ClientDigest {
+        self.requester_hash.client_of(key_name, None)
+    }
+
     /// Waits until an executor is not being compiled any more. False if it still is at this time.
     pub(super) async fn wait_for_executor(&self, executor: &str, until: Instant) -> bool {
         while self.snapshot.load().plugins.compiling.contains(executor) {

@@ -32,7 +32,8 @@ pub(crate) async fn exclusive_engine() -> (Engine, MutexGuard<'static, ()>) {
     (new_engine(), turn)
 }
 
-async fn turn() -> MutexGuard<'static, ()> {
+/// Waits for the turn of a test with an engine of its own.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
     static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     ONE_AT_A_TIME.lock().await
 }
