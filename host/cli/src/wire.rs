@@ -158,7 +158,10 @@ async fn plugins(
             PluginDir::open(&config.plugins, BUILT_IN, Arc::clone(&registry))
         }
     };
-    let folder = folder.map_err(|error| error_chain(&error))?;
+    let mut folder = folder.map_err(|error| error_chain(&error))?;
+    let executors = config.providers.iter();
+    let executors = executors.map(|provider| &*provider.endpoint.executor);
+    folder.load_first(&executors.chain([&*config.routing.selector]).collect());
     Ok((registry, folder))
 }
 

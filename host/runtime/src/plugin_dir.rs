@@ -27,8 +27,8 @@ pub struct PluginDir {
     built_in: &'static [BuiltIn],
     registry: Arc<Registry>,
     seen: BTreeMap<String, FileStamp>,
-    /// Plugins that were not loaded yet since the start.
-    pending: BTreeSet<String>,
+    /// Plugins that were not loaded yet since the start, in the order in which they will be.
+    pending: Vec<String>,
 }
 
 /// Identifies the content of a file without reading it. The inode is part of it, because a file that is
@@ -103,16 +103,22 @@ impl PluginDir {
             built_in,
             registry,
             seen: BTreeMap::new(),
-            pending,
+            pending: pending.into_iter().collect(),
         })
+    }
+
+    /// Loads these before the others.
+    pub fn load_first(&mut self, names: &BTreeSet<&str>) {
+        self.pending
+            .sort_by_key(|name| !names.contains(name.as_str()));
     }
 
     /// Loads the plugins whose code is in the cache, which takes milliseconds each.
     pub async fn load_compiled(&mut self) {
-        let pending: Vec<String> = self.pending.iter().cloned().collect();
-        for name in pending {
+        // Not taken out: what is not loaded when the caller stops waiting is loaded later.
+        for name in self.pending.clone() {
             if self.load_if_compiled(&name).await {
-                self.pending.remove(&name);
+                self.pending.retain(|pending| *pending != name);
             }
         }
     }
@@ -171,8 +177,7 @@ impl PluginDir {
         let mut watch = watch.map_err(|cause| PluginDirError::Watch(self.path.clone(), cause))?;
         Ok(async move {
             if !self.pending.is_empty() {
-                let plugins = self.pending.iter().map(String::as_str);
-                let plugins = plugins.collect::<Vec<_>>().join(", ");
+                let plugins = self.pending.join(", ");
                 tracing::info!(
                     plugins,
                     "compiling plugins that are not in the code cache; calls that need them wait, or fail with `plugin_compiling`"
