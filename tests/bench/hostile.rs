@@ -1,5 +1,6 @@
 //! What calls that loop in a plugin cost the calls of another plugin: throughput and latency of those beside
-//! 0, 1, 2, 32 and 200 hostile calls at a time. `cargo bench -p jackfield-runtime --bench hostile`
+//! 0, 1, 2, 32 and 200 hostile calls at a time, with the breaker and without it.
+//! `cargo bench -p jackfield-runtime --bench hostile`, with `-- SECONDS` for another time than 4 s a row.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use jackfield_credential::Credential;
 use jackfield_dispatch::ClientDigest;
+use jackfield_dispatch::limits::SUSPENDED_ANSWER_DELAY;
 use jackfield_dispatch::plan::Context;
-use jackfield_dispatch::port::{Executor, PluginId};
+use jackfield_dispatch::port::{Executor, PluginId, Rejection};
 use jackfield_runtime::{Engine, EngineOptions, Origin, Plugin};
 use jackfield_test_support::{guest, plugin};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,7 +26,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 /// Calls of the others at a time.
 const OTHERS: usize = 4;
 
-/// How long each load is measured, and how long it runs before.
+/// How long each load is measured by default, and how long it runs before.
 const MEASURED: Duration = Duration::from_secs(4);
 const WARM_UP: Duration = Duration::from_millis(1_500);
 
@@ -46,47 +48,63 @@ fn main() -> Result<()> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    runtime.block_on(measure())
+    // `cargo bench` itself passes `--bench`.
+    let seconds = std::env::args().find_map(|argument| argument.parse().ok());
+    let measured = seconds.map_or(MEASURED, Duration::from_secs);
+    runtime.block_on(measure(measured))
 }
 
-async fn measure() -> Result<()> {
+/// Whether the breaker counts, and the client of the hostile calls. The host's own calls are never refused.
+const BREAKERS: [(&str, ClientDigest); 2] = [
+    ("off", ClientDigest::HOST),
+    ("on", ClientDigest::new(1_000)),
+];
+
+async fn measure(measured: Duration) -> Result<()> {
     let engine = Engine::new(EngineOptions::default())?;
     let hostile = executor(&engine, "spins", guest("spins")).await?;
     let other = executor(&engine, "other", plugin("openai-compatible")).await?;
     let mut out = std::io::stdout();
     writeln!(
         out,
-        "hostile | model | others/s | p50 us | p99 us | max us | hostile/s"
+        "breaker | hostile | model | others/s | of alone | p50 us | p99 us | of alone | max us | hostile/s"
     )?;
-    for (count, model) in LOADS {
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut hostiles = JoinSet::new();
-        for _ in 0..count {
-            hostiles.spawn(call_until(Arc::clone(&hostile), model, Arc::clone(&stop)));
+    for (breaker, client) in BREAKERS {
+        let mut alone = None;
+        for (count, model) in LOADS {
+            let stop = Arc::new(AtomicBool::new(false));
+            let mut hostiles = JoinSet::new();
+            for _ in 0..count {
+                let (hostile, stop) = (Arc::clone(&hostile), Arc::clone(&stop));
+                hostiles.spawn(call_until(hostile, model, client, stop));
+            }
+            sleep(WARM_UP).await;
+            let mut others = JoinSet::new();
+            for _ in 0..OTHERS {
+                others.spawn(call_and_exchange(Arc::clone(&other), measured));
+            }
+            let mut latencies = Vec::new();
+            while let Some(ended) = others.join_next().await {
+                latencies.extend(ended??);
+            }
+            stop.store(true, Ordering::Relaxed);
+            let mut calls = 0;
+            while let Some(ended) = hostiles.join_next().await {
+                calls += ended?;
+            }
+            latencies.sort_unstable();
+            let at =
+                |permille: usize| latencies[(latencies.len() - 1) * permille / 1_000].as_micros();
+            let rate = latencies.len() as f64 / measured.as_secs_f64();
+            let (p50, p99, most) = (at(500), at(990), at(1_000));
+            let (alone_rate, alone_p99) = *alone.get_or_insert((rate, p99));
+            let (share, times) = (100.0 * rate / alone_rate, p99 as f64 / alone_p99 as f64);
+            let hostile_rate = f64::from(calls) / (measured + WARM_UP).as_secs_f64();
+            writeln!(
+                out,
+                "{breaker:7} | {count:7} | {model:9} | {rate:8.0} | {share:6.0} % | {p50:6} | {p99:6} | {times:6.1} x | {most:6} | {hostile_rate:6.0}"
+            )?;
         }
-        sleep(WARM_UP).await;
-        let mut others = JoinSet::new();
-        for _ in 0..OTHERS {
-            others.spawn(call_and_exchange(Arc::clone(&other)));
-        }
-        let mut latencies = Vec::new();
-        while let Some(ended) = others.join_next().await {
-            latencies.extend(ended??);
-        }
-        stop.store(true, Ordering::Relaxed);
-        let mut calls = 0;
-        while let Some(ended) = hostiles.join_next().await {
-            calls += ended?;
-        }
-        latencies.sort_unstable();
-        let at = |permille: usize| latencies[(latencies.len() - 1) * permille / 1_000].as_micros();
-        let rate = latencies.len() as f64 / MEASURED.as_secs_f64();
-        let (p50, p99, most) = (at(500), at(990), at(1_000));
-        let hostile_rate = f64::from(calls) / (MEASURED + WARM_UP).as_secs_f64();
-        writeln!(
-            out,
-            "{count:7} | {model:9} | {rate:8.0} | {p50:6} | {p99:6} | {most:6} | {hostile_rate:6.0}"
-        )?;
     }
     Ok(())
 }
@@ -100,20 +118,37 @@ async fn executor(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<Arc<dyn
     Ok(plugin.executor().ok_or("no executor")?)
 }
 
-/// Calls again and again, and returns the number of calls.
-async fn call_until(executor: Arc<dyn Executor>, model: &str, stop: Arc<AtomicBool>) -> u32 {
-    let (context, body) = (context(model), Bytes::new());
+/// Calls again and again, and returns the number of calls. As in a server, the answer of a suspended plugin is delayed.
+async fn call_until(
+    executor: Arc<dyn Executor>,
+    model: &str,
+    client: ClientDigest,
+    stop: Arc<AtomicBool>,
+) -> u32 {
+    let body = Bytes::new();
+    let context = Context {
+        client,
+        ..context(model)
+    };
     let mut calls = 0;
     while !stop.load(Ordering::Relaxed) {
-        let _ = executor.prepare(&context, &body).await;
+        let called = executor.prepare(&context, &body).await;
         calls += 1;
-        tokio::task::yield_now().await;
+        match called {
+            Err(Rejection::Fault(fault)) if fault.kind.retry_after().is_some() => {
+                sleep(SUSPENDED_ANSWER_DELAY).await;
+            }
+            _ => tokio::task::yield_now().await,
+        }
     }
     calls
 }
 
 /// Calls, and after each call exchanges bytes over a connection as a proxy does. Returns the latencies.
-async fn call_and_exchange(executor: Arc<dyn Executor>) -> Result<Vec<Duration>> {
+async fn call_and_exchange(
+    executor: Arc<dyn Executor>,
+    measured: Duration,
+) -> Result<Vec<Duration>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let mut near = TcpStream::connect(listener.local_addr()?).await?;
     let (mut far, _) = listener.accept().await?;
@@ -124,7 +159,7 @@ async fn call_and_exchange(executor: Arc<dyn Executor>) -> Result<Vec<Duration>>
     });
     let (context, body, mut bytes) = (context("m"), Bytes::new(), [0; 1_024]);
     let (mut latencies, start) = (Vec::new(), Instant::now());
-    while start.elapsed() < MEASURED {
+    while start.elapsed() < measured {
         let begun = Instant::now();
         let planned = executor.prepare(&context, &body).await;
         planned.map_err(|rejection| format!("{rejection:?}"))?;

@@ -141,7 +141,7 @@ async fn client_that_trips_a_plugin_is_refused_and_another_is_not() {
     let bad = format!(
         "  - name: bad\n    executor: hostile\n    base-url: http://{}/v1\n    \
          credentials: [ {{ id: bad-a, api-key: key-b }} ]\n    \
-         models: [ {{ name: loops, alias: loops }}, {{ name: one-of-20, alias: good }} ]\n",
+         models: [ {{ name: always, alias: loops }}, {{ name: one-of-20, alias: good }} ]\n",
         upstream.address
     );
     let mock = provider("mock", "openai-compatible", &upstream, &["key-a"]);
