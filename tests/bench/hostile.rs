@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use jackfield_credential::Credential;
 use jackfield_dispatch::ClientDigest;
-use jackfield_dispatch::limits::SUSPENDED_ANSWER_DELAY;
+use jackfield_dispatch::limits::SUSPENDED_RESPONSE_DELAY;
 use jackfield_dispatch::plan::Context;
 use jackfield_dispatch::port::{Executor, PluginId, Rejection};
 use jackfield_runtime::{Engine, EngineOptions, Origin, Plugin};
@@ -136,7 +136,7 @@ async fn call_until(
         calls += 1;
         match called {
             Err(Rejection::Fault(fault)) if fault.kind.retry_after().is_some() => {
-                sleep(SUSPENDED_ANSWER_DELAY).await;
+                sleep(SUSPENDED_RESPONSE_DELAY).await;
             }
             _ => tokio::task::yield_now().await,
         }

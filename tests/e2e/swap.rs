@@ -223,7 +223,7 @@ async fn served_keys(jackfield: &Jackfield) -> Vec<String> {
     served
 }
 
-/// A new version that fails for everybody is taken out of use within its proving time.
+/// A new version that fails in each call is taken out of use within its proving time.
 #[tokio::test]
 async fn version_before_takes_over_from_a_bad_one() {
     let upstream = Upstream::start(&[]).await;

@@ -18,15 +18,15 @@ use crate::plugins::origin;
 
 /// The plugins of a running server.
 pub(crate) struct RegistryAdmin {
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) names: ClientNames,
+    registry: Arc<Registry>,
+    names: ClientNames,
 }
 
 /// Finds the names of clients.
 #[derive(Clone)]
-pub(crate) struct ClientNames {
-    pub(crate) catalog: Arc<ArcSwap<Catalog>>,
-    pub(crate) dispatcher: Arc<Dispatcher>,
+struct ClientNames {
+    catalog: Arc<ArcSwap<Catalog>>,
+    dispatcher: Arc<Dispatcher>,
 }
 
 impl ClientNames {
@@ -77,6 +77,21 @@ impl PluginAdmin for RegistryAdmin {
 }
 
 impl RegistryAdmin {
+    pub(crate) fn new(
+        registry: &Arc<Registry>,
+        catalog: &Arc<ArcSwap<Catalog>>,
+        dispatcher: &Arc<Dispatcher>,
+    ) -> Self {
+        let names = ClientNames {
+            catalog: Arc::clone(catalog),
+            dispatcher: Arc::clone(dispatcher),
+        };
+        Self {
+            registry: Arc::clone(registry),
+            names,
+        }
+    }
+
     fn plugin(&self, status: &PluginStatus) -> types::Plugin {
         let generation = |status: &GenerationStatus| self.generation(status);
         types::Plugin {

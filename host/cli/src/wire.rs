@@ -19,7 +19,7 @@ use jackfield_store::{Key, LockError, OpenError, SqliteStore};
 use tokio::time::{Instant, sleep};
 
 use crate::admin_credentials::{self, CredentialFactory};
-use crate::admin_plugins::{ClientNames, RegistryAdmin};
+use crate::admin_plugins::RegistryAdmin;
 use crate::built_in::BUILT_IN;
 use crate::reload::{Reload, api_options, client_keys, guard_names};
 
@@ -110,13 +110,7 @@ impl Host {
         });
         let parts = token.map(|token| AdminParts {
             dispatcher: Arc::clone(&dispatcher),
-            plugins: Box::new(RegistryAdmin {
-                registry: Arc::clone(&registry),
-                names: ClientNames {
-                    catalog: Arc::clone(&catalog),
-                    dispatcher: Arc::clone(&dispatcher),
-                },
-            }),
+            plugins: Box::new(RegistryAdmin::new(&registry, &catalog, &dispatcher)),
             credentials: Box::new(CredentialFactory(catalog)),
             config: Arc::<Reload>::clone(&reload),
             guard,

@@ -1,6 +1,7 @@
 //! The dispatcher: carries out a call in rounds over the pool, until there is a response, an error that
 //! no other credential can avoid, or the deadline passes.
 
+mod estimates;
 mod exhausted;
 mod plugins;
 mod rounds;
@@ -25,9 +26,7 @@ use crate::error::CallError;
 use crate::expired_token::{until_refresh, wait_for_token};
 use crate::fallback::{Fallback, reason_label};
 use crate::head_times::HeadTimes;
-use crate::limits::{
-    ESTIMATES_MAX, INCOMPATIBLE_MAX, MEMORY_BYTES_MAX, PLUGIN_COMPILING_WAIT, SUSPENDED_ANSWERS_MAX,
-};
+use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, MEMORY_BYTES_MAX, SUSPENDED_RESPONSES_MAX};
 use crate::memory::MemoryBudget;
 use crate::model_name;
 use crate::pick::{PickError, PickQuery, Picker};
@@ -38,7 +37,6 @@ use crate::random::Random;
 use crate::requester::RequesterHash;
 use crate::signatures::SignatureMemory;
 use crate::snapshot::Snapshot;
-use crate::token_estimate;
 use crate::unknown_model::UnknownModel;
 
 /// Carries out calls.
@@ -57,7 +55,7 @@ pub struct Dispatcher {
     signatures: Arc<SignatureMemory>,
     memory: Arc<MemoryBudget>,
     /// Permits for delayed answers to calls whose plugin is suspended.
-    suspended_answers: Semaphore,
+    suspended_responses: Semaphore,
 }
 
 /// The parts of a dispatcher.
@@ -99,7 +97,7 @@ impl Dispatcher {
             head_times: Arc::default(),
             signatures: Arc::default(),
             memory: Arc::new(MemoryBudget::new(MEMORY_BYTES_MAX)),
-            suspended_answers: Semaphore::new(SUSPENDED_ANSWERS_MAX),
+            suspended_responses: Semaphore::new(SUSPENDED_RESPONSES_MAX),
         }
     }
 
@@ -211,22 +209,6 @@ impl Dispatcher {
         }
     }
 
-    /// Tries the models. If the executor is being compiled, waits for it, for a bounded time.
-    async fn try_loaded(&self, call: &Arc<CallContext>) -> Result<ClientResponse, CallError> {
-        let until = Instant::now() + PLUGIN_COMPILING_WAIT;
-        let mut context = Arc::clone(call);
-        loop {
-            match self.try_models(&context).await {
-                Err(CallError::PluginCompiling(executor))
-                    if self.wait_for_executor(&executor, until).await =>
-                {
-                    context = Arc::new(context.with_snapshot(self.snapshot.load_full()));
-                }
-                finished => return finished,
-            }
-        }
-    }
-
     /// Returns the slot of the only credential that the call may use, if there is one.
     fn pinned_slot(&self, call: &Call) -> Result<Option<Slot>, CallError> {
         let Some(id) = &call.pinned else {
@@ -235,24 +217,6 @@ impl Dispatcher {
         let slot = self.auth().slot(id);
         let not_found = || CallError::CredentialNotFound(id.to_string());
         Ok(Some(slot.ok_or_else(not_found)?))
-    }
-
-    /// Estimates the tokens if no provider counted them. Returns the error if an estimate is not possible,
-    /// or if no permit is free before the deadline.
-    async fn estimate_tokens(
-        &self,
-        error: CallError,
-        context: &Arc<CallContext>,
-    ) -> Result<ClientResponse, CallError> {
-        if !token_estimate::may_estimate(&error, context) {
-            return Err(error);
-        }
-        let permit = Arc::clone(&self.estimates).acquire_owned();
-        let permit = timeout_at(context.call.deadline, permit);
-        match permit.await {
-            Ok(Ok(permit)) => token_estimate::estimate(error, context, permit).await,
-            Ok(Err(_)) | Err(_) => Err(error),
-        }
     }
 
     /// Tries the requested model, and then its fallback models.

@@ -106,10 +106,10 @@ pub const PLUGIN_COMPILING_POLL: Duration = Duration::from_millis(50);
 
 /// How long the answer to a call waits whose plugin is suspended. A client that repeats it at once makes two calls a
 /// second for each of its connections, which costs next to nothing.
-pub const SUSPENDED_ANSWER_DELAY: Duration = Duration::from_millis(500);
+pub const SUSPENDED_RESPONSE_DELAY: Duration = Duration::from_millis(500);
 
 /// Such answers that wait at a time. Each holds a connection and a body. Further ones are not delayed.
-pub const SUSPENDED_ANSWERS_MAX: usize = 1_024;
+pub const SUSPENDED_RESPONSES_MAX: usize = 1_024;
 
 /// Token estimates that run at the same time. Each occupies a core for up to a second.
 pub const ESTIMATES_MAX: usize = 2;

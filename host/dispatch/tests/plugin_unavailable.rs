@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_dispatch::CallError;
-use jackfield_dispatch::limits::{PLUGIN_COMPILING_WAIT, SUSPENDED_ANSWER_DELAY};
+use jackfield_dispatch::limits::{PLUGIN_COMPILING_WAIT, SUSPENDED_RESPONSE_DELAY};
 use jackfield_dispatch::port::{FaultKind, PluginFault, Rejection};
 use jackfield_dispatch::snapshot::Plugins;
 use tokio::time::{Instant, sleep};
@@ -61,7 +61,7 @@ async fn call_fails_if_the_executor_is_not_ready_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answer_of_a_suspended_plugin_is_delayed_without_a_lease() {
+async fn response_of_a_suspended_plugin_is_delayed_without_a_lease() {
     let retry_after = Duration::from_secs(7);
     for (kind, code, label) in [
         (
@@ -81,11 +81,11 @@ async fn answer_of_a_suspended_plugin_is_delayed_without_a_lease() {
         let stage = Setting::new(2).executor(executor).stage(upstream);
         let began = Instant::now();
         let (called, ()) = tokio::join!(stage.whole(), async {
-            sleep(SUSPENDED_ANSWER_DELAY / 2).await;
+            sleep(SUSPENDED_RESPONSE_DELAY / 2).await;
             assert_eq!(stage.counts().open, 0);
         });
         let error = called.unwrap_err();
-        assert_eq!(began.elapsed(), SUSPENDED_ANSWER_DELAY);
+        assert_eq!(began.elapsed(), SUSPENDED_RESPONSE_DELAY);
         assert_eq!((error.code(), error.label()), (Some(code), label));
         let CallError::Plugin(fault) = error else {
             panic!("{error:?}")

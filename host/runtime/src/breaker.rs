@@ -29,7 +29,7 @@ pub(crate) struct Breaker {
     clock: Clock,
     /// Whether anything is suspended. The quiet path reads only this before a call.
     any_open: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<BreakerState>,
     on_event: OnceLock<BreakerCallback>,
 }
 
@@ -49,7 +49,7 @@ pub enum BreakerEvent {
     ClientResumed(ClientDigest),
 }
 
-struct State {
+struct BreakerState {
     clients: Clients,
     window: Window,
     circuit: Circuit,
@@ -108,7 +108,7 @@ impl Breaker {
             plugin,
             clock,
             any_open: AtomicBool::new(false),
-            state: Mutex::new(State {
+            state: Mutex::new(BreakerState {
                 clients: Clients::default(),
                 window: Window::default(),
                 circuit: Circuit::new(SUSPENDED_PLUGIN_WAIT, SUSPENDED_PLUGIN_WAIT_MAX),
@@ -254,7 +254,7 @@ impl Breaker {
         }
     }
 
-    fn note_open(&self, state: &State) {
+    fn note_open(&self, state: &BreakerState) {
         let any = state.clients.any_suspended() || state.circuit.open().is_some();
         self.any_open.store(any, Ordering::Relaxed);
     }
@@ -292,7 +292,7 @@ impl Breaker {
     }
 }
 
-impl State {
+impl BreakerState {
     fn suspended(&self) -> Option<Suspended> {
         let why = self.evidence.map(|evidence| evidence.to_string());
         Some(self.circuit.open()?.status(why.unwrap_or_default()))

@@ -8,20 +8,10 @@ use tokio::time::timeout;
 use wasmtime::component::Component;
 
 use crate::component_bytes::ComponentBytes;
-use crate::engine::Engine;
+use crate::engine::{Compiling, Engine};
 use crate::limits::COMPILE_WAIT;
 use crate::prepare_error::PrepareError;
 use crate::slow_calls::lower_priority;
-
-/// How an engine compiles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Compiling {
-    /// On all cores, as fast as possible: nothing is served meanwhile.
-    #[default]
-    InPlace,
-    /// On one thread with low priority, one component at a time.
-    InBackground,
-}
 
 /// Compiles a component, or takes it from the cache.
 ///
@@ -53,7 +43,7 @@ pub(crate) async fn compile(
     let thread = move || {
         lower_priority();
         let compiled = work();
-        // Held to here: if nobody waits any more, the next compilation still begins after this one.
+        // Held to here: if the caller has stopped to wait, the next compilation still begins after this one.
         drop(permit);
         let _ = sender.send(compiled);
     };

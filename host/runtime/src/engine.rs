@@ -18,7 +18,6 @@ use wasmtime_wasi::p2::bindings as wasi;
 
 use crate::bindings::{ExecutorPlugin, SelectorPlugin};
 use crate::code_cache::{CodeCache, CodeCacheOptions};
-use crate::compile_thread::Compiling;
 use crate::host_state::HostState;
 use crate::limits::{
     ALL_MEMORY_BYTES_MAX, INSTANCES_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, STACK_BYTES_MAX,
@@ -56,6 +55,16 @@ pub struct EngineOptions<'a> {
     pub clock: Option<Clock>,
     /// How components are compiled.
     pub compiling: Compiling,
+}
+
+/// How an engine compiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compiling {
+    /// On all cores, as fast as possible: nothing is served meanwhile.
+    #[default]
+    InPlace,
+    /// On one thread with low priority, one component at a time.
+    InBackground,
 }
 
 /// Why the engine could not be created.

@@ -32,9 +32,8 @@ mod ticker;
 
 pub use breaker::{BreakerEvent, BreakerStatus, Suspended};
 pub use code_cache::CodeCacheOptions;
-pub use compile_thread::Compiling;
 pub use component_size::OverSize;
-pub use engine::{Engine, EngineError, EngineOptions};
+pub use engine::{Compiling, Engine, EngineError, EngineOptions};
 pub use inspect::{CONTRACT_VERSION, InspectError, PluginKind};
 pub use instance::InstanceCounts;
 pub use plugin::{Origin, Plugin};

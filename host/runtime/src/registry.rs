@@ -1,21 +1,22 @@
 //! All plugins by name. A new version is prepared, which may fail, and then swapped in, which cannot
 //! fail. It can be rolled back.
 
+mod status;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use jackfield_credential::Timestamp;
 use jackfield_dispatch::Clock;
 use jackfield_dispatch::port::PluginId;
 use jackfield_dispatch::snapshot::Plugins;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast};
 
-use crate::breaker::{BreakerCallback, BreakerEvent, BreakerStatus};
+pub use self::status::{GenerationStatus, PluginEvent, PluginEventKind, PluginStatus, TakenBack};
+use crate::breaker::{BreakerCallback, BreakerEvent};
 use crate::component_bytes::ComponentBytes;
 use crate::engine::Engine;
-use crate::inspect::PluginKind;
-use crate::instance::{Generation, InstanceCounts};
+use crate::instance::Generation;
 use crate::limits::PLUGIN_EVENTS_BUFFERED_MAX;
 use crate::plugin::{Origin, Plugin};
 use crate::prepare_error::PrepareError;
@@ -28,14 +29,14 @@ pub type ChangeCallback = Box<dyn Fn(&Arc<Plugins>) + Send + Sync>;
 /// All plugins, their versions in use and the ones before.
 pub struct Registry {
     engine: Engine,
-    shared: Arc<Shared>,
+    shared: Arc<RegistryState>,
     /// One permit. To compile a component takes seconds of a core: one at a time leaves the other cores
     /// to requests.
     compiling: Semaphore,
 }
 
 /// What callbacks of breakers use, too.
-struct Shared {
+struct RegistryState {
     slots: Mutex<BTreeMap<Arc<str>, Slot>>,
     publish: Mutex<ChangeCallback>,
     events: broadcast::Sender<PluginEvent>,
@@ -61,80 +62,6 @@ struct Slot {
     compiling: bool,
 }
 
-/// A plugin as the admin API shows it.
-#[derive(Debug, Clone)]
-pub struct PluginStatus {
-    /// The plugin's name.
-    pub name: Arc<str>,
-    /// The generation in use.
-    pub serving: Option<GenerationStatus>,
-    /// The generation that a rollback would restore.
-    pub previous: Option<GenerationStatus>,
-    /// The generations that calls still use or that a rollback could restore, ascending.
-    pub alive: Vec<u64>,
-    /// How often the generation in use changed, rollbacks included.
-    pub swaps: u64,
-    /// Why the newest file of this name was rejected, if it was.
-    pub problem: Option<String>,
-    /// Until when the version before takes over by itself if the one in use is suspended. `None` if an operator
-    /// decides.
-    pub proving_until: Option<Timestamp>,
-    /// Set if the version in use took over by itself from a newer one.
-    pub taken_back: Option<TakenBack>,
-    /// Whether it is being compiled after the start, or waits for it.
-    pub compiling: bool,
-}
-
-/// A version that was taken out of use in its proving time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TakenBack {
-    /// Its generation.
-    pub generation: u64,
-    /// When it was taken out of use.
-    pub at: Timestamp,
-    /// Why.
-    pub why: String,
-}
-
-/// A generation as the admin API shows it.
-#[derive(Debug, Clone)]
-pub struct GenerationStatus {
-    /// Its number.
-    pub generation: u64,
-    /// Whether it is an executor or a selector.
-    pub kind: PluginKind,
-    /// The version in its descriptor.
-    pub version: String,
-    /// SHA-256 of the component.
-    pub digest: String,
-    /// Its source.
-    pub origin: Origin,
-    /// Counters of its instances.
-    pub instances: InstanceCounts,
-    /// What its breaker refuses.
-    pub breaker: BreakerStatus,
-}
-
-/// An event of a plugin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PluginEvent {
-    /// When it happened.
-    pub at: Timestamp,
-    /// The plugin.
-    pub plugin: PluginId,
-    /// What happened.
-    pub kind: PluginEventKind,
-}
-
-/// The kinds of event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PluginEventKind {
-    /// Its breaker refuses calls, or lets them through again.
-    Breaker(BreakerEvent),
-    /// This version took over by itself from a newer one that was suspended in its proving time.
-    TookOver,
-}
-
 /// Why a rollback is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RollbackError {
@@ -150,7 +77,7 @@ impl Registry {
     /// Creates a registry without plugins.
     pub fn new(engine: Engine) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(RegistryState {
                 slots: Mutex::default(),
                 publish: Mutex::new(Box::new(|_| ())),
                 events: broadcast::Sender::new(PLUGIN_EVENTS_BUFFERED_MAX),
@@ -388,7 +315,7 @@ impl Registry {
     }
 }
 
-impl Shared {
+impl RegistryState {
     /// Returns what a breaker calls at its events.
     fn callback(self: &Arc<Self>, id: &PluginId) -> BreakerCallback {
         let (shared, id) = (Arc::downgrade(self), id.clone());
@@ -477,20 +404,6 @@ impl Slot {
             proving_until: self.proving.map(Proving::until),
             taken_back: self.taken_back.clone(),
             compiling: self.compiling,
-        }
-    }
-}
-
-impl GenerationStatus {
-    fn of(plugin: &Plugin) -> Self {
-        Self {
-            generation: plugin.id().generation,
-            kind: plugin.kind(),
-            version: plugin.version().to_owned(),
-            digest: plugin.digest().to_owned(),
-            origin: plugin.origin().clone(),
-            instances: plugin.counts(),
-            breaker: plugin.generation().pool().breaker().status(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Turns a client's request into a call.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -104,10 +105,6 @@ pub(super) async fn admit(
     };
     let model = Arc::from(request_head.model.as_ref());
     let principal = admitted.principal;
-    // The name of a key says who calls. Without keys only the address does.
-    let address = head.extensions.get::<PeerAddress>();
-    let address = address.filter(|_| api.keys.is_empty());
-    let network = address.map(|PeerAddress(address)| network(*address));
     let affinity = api.dispatcher.affinity(&head.headers, &bytes, &principal);
     Ok(Call {
         id: Arc::clone(id),
@@ -118,12 +115,18 @@ pub(super) async fn admit(
         headers: Arc::new(forwarded_headers(endpoint.dialect, &head.headers)),
         beta: is_beta(head.uri.query()),
         principal,
-        network,
+        network: network_of(api, &head),
         affinity,
         deadline: admitted.deadline,
         body: bytes,
         pinned,
     })
+}
+
+/// Returns the network of a client without a key. The name of a key says who calls.
+fn network_of(api: &Api, head: &Parts) -> Option<IpAddr> {
+    let PeerAddress(address) = head.extensions.get()?;
+    api.keys.is_empty().then(|| network(*address))
 }
 
 fn check(

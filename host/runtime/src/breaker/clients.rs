@@ -98,7 +98,7 @@ impl Clients {
         now: Timestamp,
     ) -> Option<Open> {
         // The host's own calls are few, and a refresh that is not made loses an account.
-        if client == ClientDigest::HOST || !self.make_room(client, now) {
+        if client == ClientDigest::HOST || !self.free_place(client, now) {
             return None;
         }
         let entry = self.by_client.entry(client).or_insert_with(|| Client {
@@ -124,7 +124,7 @@ impl Clients {
 
     /// Makes room for a client. If all places are taken, forgets what does not count any more, then the client with
     /// the oldest fault that is not suspended. False if all are suspended: a further client has no budget then.
-    fn make_room(&mut self, client: ClientDigest, now: Timestamp) -> bool {
+    fn free_place(&mut self, client: ClientDigest, now: Timestamp) -> bool {
         if self.by_client.len() < WASTEFUL_CLIENTS_MAX || self.by_client.contains_key(&client) {
             return true;
         }

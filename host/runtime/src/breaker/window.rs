@@ -29,7 +29,7 @@ struct Part {
 #[derive(Debug, Default, Clone)]
 struct Few([Option<ClientDigest>; SUSPENDING_CLIENTS]);
 
-/// Why a plugin is not called for anybody.
+/// Why a plugin is not called for any client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Evidence {
     pub(super) calls: u64,
