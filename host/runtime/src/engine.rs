@@ -5,8 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use jackfield_dispatch::Clock;
 use jackfield_dispatch::port::PluginId;
+use jackfield_dispatch::{Clock, MemoryBudget};
 use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{
@@ -23,7 +23,7 @@ use crate::limits::{
     ALL_MEMORY_BYTES_MAX, INSTANCES_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, STACK_BYTES_MAX,
     TABLE_ELEMENTS_MAX,
 };
-use crate::memory_budget::{InstanceMemory, MemoryBudget};
+use crate::memory_budget::InstanceMemory;
 use crate::slow_calls::{SlowCalls, SlowThreads};
 use crate::ticker::{Activity, start_ticker};
 
@@ -123,7 +123,7 @@ impl Engine {
             cache,
             activity,
             slow_calls: Box::new(slow_threads),
-            memory: Arc::new(MemoryBudget::new(ALL_MEMORY_BYTES_MAX, "all plugins")),
+            memory: Arc::new(MemoryBudget::new(ALL_MEMORY_BYTES_MAX)),
             clock: clock.unwrap_or_else(Clock::system),
             compiling,
             compile_permits: Arc::new(Semaphore::new(1)),
@@ -205,12 +205,12 @@ impl Engine {
         &self,
         plugin: PluginId,
         log_lines_dropped: Arc<AtomicU64>,
-        memory: Arc<MemoryBudget>,
+        memory: &Arc<MemoryBudget>,
     ) -> Store<HostState> {
         let state = HostState::new(
             plugin,
             log_lines_dropped,
-            InstanceMemory::new(memory, Arc::clone(&self.0.memory)),
+            InstanceMemory::new(memory, &self.0.memory),
             Arc::clone(&self.0.activity),
         );
         let mut store = Store::new(&self.0.engine, state);

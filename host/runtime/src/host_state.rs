@@ -135,7 +135,7 @@ impl ResourceLimiter for HostState {
             false => Some(format!("{} MiB of memory", MEMORY_BYTES_MAX >> 20)),
             true => match self.memory.grow(desired - current) {
                 Ok(()) => None,
-                Err(budget) => Some(budget.limit()),
+                Err(limit) => Some(limit),
             },
         };
         let allowed = refused.is_none();
@@ -235,34 +235,32 @@ impl AsyncWrite for Stderr {
 
 #[cfg(test)]
 mod tests {
+    use jackfield_dispatch::MemoryBudget;
+
     use super::*;
-    use crate::memory_budget::MemoryBudget;
 
     #[test]
     fn memory_is_capped_over_instances() {
-        let budget = |max, scope| Arc::new(MemoryBudget::new(max, scope));
-        let (own, all) = (
-            budget(4 << 20, "this plugin"),
-            budget(6 << 20, "all plugins"),
-        );
+        let budget = |max| Arc::new(MemoryBudget::new(max));
+        let (own, all) = (budget(4 << 20), budget(6 << 20));
         let state = |own: &Arc<MemoryBudget>| {
             let plugin = PluginId {
                 name: Arc::from("p"),
                 generation: 1,
             };
-            let memory = InstanceMemory::new(Arc::clone(own), Arc::clone(&all));
+            let memory = InstanceMemory::new(own, &all);
             HostState::new(plugin, Arc::default(), memory, Arc::default())
         };
         let (mut first, mut second) = (state(&own), state(&own));
         assert!(first.memory_growing(0, 3 << 20, None).unwrap());
         assert!(!second.memory_growing(0, 2 << 20, None).unwrap());
         let limit = second.memory_refused.as_deref();
-        assert_eq!(limit, Some("4 MiB of memory for this plugin"));
-        let other = budget(9 << 20, "this plugin");
+        assert_eq!(limit, Some("2048 MiB of memory for this plugin"));
+        let other = budget(9 << 20);
         let mut other = state(&other);
         assert!(!other.memory_growing(0, 4 << 20, None).unwrap());
         let limit = other.memory_refused.as_deref();
-        assert_eq!(limit, Some("6 MiB of memory for all plugins"));
+        assert_eq!(limit, Some("4096 MiB of memory for all plugins"));
         drop(first);
         assert!(second.memory_growing(0, 2 << 20, None).unwrap());
         assert!(other.memory_growing(0, 4 << 20, None).unwrap());

@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use jackfield_dispatch::ClientDigest;
 use jackfield_dispatch::port::{FaultKind, PluginFault, PluginId};
+use jackfield_dispatch::{ClientDigest, MemoryBudget};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{error::Elapsed, timeout};
@@ -26,7 +26,6 @@ use crate::limits::{
     PLUGIN_MEMORY_BYTES_MAX, PREWARM_INSTANCES, SLOW_CALLS_PER_CLIENT_AND_THREAD,
     SLOW_CALLS_PER_PLUGIN_MAX,
 };
-use crate::memory_budget::MemoryBudget;
 use crate::overruns::Overruns;
 use crate::running_call::RunningCall;
 
@@ -175,7 +174,7 @@ impl<W: World> Instances<W> {
             overruns: Overruns::default(),
             slow_places: Arc::new(Semaphore::new(SLOW_CALLS_PER_PLUGIN_MAX)),
             slow_waiting: AtomicUsize::new(0),
-            memory: Arc::new(MemoryBudget::new(PLUGIN_MEMORY_BYTES_MAX, "this plugin")),
+            memory: Arc::new(MemoryBudget::new(PLUGIN_MEMORY_BYTES_MAX)),
         }));
         let first = instances.instantiate(HOST_PASS).await?;
         Ok((instances, first))
@@ -407,10 +406,9 @@ impl<W: World> Shared<W> {
         permit: OwnedSemaphorePermit,
     ) -> Result<Instance<W>, InstantiateError> {
         let log_lines_dropped = Arc::clone(&self.counters.log_lines_dropped);
-        let memory = Arc::clone(&self.memory);
         let mut store = self
             .engine
-            .store(self.plugin.clone(), log_lines_dropped, memory);
+            .store(self.plugin.clone(), log_lines_dropped, &self.memory);
         begin_call(&mut store, CALL_TICKS_MAX, None);
         let instance = self.linked.instantiate_async(&mut store).await;
         let instance = check_result(store.data(), Ok(instance))?;
