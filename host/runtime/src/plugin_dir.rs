@@ -153,8 +153,10 @@ impl PluginDir {
         for name in pending {
             let stamp = FileStamp::of(&self.file(&name));
             let Some(stamp) = stamp else {
-                if !self.load_built_in(&name).await {
-                    self.registry.clear_error(&name);
+                // A file may have been removed since it was listed.
+                match self.built_in.iter().any(|(known, _)| *known == name) {
+                    true => drop(self.load_built_in(&name).await),
+                    false => self.registry.withdraw(&name),
                 }
                 continue;
             };

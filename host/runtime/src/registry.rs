@@ -153,6 +153,15 @@ impl Registry {
         self.shared.publish.lock()(&collect_serving(&slots));
     }
 
+    /// Takes an announcement back: there is no such plugin.
+    pub(crate) fn withdraw(&self, name: &str) {
+        let mut slots = self.shared.slots.lock();
+        if slots.get(name).is_some_and(|slot| slot.serving.is_none()) {
+            slots.remove(name);
+        }
+        self.shared.publish.lock()(&collect_serving(&slots));
+    }
+
     /// As [`load`](Self::load), if the code of the plugin is in the cache. False if it is not, or if the plugin is
     /// rejected before that is known.
     pub(crate) async fn load_compiled(&self, name: &str, bytes: Vec<u8>, origin: Origin) -> bool {
