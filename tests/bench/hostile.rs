@@ -1,6 +1,7 @@
 //! What calls that loop in a plugin cost the calls of another plugin: throughput and latency of those beside
 //! 0, 1, 2, 32 and 200 hostile calls at a time, with the breaker and without it.
-//! `cargo bench -p jackfield-runtime --bench hostile`, with `-- SECONDS` for another time than 4 s a row.
+//! `cargo bench -p jackfield-runtime --bench hostile`, with `-- SECONDS` for another time than 4 s a row. With
+//! `-- languages` it measures plugins in JavaScript and Python instead, whose calls all run on the threads for slow calls.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use jackfield_dispatch::limits::SUSPENDED_RESPONSE_DELAY;
 use jackfield_dispatch::plan::Context;
 use jackfield_dispatch::port::{Executor, PluginId, Rejection};
 use jackfield_runtime::{Engine, EngineOptions, Origin, Plugin};
-use jackfield_test_support::{guest, plugin};
+use jackfield_test_support::{GuestKind, example_guest, guest, plugin};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -51,6 +52,9 @@ fn main() -> Result<()> {
     // `cargo bench` itself passes `--bench`.
     let seconds = std::env::args().find_map(|argument| argument.parse().ok());
     let measured = seconds.map_or(MEASURED, Duration::from_secs);
+    if std::env::args().any(|argument| argument == "languages") {
+        return runtime.block_on(measure_languages(measured));
+    }
     runtime.block_on(measure(measured))
 }
 
@@ -107,6 +111,87 @@ async fn measure(measured: Duration) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Plugins in languages whose calls take milliseconds: alone, and while others keep the threads that serve busy.
+async fn measure_languages(measured: Duration) -> Result<()> {
+    let engine = Engine::new(EngineOptions::default())?;
+    let other = executor(&engine, "other", plugin("openai-compatible")).await?;
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
+        "language | clients | others | calls/s | p50 us | p99 us | faults | others/s"
+    )?;
+    for language in ["javascript", "python"] {
+        let bytes = example_guest(language, GuestKind::Executor);
+        let slow = executor(&engine, language, bytes).await?;
+        for (clients, others) in [
+            (1, 0),
+            (4, 0),
+            (32, 0),
+            (1, OTHERS),
+            (4, OTHERS),
+            (32, OTHERS),
+        ] {
+            let mut busy = JoinSet::new();
+            for _ in 0..others {
+                busy.spawn(call_and_exchange(Arc::clone(&other), measured));
+            }
+            let mut calls = JoinSet::new();
+            for client in 1..=clients {
+                calls.spawn(call_for(
+                    Arc::clone(&slow),
+                    ClientDigest::new(client),
+                    measured,
+                ));
+            }
+            let (mut latencies, mut faults) = (Vec::new(), 0);
+            while let Some(ended) = calls.join_next().await {
+                let (of_client, faults_of_client) = ended?;
+                latencies.extend(of_client);
+                faults += faults_of_client;
+            }
+            let mut others_calls = 0;
+            while let Some(ended) = busy.join_next().await {
+                others_calls += ended??.len();
+            }
+            latencies.sort_unstable();
+            let last = latencies.len().checked_sub(1).ok_or("no call ended well")?;
+            let at = |permille: usize| latencies[last * permille / 1_000].as_micros();
+            let seconds = measured.as_secs_f64();
+            let rate = latencies.len() as f64 / seconds;
+            let others_rate = others_calls as f64 / seconds;
+            let (p50, p99) = (at(500), at(990));
+            writeln!(
+                out,
+                "{language:10} | {clients:7} | {others:6} | {rate:7.0} | {p50:6} | {p99:6} | {faults:6} | {others_rate:7.0}"
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Calls for a client. Returns the latencies of the calls that ended well, and the number of the others.
+async fn call_for(
+    executor: Arc<dyn Executor>,
+    client: ClientDigest,
+    measured: Duration,
+) -> (Vec<Duration>, u32) {
+    let body = Bytes::from_static(br#"{"model":"m","messages":[]}"#);
+    let context = Context {
+        client,
+        ..context("m")
+    };
+    let (mut latencies, mut faults, start) = (Vec::new(), 0, Instant::now());
+    while start.elapsed() < measured {
+        let begun = Instant::now();
+        match executor.prepare(&context, &body).await {
+            Ok(_) => latencies.push(begun.elapsed()),
+            Err(_) => faults += 1,
+        }
+        tokio::task::yield_now().await;
+    }
+    (latencies, faults)
 }
 
 async fn executor(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<Arc<dyn Executor>> {
