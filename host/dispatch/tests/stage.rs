@@ -148,6 +148,7 @@ fn provider() -> Provider {
         settings: Arc::from("{}"),
         grants: Vec::new(),
         traits: Arc::default(),
+        login: None,
     }
 }
 

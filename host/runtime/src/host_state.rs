@@ -133,10 +133,7 @@ impl ResourceLimiter for HostState {
         let within = self.limits.memory_growing(current, desired, maximum)?;
         let refused = match within {
             false => Some(format!("{} MiB of memory", MEMORY_BYTES_MAX >> 20)),
-            true => match self.memory.grow(desired - current) {
-                Ok(()) => None,
-                Err(limit) => Some(limit),
-            },
+            true => self.memory.grow(desired - current).err(),
         };
         let allowed = refused.is_none();
         if let Some(limit) = refused {
