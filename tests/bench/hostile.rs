@@ -1,7 +1,7 @@
 //! What calls that loop in a plugin cost the calls of another plugin: throughput and latency of those beside
 //! 0, 1, 2, 32 and 200 hostile calls at a time, with the breaker and without it.
 //! `cargo bench -p jackfield-runtime --bench hostile`, with `-- SECONDS` for another time than 4 s a row. With
-//! `-- languages` it measures plugins in JavaScript and Python instead, whose calls all run on the threads for slow calls.
+//! `-- languages` it measures plugins in JavaScript and Python instead, whose calls take most of a tick.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -113,7 +113,7 @@ async fn measure(measured: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Plugins in languages whose calls take milliseconds: alone, and while others keep the threads that serve busy.
+/// Plugins in languages whose calls take about a millisecond: alone, and while others keep the threads that serve busy.
 async fn measure_languages(measured: Duration) -> Result<()> {
     let engine = Engine::new(EngineOptions::default())?;
     let other = executor(&engine, "other", plugin("openai-compatible")).await?;
