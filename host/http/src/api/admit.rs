@@ -71,7 +71,9 @@ pub(super) async fn admit(
             return Err(error);
         }
     };
-    let held = held_memory(api, &admitted.principal, &head);
+    let network = network_of(api, &head);
+    // As the call does later: both count in the client's share.
+    let held = HeldMemory::none(api.dispatcher.memory(), (&*admitted.principal, network));
     let read = request_body::read(&mut body, admitted.codings, admitted.bytes_max, held);
     let bytes = match read.await {
         Ok(bytes) => bytes,
@@ -115,7 +117,7 @@ pub(super) async fn admit(
         headers: Arc::new(forwarded_headers(endpoint.dialect, &head.headers)),
         beta: is_beta(head.uri.query()),
         principal,
-        network: network_of(api, &head),
+        network,
         affinity,
         deadline: admitted.deadline,
         body: bytes,
@@ -146,15 +148,6 @@ fn check(
         bytes_max,
         deadline: api.dispatcher.deadline(),
     })
-}
-
-/// Returns the client's part of the memory budget. Without client keys, an address is a client.
-fn held_memory(api: &Api, principal: &Arc<str>, head: &Parts) -> HeldMemory {
-    let budget = api.dispatcher.memory();
-    match head.extensions.get() {
-        Some(PeerAddress(address)) if api.keys.is_empty() => HeldMemory::none(budget, address),
-        _ => HeldMemory::none(budget, &**principal),
-    }
 }
 
 /// Returns whether the query has `beta=true`. Anthropic's SDKs send it with calls of beta features, and Claude
