@@ -20,6 +20,8 @@ mod attacks;
 mod browser;
 #[path = "e2e/case_record.rs"]
 mod case_record;
+#[path = "e2e/clouds.rs"]
+mod clouds;
 #[path = "e2e/coding_tools.rs"]
 mod coding_tools;
 #[path = "e2e/command_line.rs"]

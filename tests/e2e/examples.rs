@@ -15,6 +15,7 @@ fn accepts_every_example_configuration() {
         .map(|path| path.file_name().unwrap().to_str().unwrap())
         .collect();
     let expected = [
+        "clouds.yaml",
         "jackfield.yaml",
         "minimal.yaml",
         "oauth.yaml",

@@ -84,7 +84,13 @@ pub struct Lease {
     began: Timestamp,
     /// `None` once the lease is settled.
     attempt: Option<Attempt>,
+    /// Boxed, because few requests are signed.
+    derived_secrets: Option<Box<DerivedSecrets>>,
 }
+
+/// What the requests of an attempt computed from secrets, such as signatures.
+#[derive(Default)]
+struct DerivedSecrets(Vec<SecretString>);
 
 impl Lease {
     pub(crate) fn new(
@@ -105,6 +111,7 @@ impl Lease {
             slot: attempt.slot(),
             began: attempt.began(),
             attempt: Some(attempt),
+            derived_secrets: None,
         }
     }
 
@@ -147,6 +154,20 @@ impl Lease {
     /// [`AuthManager::refresh_expired`](crate::AuthManager::refresh_expired) instead of sending it.
     pub fn awaits_refresh(&self) -> bool {
         self.refreshability.awaits_refresh
+    }
+
+    /// Returns what the attempt's requests computed from secrets. It must be shown as little as they.
+    pub fn derived_secrets(&self) -> &[SecretString] {
+        let derived = self.derived_secrets.as_ref();
+        derived.map_or(&[], |derived| &derived.0)
+    }
+
+    /// Records what a request of the attempt computed from secrets.
+    pub fn note_derived_secrets(&mut self, derived: Vec<SecretString>) {
+        if !derived.is_empty() {
+            let known = self.derived_secrets.get_or_insert_default();
+            known.0.extend(derived);
+        }
     }
 
     /// Records the quota that the provider reported.

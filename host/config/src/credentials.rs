@@ -143,7 +143,7 @@ fn named_secrets(
     Some(secrets)
 }
 
-/// A credential with an access token or a refresh token is an account.
+/// A credential with an access token, or with what gets one, is an account.
 fn infer_kind(secrets: Option<&BTreeMap<String, SecretString>>) -> CredentialKind {
     let of_account =
         |secrets: &BTreeMap<_, _>| TOKENS.iter().any(|token| secrets.contains_key(*token));
@@ -183,4 +183,4 @@ fn header_error(name: &str, value: &str) -> Option<&'static str> {
 }
 
 /// The secrets that make a credential an account.
-const TOKENS: [&str; 2] = ["access-token", "refresh-token"];
+const TOKENS: [&str; 3] = ["access-token", "refresh-token", "service-account-key"];

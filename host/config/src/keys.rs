@@ -82,7 +82,7 @@ section! {
         ).restart();
         ENCRYPTION_KEY: OptionalKey<Secret> = optional(
             // As many characters as 128 random bits in hexadecimal.
-            "encryption-key", Secret { min: 32 }, "key file `data/jackfield.key`",
+            "encryption-key", Secret { min: 32, key_file: false }, "key file `data/jackfield.key`",
             "It encrypts the secrets in the database. Without it Jackfield creates the key file at the first \
              start, with mode 600.",
         ).restart();
@@ -155,7 +155,7 @@ pub(crate) mod admin {
             ).restart();
             TOKEN: RequiredKey<Secret> = required(
                 // As many characters as 64 random bits in hexadecimal.
-                "token", Secret { min: 16 },
+                "token", Secret { min: 16, key_file: false },
                 "Admin requests send it as bearer token.",
             );
         }
@@ -173,7 +173,7 @@ pub(crate) mod client_key {
                 "Unique. The name of the client in call records.",
             );
             KEY: RequiredKey<Secret> = required(
-                "key", Secret { min: 1 },
+                "key", Secret { min: 1, key_file: false },
                 "Unique. The API key that the client sends.",
             );
         }

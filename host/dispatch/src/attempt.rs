@@ -27,7 +27,7 @@ use crate::negotiation::{NegotiatedCall, TranslationCache};
 use crate::plan::{Context, Plan};
 use crate::port::{Executor, UpstreamResponse};
 use crate::reply::source::Source;
-use crate::request::{Bounds, Recipient, build_request};
+use crate::request::{Bounds, BuiltRequest, Recipient, build_request};
 use crate::signatures::SignatureRecorder;
 use crate::snapshot::Provider;
 
@@ -215,7 +215,7 @@ impl<'a> Attempt<'a> {
     /// When the plan is not allowed, the connection fails, or the status is not a success.
     async fn send(
         self,
-        lease: Lease,
+        mut lease: Lease,
         plan: Plan,
         round_trip: u32,
     ) -> Result<Responded<'a>, AttemptError> {
@@ -233,11 +233,13 @@ impl<'a> Attempt<'a> {
             account: &*lease,
             recipient: Recipient::Api,
             connect: timeouts.connect,
+            now: self.context.clock.now(),
         };
-        let request = match build_request(plan, &bounds) {
-            Ok(request) => request,
+        let BuiltRequest { request, derived } = match build_request(plan, &bounds) {
+            Ok(built) => built,
             Err(error) => return Err(self.end_with_invalid_output(lease, error.to_string())),
         };
+        lease.note_derived_secrets(derived);
         let accepts_encodings = request.headers.contains_key(ACCEPT_ENCODING);
         let sent = Instant::now();
         // `Source` counts from `sent` too: the head and the first byte of the body share one limit.

@@ -47,6 +47,9 @@ pub const RAW_RESPONSE_BYTES_MAX: usize = 8 << 20;
 /// Requests of one attempt: the plan's, and further ones that the plugin's reply plans.
 pub const ROUND_TRIPS_MAX: u32 = 4;
 
+/// Schemes that sign one request. Providers know one; each can take a millisecond of RSA.
+pub const SCHEMES_MAX: usize = 2;
+
 /// How often a selector may ask a call to wait.
 pub const SELECTOR_WAITS_MAX: u32 = 8;
 

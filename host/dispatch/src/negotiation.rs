@@ -94,9 +94,10 @@ impl NegotiatedCall {
             model: model.clone(),
         };
         let own = call.dialect;
-        let accepts_own = descriptor.dialects.iter().any(|name| name == own.name());
+        let accepted = descriptor.dialects_for(&model.name);
+        let accepts_own = accepted.iter().any(|name| name == own.name());
         let (upstream_dialect, rewritten) = if !accepts_own {
-            let targets = translation_targets(call.operation, &descriptor.dialects);
+            let targets = translation_targets(call.operation, accepted);
             let targets = targets.into_iter().map(target);
             let (dialect, rewritten) = best_translation(call, targets, cache, created).await?;
             (dialect, Some(rewritten))

@@ -110,8 +110,13 @@ pub enum SecretPlace {
     OauthClientSecret,
     /// In a parameter of the query.
     Query(String),
-    /// By a signature scheme of this name.
-    Scheme(String),
+    /// By a scheme that the host computes for the whole request.
+    Scheme {
+        /// The scheme's name.
+        name: String,
+        /// Its parameters.
+        parameters: Vec<(String, String)>,
+    },
 }
 
 /// The body of a planned request.
@@ -141,6 +146,10 @@ pub enum ResponseMode {
 /// How a response is split into frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
+    /// One frame a message of Amazon's event stream.
+    AwsEventStream,
+    /// One frame an item of a JSON array.
+    JsonArray,
     /// One frame a line.
     Lines,
     /// Chunks as they arrive.
@@ -152,7 +161,7 @@ pub enum Framing {
 /// A part of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// The name of the server-sent event, or empty.
+    /// The name of the server-sent event or of the message; empty for all other framings.
     pub name: String,
     /// The data.
     pub data: Bytes,

@@ -215,11 +215,33 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
+    /// Returns the dialects that the executor accepts for a model: the one of the first option
+    /// [`DIALECT_OF_MODELS`] that matches, otherwise all of [`Self::dialects`].
+    pub(crate) fn dialects_for(&self, model: &str) -> &[String] {
+        let rules = self.options.iter();
+        let rules = rules.filter(|(name, _)| name == DIALECT_OF_MODELS);
+        let matching = rules
+            .filter_map(|(_, rule)| rule.split_once('='))
+            .find(|(pattern, _)| match pattern.strip_suffix('*') {
+                Some(beginning) => model.starts_with(beginning),
+                None => model == *pattern,
+            });
+        let declared = matching
+            .and_then(|(_, dialect)| self.dialects.iter().position(|known| known == dialect));
+        match declared {
+            Some(at) => &self.dialects[at..=at],
+            None => &self.dialects,
+        }
+    }
+
     /// Whether the executor plans this operation.
     pub(crate) fn plans(&self, operation: &str) -> bool {
         self.operations.iter().any(|planned| planned == operation)
     }
 }
+
+/// The descriptor's option for providers whose models speak different dialects; see `wit/executor.wit`.
+const DIALECT_OF_MODELS: &str = "dialect-of-models";
 
 /// The identity of a plugin in logs, errors and the admin API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -372,4 +394,33 @@ pub struct TransportError {
     /// Whether a part of the request may have been sent. `false` if there was no connection: resolving,
     /// connecting, TLS or the proxy failed.
     pub sent: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_rule_for_the_model_decides_its_dialect() {
+        let rule = |rule: &str| (DIALECT_OF_MODELS.to_owned(), rule.to_owned());
+        let descriptor = Descriptor {
+            dialects: ["gemini", "anthropic-messages"].map(str::to_owned).to_vec(),
+            options: vec![
+                ("other".to_owned(), "x=y".to_owned()),
+                rule("claude-x=gemini"),
+                rule("claude-*=anthropic-messages"),
+                rule("gpt-*=openai-chat"),
+            ],
+            ..Descriptor::default()
+        };
+        for (model, dialects) in [
+            ("claude-x", &["gemini"][..]),
+            ("claude-y", &["anthropic-messages"]),
+            ("gemini-z", &["gemini", "anthropic-messages"]),
+            // The executor does not accept the dialect of its own rule.
+            ("gpt-1", &["gemini", "anthropic-messages"]),
+        ] {
+            assert_eq!(descriptor.dialects_for(model), dialects, "{model}");
+        }
+    }
 }

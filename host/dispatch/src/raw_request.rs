@@ -18,7 +18,7 @@ use crate::plan::{Connection, Context, Plan, UpstreamRequest};
 use crate::plugin_fault::report_invalid_output;
 use crate::port::Rejection;
 use crate::reply::source::{ReadError, Source};
-use crate::request::{self, Bounds, Planner, Recipient};
+use crate::request::{self, Bounds, BuiltRequest, Planner, Recipient};
 use crate::response_headers::operator_headers;
 
 /// A request to send with a credential.
@@ -50,6 +50,16 @@ impl Dispatcher {
         id: &CredentialId,
         raw: RawRequest,
     ) -> Result<UpstreamRequest, CallError> {
+        let built = self.build_http_request(id, raw).await?;
+        Ok(built.request)
+    }
+
+    /// As [`Self::prepare_http_request`], with what was derived from secrets.
+    pub(crate) async fn build_http_request(
+        &self,
+        id: &CredentialId,
+        raw: RawRequest,
+    ) -> Result<BuiltRequest, CallError> {
         let access = self.auth().refreshed_access(id).await;
         let access = access.ok_or_else(|| CallError::CredentialNotFound(id.to_string()))?;
         let snapshot = self.snapshot();
@@ -75,6 +85,7 @@ impl Dispatcher {
             account: &access,
             recipient: Recipient::Api,
             connect: snapshot.timeouts.connect,
+            now: self.clock().now(),
         };
         request::build_request(plan, &bounds).map_err(|error| {
             CallError::Plugin(report_invalid_output(
@@ -95,7 +106,16 @@ impl Dispatcher {
         raw: RawRequest,
     ) -> Result<ClientResponse, CallError> {
         let deadline = self.deadline();
-        let mut request = self.prepare_http_request(id, raw).await?;
+        let request = self.prepare_http_request(id, raw).await?;
+        self.send_http_request(request, deadline).await
+    }
+
+    /// Sends a request that was built with a credential's secrets.
+    pub(crate) async fn send_http_request(
+        &self,
+        mut request: UpstreamRequest,
+        deadline: Instant,
+    ) -> Result<ClientResponse, CallError> {
         // It may be anything, also a request that must not be sent twice.
         request.connection = Connection::New;
         let timeouts = self.snapshot().timeouts;

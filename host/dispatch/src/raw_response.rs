@@ -39,15 +39,20 @@ impl Dispatcher {
         id: &CredentialId,
         raw: RawRequest,
     ) -> Result<RawResponse, CallError> {
-        let access = self.auth().access(id);
-        let response = self.http_request(id, raw).await?;
+        let deadline = self.deadline();
+        // The request may cause a refresh: the old tokens and the new ones are secrets.
+        let before = self.auth().access(id);
+        let built = self.build_http_request(id, raw).await?;
+        let after = self.auth().access(id);
+        let response = self.send_http_request(built.request, deadline).await?;
         let mut body = whole_body(response.body).await?;
         let mut headers = response.headers;
-        if let Some(access) = &access {
-            for secret in secrets(access) {
-                body = without(&body, secret);
-                remove_headers_with(&mut headers, secret);
-            }
+        let own = before.iter().chain(&after).flat_map(secrets);
+        let derived = built.derived.iter();
+        let derived = derived.map(|secret| secret.expose_secret().as_bytes());
+        for secret in own.chain(derived) {
+            body = without(&body, secret);
+            remove_headers_with(&mut headers, secret);
         }
         Ok(RawResponse {
             status: response.status,

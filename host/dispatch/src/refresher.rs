@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::limits::{LOGIN_REFRESH_LEAD, REFRESH_TIMEOUT};
 use crate::plan::{Evaluation, UpstreamRequest};
 use crate::port::{BoxFuture, Rejection, Upstream};
-use crate::request::{self, Bounds, Planner, Recipient};
+use crate::request::{self, Bounds, BuiltRequest, Planner, Recipient};
 use crate::scrub::replace_secrets;
 use crate::snapshot::Snapshot;
 use crate::token_endpoint::{exchange, upstream_request};
@@ -40,8 +40,9 @@ pub struct PlannedRefresher {
 impl Refresher for PlannedRefresher {
     fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
         Box::pin(async move {
-            match timeout(REFRESH_TIMEOUT, self.carry_out(&job)).await {
-                Ok(result) => result.map_err(|error| scrub_secrets(error, &job)),
+            let mut derived = Vec::new();
+            match timeout(REFRESH_TIMEOUT, self.carry_out(&job, &mut derived)).await {
+                Ok(result) => result.map_err(|error| scrub_secrets(error, &job, &derived)),
                 Err(_) => Err(failed(format!(
                     "no result within {} s",
                     REFRESH_TIMEOUT.as_secs()
@@ -92,8 +93,12 @@ impl Refresher for PlannedRefresher {
 }
 
 impl PlannedRefresher {
-    /// Builds the request, sends it, and captures the tokens.
-    async fn carry_out(&self, job: &RefreshJob) -> Result<TokenPatch, RefreshError> {
+    /// Builds the request, sends it, and captures the tokens. `derived` gets what was computed from secrets for it.
+    async fn carry_out(
+        &self,
+        job: &RefreshJob,
+        derived: &mut Vec<SecretString>,
+    ) -> Result<TokenPatch, RefreshError> {
         let snapshot = self.snapshot.load_full();
         match login_refresh(&snapshot, job) {
             Some((login, refresh_token)) => {
@@ -106,8 +111,9 @@ impl PlannedRefresher {
                 patch.map_err(|error| scrub(error, login.client.secret.iter()))
             }
             None => {
-                let (request, captures) = self.plan(&snapshot, job).await?;
-                self.capture(request, &captures).await
+                let (built, captures) = self.plan(&snapshot, job).await?;
+                *derived = built.derived;
+                self.capture(built.request, &captures).await
             }
         }
     }
@@ -117,7 +123,7 @@ impl PlannedRefresher {
         &self,
         snapshot: &Snapshot,
         job: &RefreshJob,
-    ) -> Result<(UpstreamRequest, Vec<(String, String)>), RefreshError> {
+    ) -> Result<(BuiltRequest, Vec<(String, String)>), RefreshError> {
         let planner = planner(snapshot, &job.credential.provider)?;
         let context = planner.context(&job.credential, self.clock.now());
         let body = Bytes::new();
@@ -134,10 +140,12 @@ impl PlannedRefresher {
             account: job,
             recipient: Recipient::TokenEndpoint,
             connect: snapshot.timeouts.connect,
+            now: self.clock.now(),
         };
-        let request = request::build_request(plan, &bounds)
-            .map_err(|cause| unplanned(format!("the executor's plan: {cause}")))?;
-        Ok((request, captures))
+        let plugin = planner.executor.plugin();
+        let built = request::build_request(plan, &bounds)
+            .map_err(|cause| unplanned(format!("the plan of the plugin {plugin}: {cause}")))?;
+        Ok((built, captures))
     }
 
     /// Sends a request and captures the tokens of its response.
@@ -196,9 +204,9 @@ fn unplanned(reason: String) -> RefreshError {
     })
 }
 
-/// Removes the credential's secrets from an error.
-fn scrub_secrets(error: RefreshError, job: &RefreshJob) -> RefreshError {
-    scrub(error, job.secrets.values())
+/// Removes the credential's secrets, and what was derived from them, from an error.
+fn scrub_secrets(error: RefreshError, job: &RefreshJob, derived: &[SecretString]) -> RefreshError {
+    scrub(error, job.secrets.values().chain(derived))
 }
 
 /// Removes secrets from an error. Some endpoints repeat the token that they reject.

@@ -6,6 +6,8 @@
 mod account;
 mod error;
 mod planner;
+mod schemes;
+mod secret_fields;
 mod secrets;
 
 use std::sync::Arc;
@@ -14,9 +16,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
-use jackfield_credential::Credential;
+use jackfield_credential::{Credential, Timestamp};
 use jackfield_dialect::json;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::plan::{Connection, Plan, PlannedBody, UpstreamRequest};
@@ -41,6 +43,15 @@ pub(crate) struct Bounds<'a> {
     pub(crate) recipient: Recipient,
     /// Limit for connecting.
     pub(crate) connect: Duration,
+    /// The time of the send, which signatures contain.
+    pub(crate) now: Timestamp,
+}
+
+/// A request that can be sent.
+pub(crate) struct BuiltRequest {
+    pub(crate) request: UpstreamRequest,
+    /// What was computed from secrets for it, such as a signature. It must be shown as little as they.
+    pub(crate) derived: Vec<SecretString>,
 }
 
 /// Whom a request goes to.
@@ -58,7 +69,7 @@ pub(crate) enum Recipient {
 ///
 /// # Errors
 /// The first thing in the plan that [`Bounds`] do not allow.
-pub(crate) fn build_request(plan: Plan, bounds: &Bounds<'_>) -> Result<UpstreamRequest, PlanError> {
+pub(crate) fn build_request(plan: Plan, bounds: &Bounds<'_>) -> Result<BuiltRequest, PlanError> {
     if bounds.recipient == Recipient::Api && !plan.captures.is_empty() {
         return Err(PlanError::Captures);
     }
@@ -88,15 +99,18 @@ pub(crate) fn build_request(plan: Plan, bounds: &Bounds<'_>) -> Result<UpstreamR
     );
     for (name, place) in planned.secrets {
         let secret = bounds.account.secret(&name);
-        let secret = secret.ok_or(PlanError::UnknownSecret(name))?;
-        placer.place(secret.expose_secret(), place)?;
+        let Some(secret) = secret else {
+            return Err(PlanError::UnknownSecret(name));
+        };
+        placer.place(name, secret.expose_secret(), place)?;
     }
-    let mut request = placer.finish()?;
-    // Last, so that the operator's headers also replace those that contain secrets.
-    if bounds.recipient == Recipient::Api {
-        add_credential_headers(&mut request.headers, bounds.account.credential());
-    }
-    Ok(request)
+    // After the secrets, so that the operator's headers also replace those that contain secrets.
+    let add_headers = |headers: &mut HeaderMap| {
+        if bounds.recipient == Recipient::Api {
+            add_credential_headers(headers, bounds.account.credential());
+        }
+    };
+    placer.finish(add_headers, bounds.account, bounds.now)
 }
 
 fn check_origin(url: &Url, bounds: &Bounds<'_>) -> Result<(), PlanError> {

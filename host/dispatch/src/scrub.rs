@@ -85,9 +85,11 @@ pub(crate) fn remove_headers_with(headers: &mut HeaderMap, secret: &[u8]) {
 
 const MARK: &str = "[secret]";
 
+/// The secrets of the credential, and what the attempt's requests derived from them.
 fn secrets(lease: &Lease) -> impl Iterator<Item = &SecretString> {
     let fields = lease.credential().secret_fields.iter();
-    fields.filter_map(|field| lease.secret(field))
+    let own = fields.filter_map(|field| lease.secret(field));
+    own.chain(lease.derived_secrets())
 }
 
 fn shows(text: &[u8], secret: &[u8]) -> bool {

@@ -36,6 +36,7 @@ mod refresh_policy;
 mod rejected_calls;
 mod retry_budget;
 mod retry_rounds;
+mod schemes;
 mod secret_redaction;
 mod selection;
 mod several_models;

@@ -45,9 +45,6 @@ pub(crate) enum ContractError {
     /// A client id or secret without its part.
     #[error("the scheme `{OAUTH_CLIENT_BASIC}` needs the parameter `part`, `id` or `secret`")]
     SchemePart,
-    /// A framing that the contract reserves.
-    #[error("this host does not support the framing `{0}`")]
-    ReservedFraming(&'static str),
     /// A list with more items than its limit.
     #[error("{length} {list}, but at most {max} are allowed")]
     ListTooLong {
@@ -165,7 +162,7 @@ pub(crate) fn plan_in(plan: contract::Plan) -> Result<Plan, ContractError> {
     check_length("captures", plan.captures.len())?;
     Ok(Plan {
         request: request_in(plan.request)?,
-        response_mode: response_in(plan.response)?,
+        response_mode: response_in(plan.response),
         captures: plan
             .captures
             .into_iter()
@@ -206,7 +203,10 @@ fn place_in(place: types::SecretPlace) -> Result<SecretPlace, ContractError> {
         types::SecretPlace::Scheme((name, parameters)) if name == OAUTH_CLIENT_BASIC => {
             oauth_client_basic_in(&parameters)?
         }
-        types::SecretPlace::Scheme((name, _)) => SecretPlace::Scheme(name),
+        types::SecretPlace::Scheme((name, parameters)) => {
+            check_length("parameters", parameters.len())?;
+            SecretPlace::Scheme { name, parameters }
+        }
     })
 }
 
@@ -240,21 +240,19 @@ fn patch_in(patch: types::Patch) -> Patch {
     }
 }
 
-fn response_in(response: contract::Response) -> Result<ResponseMode, ContractError> {
+fn response_in(response: contract::Response) -> ResponseMode {
     let framing = match response {
-        contract::Response::Relay => return Ok(ResponseMode::Relay),
-        contract::Response::Whole => return Ok(ResponseMode::Whole),
+        contract::Response::Relay => return ResponseMode::Relay,
+        contract::Response::Whole => return ResponseMode::Whole,
         contract::Response::Frames(framing) => framing,
     };
-    Ok(ResponseMode::Frames(match framing {
+    ResponseMode::Frames(match framing {
         contract::Framing::Raw => Framing::Raw,
         contract::Framing::Lines => Framing::Lines,
         contract::Framing::Sse => Framing::Sse,
-        contract::Framing::JsonArray => return Err(ContractError::ReservedFraming("json-array")),
-        contract::Framing::AwsEventStream => {
-            return Err(ContractError::ReservedFraming("aws-event-stream"));
-        }
-    }))
+        contract::Framing::JsonArray => Framing::JsonArray,
+        contract::Framing::AwsEventStream => Framing::AwsEventStream,
+    })
 }
 
 pub(crate) fn output_in(output: contract::Output) -> Result<Output, ContractError> {
@@ -316,7 +314,7 @@ fn quoted(text: &str) -> String {
     truncate(text, QUOTED_BYTES_MAX).to_owned()
 }
 
-/// The only secret scheme that this host converts; see `wit/types.wit`.
+/// The scheme that is a place here; `jackfield-signing` has the others. See `wit/types.wit`.
 const OAUTH_CLIENT_BASIC: &str = "oauth-client-basic";
 
 /// Bytes of a guest's text that an error message quotes.

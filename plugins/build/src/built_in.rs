@@ -14,6 +14,7 @@ pub struct BuiltIn {
 /// All of them, by name.
 pub const BUILT_IN: &[BuiltIn] = &[
     executor("anthropic", "https://api.anthropic.com"),
+    plugin("bedrock"),
     plugin("fill-first"),
     executor("gemini", "https://generativelanguage.googleapis.com"),
     plugin("least-busy"),
@@ -21,6 +22,7 @@ pub const BUILT_IN: &[BuiltIn] = &[
     plugin("openai-compatible"),
     plugin("round-robin"),
     plugin("sticky"),
+    executor("vertex", "https://aiplatform.googleapis.com"),
     plugin("weighted"),
 ];
 

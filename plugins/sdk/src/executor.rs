@@ -127,6 +127,15 @@ impl Descriptor {
         self
     }
 
+    /// Declares that models whose names match speak only this one of the dialects. `pattern` is a name, or the
+    /// beginning of names and `*`. The first pattern that matches counts.
+    #[must_use]
+    pub fn dialect_of_models(mut self, pattern: &str, dialect: &str) -> Self {
+        let rule = format!("{pattern}={dialect}");
+        self.options.push(("dialect-of-models".to_owned(), rule));
+        self
+    }
+
     /// Makes the host call [`Executor::judge`] for error responses.
     #[must_use]
     pub fn judges_errors(mut self) -> Self {

@@ -11,6 +11,7 @@ pub mod executor;
 pub mod refresh;
 mod request;
 pub mod selector;
+mod signing;
 
 #[doc(hidden)]
 pub mod bindings {

@@ -1,8 +1,8 @@
 //! Returns a value that the contract does not allow. The model selects which.
 
 use jackfield_plugin::executor::{
-    Body, Context, Descriptor, Executor, Failure, Frame, Framing, HttpHead, HttpRequest, Output,
-    Plan, Reply, Response, SecretPlace,
+    Body, Context, Descriptor, Executor, Failure, Frame, HttpHead, HttpRequest, Output, Plan,
+    Reply, Response, SecretPlace,
 };
 use jackfield_test_components::request;
 
@@ -17,7 +17,7 @@ impl Executor for InvalidOutput {
 
     fn prepare(context: Context) -> Result<Plan, Failure> {
         let mut request = request(&context);
-        let mut response = Response::Whole;
+        let response = Response::Whole;
         match context.model.as_str() {
             "url" => request.url = "not a url".to_owned(),
             "method" => request.method = "PO ST".to_owned(),
@@ -27,7 +27,6 @@ impl Executor for InvalidOutput {
                 let half = SecretPlace::Scheme(("oauth-client-basic".to_owned(), Vec::new()));
                 request = request.secret("api-key", half);
             }
-            "framing" => response = Response::Frames(Framing::JsonArray),
             _ => {}
         }
         Ok(request.into_plan(response))

@@ -5,6 +5,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::amazon_event_stream::exception_message;
 use super::request::RequestError;
 
 /// The API whose error format a response has.
@@ -18,6 +19,12 @@ pub(super) enum Api {
     Anthropic,
     /// Gemini's.
     Gemini,
+    /// Amazon Bedrock's.
+    Bedrock,
+    /// Google's on Vertex AI.
+    Vertex,
+    /// Claude's on Vertex AI: those of access are Google's, the others are Claude's.
+    VertexClaude,
     /// Gemini's, in a stream that is one JSON array.
     GeminiJsonArray,
 }
@@ -64,13 +71,22 @@ impl Api {
         let mut response = json_response(&body);
         *response.status_mut() =
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        // Gemini has the delay only in the body.
-        if let (Some(seconds), true) = (
-            error.retry_after,
-            !matches!(self, Self::Gemini | Self::GeminiJsonArray),
-        ) {
+        // Gemini has the delay only in the body, and Bedrock has none.
+        let has_header = matches!(
+            self,
+            Self::OpenAi | Self::OpenAiResponses | Self::Anthropic | Self::VertexClaude
+        );
+        if let (Some(seconds), true) = (error.retry_after, has_header) {
             let seconds = HeaderValue::from(seconds);
             response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
+        if self == Self::Bedrock {
+            let name = bedrock_exception(error);
+            // As in aws-beam/aws-erlang#161.
+            let name = format!("{name}:http://internal.amazon.com/coral/com.amazon.coral.service/");
+            if let Ok(name) = HeaderValue::from_str(&name) {
+                response.headers_mut().insert("x-amzn-errortype", name);
+            }
         }
         response
     }
@@ -78,8 +94,13 @@ impl Api {
     /// Returns the status of an overloaded provider.
     pub(super) fn overloaded_status(self) -> u16 {
         match self {
-            Self::Anthropic => 529,
-            Self::OpenAi | Self::OpenAiResponses | Self::Gemini | Self::GeminiJsonArray => 503,
+            Self::Anthropic | Self::VertexClaude => 529,
+            Self::OpenAi
+            | Self::OpenAiResponses
+            | Self::Bedrock
+            | Self::Gemini
+            | Self::GeminiJsonArray
+            | Self::Vertex => 503,
         }
     }
 
@@ -87,6 +108,12 @@ impl Api {
         match self {
             Self::OpenAi | Self::OpenAiResponses => (error.status, openai_body(error)),
             Self::Anthropic => (error.status, anthropic_body(error)),
+            Self::Bedrock => (error.status, bedrock_body(error)),
+            Self::Vertex | Self::VertexClaude if error.code == Some("invalid_api_key") => {
+                (401, unauthenticated_body(error))
+            }
+            Self::VertexClaude => (error.status, anthropic_body(error)),
+            Self::Vertex => gemini_status_and_body(error),
             Self::Gemini | Self::GeminiJsonArray => gemini_status_and_body(error),
         }
     }
@@ -100,8 +127,11 @@ impl Api {
                     "message": error.message, "sequence_number": number });
                 sse_event(Some("error"), &data)
             }
-            Self::Anthropic => sse_event(Some("error"), &anthropic_body(error)),
-            Self::Gemini => sse_event(None, &gemini_status_and_body(error).1),
+            Self::Anthropic | Self::VertexClaude => {
+                sse_event(Some("error"), &anthropic_body(error))
+            }
+            Self::Bedrock => exception_message("serviceUnavailableException", &error.message),
+            Self::Gemini | Self::Vertex => sse_event(None, &gemini_status_and_body(error).1),
             Self::GeminiJsonArray => {
                 let before = if number == 0 { "[" } else { ",\r\n" };
                 Bytes::from(format!("{before}{}\n]\n", gemini_status_and_body(error).1))
@@ -144,6 +174,49 @@ fn anthropic_body(error: &ApiError) -> Value {
     };
     json!({ "type": "error", "error": { "type": kind, "message": message },
         "request_id": "req_mock" })
+}
+
+/// The exception of an error (Amazon Bedrock API reference, errors of each operation).
+fn bedrock_exception(error: &ApiError) -> &'static str {
+    match (error.code, error.status) {
+        (Some(name), _) if name.ends_with("Exception") => name,
+        (_, 401 | 403) => "AccessDeniedException",
+        (_, 404) => "ResourceNotFoundException",
+        (_, 408) => "ModelTimeoutException",
+        (_, 424) => "ModelErrorException",
+        (_, 429) => "ThrottlingException",
+        (_, 503) => "ServiceUnavailableException",
+        (_, 500..) => "InternalServerException",
+        _ => "ValidationException",
+    }
+}
+
+/// Renders an error of Bedrock. Those of access control write the member with a capital letter.
+fn bedrock_body(error: &ApiError) -> Value {
+    let message = match &error.field {
+        Some(field) => format!("{field}: {}", error.message),
+        None => error.message.clone(),
+    };
+    let name = match error.code {
+        Some("AccessDeniedException") => "Message",
+        _ => "message",
+    };
+    json!({ name: message })
+}
+
+/// Renders Google's error of a missing, unknown or expired access token.
+fn unauthenticated_body(error: &ApiError) -> Value {
+    let reason = if error.message.contains("expired") {
+        "ACCESS_TOKEN_EXPIRED"
+    } else {
+        "ACCESS_TOKEN_TYPE_UNSUPPORTED"
+    };
+    let message = "Request had invalid authentication credentials. Expected OAuth 2 access token, login \
+                   cookie or other valid authentication credential. See \
+                   https://developers.google.com/identity/sign-in/web/devconsole-project.";
+    json!({ "error": { "code": 401, "message": message, "status": "UNAUTHENTICATED", "details": [{
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "googleapis.com",
+    }] } })
 }
 
 /// Renders an error by Google's error model, in which an invalid key is a bad request.

@@ -6,7 +6,9 @@
 //! the `ModelResponse`, and the dialect's `render` writes it. With `directives`, a request changes its
 //! own response.
 
+mod amazon_event_stream;
 mod anthropic_messages;
+mod bedrock;
 mod client;
 mod directives;
 mod embeddings;
@@ -30,6 +32,8 @@ mod schema_sample;
 mod serve;
 mod signature;
 mod strict_schema;
+mod unix_time;
+mod vertex;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -40,9 +44,13 @@ use axum::http::StatusCode;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+pub use bedrock::MockAccessKey;
 pub use client::{MockClient, MockClientError, MockResponse};
 pub use family::{FamilyRule, FamilyServer, Refusal, ServerFamily};
-pub use oauth::{MockConsent, MockOAuth, MockOAuthCounts, MockOAuthOptions, MockTokens, Rotation};
+pub use oauth::{
+    MockConsent, MockOAuth, MockOAuthCounts, MockOAuthOptions, MockServiceAccount, MockTokens,
+    Rotation,
+};
 pub use request_log::RecordedRequest;
 
 use oauth::Unauthorized;
@@ -53,6 +61,8 @@ use request_log::RequestLog;
 pub struct MockProvider {
     /// The accepted keys. If empty, every key is accepted.
     keys: Mutex<HashSet<String>>,
+    /// The access keys whose signatures are accepted.
+    access_keys: Mutex<Vec<MockAccessKey>>,
     /// The keys whose calls fail.
     failing: Mutex<BTreeMap<String, MockFailure>>,
     /// Returns the number of calls so far, by key.
@@ -154,7 +164,15 @@ impl MockProvider {
     /// Returns the failure of this key, if its calls fail.
     fn failure_of(&self, key: &str) -> Option<MockFailure> {
         let keys = self.keys.lock();
-        if !keys.is_empty() && !keys.contains(key) {
+        let is_known = |key| {
+            keys.contains(key)
+                || self
+                    .access_keys
+                    .lock()
+                    .iter()
+                    .any(|access| access.id == key)
+        };
+        if !keys.is_empty() && !is_known(key) {
             return Some(MockFailure {
                 status: StatusCode::UNAUTHORIZED,
                 retry_after: None,

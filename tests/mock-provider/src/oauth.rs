@@ -2,9 +2,11 @@
 //! authorization code and by device code. It validates requests as strictly as the RFCs allow, so that a request
 //! that passes here passes anywhere.
 
+mod assertion;
 mod endpoint;
 mod login;
 mod login_endpoint;
+mod rsa;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,8 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::unix_time;
+pub use assertion::MockServiceAccount;
 pub(super) use endpoint::token;
 use login::Logins;
 pub use login::MockConsent;
@@ -33,6 +37,8 @@ pub struct MockOAuthOptions {
     pub pause: Duration,
     /// The id and the secret of the only accepted client; `None` accepts every client.
     pub client: Option<(String, String)>,
+    /// The service accounts, which get access tokens for their assertions and need not be opened.
+    pub service_accounts: Vec<MockServiceAccount>,
     /// The interval between polls with a device code.
     pub poll_interval: Duration,
     /// How many polls of a device get `slow_down` although they are not too early.
@@ -50,6 +56,7 @@ impl Default for MockOAuthOptions {
             calls_max: None,
             pause: Duration::ZERO,
             client: None,
+            service_accounts: Vec::new(),
             poll_interval: Duration::from_secs(1),
             slow_downs: 0,
             device_lifetime: Duration::from_mins(10),
@@ -197,6 +204,40 @@ impl MockOAuth {
             Err(_) => accounts.counts.unauthorized += 1,
         }
         used
+    }
+
+    /// Exchanges an assertion of a service account for an access token.
+    ///
+    /// # Errors
+    /// The description of the error.
+    fn exchange(
+        &self,
+        assertion: &str,
+        audience: &str,
+        now: Instant,
+    ) -> Result<MockTokens, String> {
+        let verified = assertion::verify(
+            &self.options.service_accounts,
+            assertion,
+            audience,
+            unix_time::now(),
+        );
+        let Accounts { families, counts } = &mut *self.accounts.lock();
+        match verified {
+            Ok(account) => {
+                counts.refreshed += 1;
+                let family = families.entry(account.clone()).or_insert_with(Family::new);
+                let number = family.issue(&self.options, now);
+                Ok(MockTokens {
+                    refresh: None,
+                    ..self.tokens(&account, number)
+                })
+            }
+            Err(description) => {
+                counts.invalid_grant += 1;
+                Err(description)
+            }
+        }
     }
 
     /// Exchanges a refresh token for new tokens.

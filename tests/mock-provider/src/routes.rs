@@ -14,8 +14,8 @@ use super::family_routes::with_families;
 use super::request::RequestError;
 use super::serve::{EVENT_STREAM_TYPE, Endpoint, IncomingRequest, REQUEST_BODY_BYTES_MAX};
 use super::{
-    MockOAuth, MockProvider, anthropic_messages, embeddings, gemini, models, oauth, openai_chat,
-    openai_completions, openai_responses,
+    MockOAuth, MockProvider, anthropic_messages, bedrock, embeddings, gemini, models, oauth,
+    openai_chat, openai_completions, openai_responses, vertex,
 };
 
 type Provider = State<Arc<MockProvider>>;
@@ -34,6 +34,8 @@ pub(super) fn router(provider: &Arc<MockProvider>) -> Router {
         // Google's SDKs use both versions.
         .route("/v1/models/{target}", post(post_gemini))
         .route("/v1beta/models/{target}", post(post_gemini))
+        .route("/model/{model}/{operation}", post(bedrock::call_operation))
+        .route(VERTEX, post(vertex::call_method))
         .route("/oauth/token", post(oauth::token))
         .route("/oauth/authorize", get(oauth::authorize))
         .route("/oauth/device", post(oauth::device))
@@ -171,7 +173,13 @@ async fn post_gemini(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    gemini::call_method(&provider, &target, incoming(uri, headers, body)).await
+    gemini::call_method(
+        &provider,
+        Api::Gemini,
+        &target,
+        incoming(uri, headers, body),
+    )
+    .await
 }
 
 /// Lists the models. Three APIs share this path; the headers tell them apart.
@@ -229,6 +237,9 @@ async fn requests(State(provider): Provider) -> Response<Body> {
 }
 
 const ANTHROPIC_VERSION: &str = "anthropic-version";
+
+const VERTEX: &str =
+    "/v1/projects/{project}/locations/{location}/publishers/{publisher}/models/{target}";
 
 const AZURE_CHAT: &str = "/openai/deployments/{deployment}/chat/completions";
 

@@ -63,6 +63,7 @@ impl IncomingRequest {
             // Azure has the key in `api-key`.
             Api::OpenAi | Api::OpenAiResponses => bearer.or_else(|| named("api-key")),
             Api::Anthropic => named("x-api-key").or(bearer),
+            Api::Bedrock | Api::Vertex | Api::VertexClaude => bearer,
             Api::Gemini | Api::GeminiJsonArray => named("x-goog-api-key")
                 .or_else(|| self.query("key").map(str::to_owned))
                 .or(bearer),
@@ -85,12 +86,16 @@ impl MockProvider {
     pub(super) fn admit(&self, api: Api, incoming: &IncomingRequest) -> Result<String, ApiError> {
         let IncomingRequest { uri, headers, body } = incoming;
         self.requests.record(uri.path(), uri.query(), headers, body);
-        let key = incoming
-            .key(api)
-            .ok_or_else(|| ApiError::unauthorized("no API key was provided"))?;
-        let key = self
-            .caller(key)
-            .map_err(|error| ApiError::unauthorized(error.to_string()))?;
+        let key = match api {
+            Api::Bedrock => self.bedrock_caller(incoming)?,
+            _ => {
+                let key = incoming
+                    .key(api)
+                    .ok_or_else(|| ApiError::unauthorized("no API key was provided"))?;
+                self.caller(key)
+                    .map_err(|error| ApiError::unauthorized(error.to_string()))?
+            }
+        };
         self.count(&key);
         let Some(failure) = self.failure_of(&key) else {
             return Ok(key);

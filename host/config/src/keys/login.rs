@@ -18,7 +18,7 @@ section! {
             "The client that the provider registered for you. Do not use another program's.",
         );
         CLIENT_SECRET: OptionalKey<Secret> = optional(
-            "client-secret", Secret { min: 1 }, "none: a public client",
+            "client-secret", Secret { min: 1, key_file: false }, "none: a public client",
             "The client's secret.",
         );
         CLIENT_AUTHENTICATION: DefaultKey<Choice<ClientAuthentication>> = default(

@@ -115,11 +115,11 @@ pub(crate) mod credential {
                 "Only tokens of `oauth` credentials are refreshed.",
             );
             API_KEY: OptionalKey<Secret> = optional(
-                "api-key", Secret { min: 1 }, "none",
+                "api-key", Secret { min: 1, key_file: false }, "none",
                 "Short form of `secrets: { api-key: .. }`.",
             );
             SECRETS: OptionalKey<MapOf<Secret>> = optional(
-                "secrets", MapOf { values: Secret { min: 1 }, rule: "Mapping of secrets." }, "none",
+                "secrets", MapOf { values: Secret { min: 1, key_file: true }, rule: "Mapping of secrets." }, "none",
                 "The names are those that the executor uses: `access-token`, `refresh-token`, `client-id`, \
                  `client-secret`, .. A credential needs at least one secret, here or as `api-key`.",
             );

@@ -13,11 +13,14 @@ use crate::yaml::Value;
 /// A secret of at least `min` bytes.
 pub(crate) struct Secret {
     pub(crate) min: usize,
+    /// Whether it may be a file of several lines: a key in PEM or the JSON of a service account.
+    pub(crate) key_file: bool,
 }
 
 impl Describe for Secret {
     fn rule(&self) -> String {
         match self.min {
+            1 if self.key_file => "Secret, or a key file.".to_owned(),
             1 => "Secret.".to_owned(),
             min => format!("Secret of at least {min} characters."),
         }
@@ -52,7 +55,7 @@ impl Kind for Secret {
             }
             Value::Map(_) | Value::List(_) => from_elsewhere(reader, located)?,
         };
-        match secret_error(secret.expose_secret(), self.min) {
+        match self.error(secret.expose_secret()) {
             None => Some(secret),
             Some(message) => {
                 reader.report(located, message);
@@ -134,26 +137,42 @@ fn from_file(
     }
 }
 
-/// Returns why a text is no valid secret. Secrets are sent in HTTP headers.
-fn secret_error(secret: &str, least: usize) -> Option<String> {
-    if secret.is_empty() {
-        Some("the secret is empty; give it a value".to_owned())
-    } else if secret.len() < least {
-        Some(format!(
-            "the secret is shorter than {least} bytes; choose a longer one"
-        ))
-    } else if secret.len() > SECRET_BYTES_MAX {
-        Some(format!(
-            "the secret is longer than {SECRET_BYTES_MAX} bytes; is it the right one?"
-        ))
-    } else if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Some(
-            "the secret has a space, a line feed or a non-ASCII character; is it the right one?"
-                .to_owned(),
-        )
-    } else {
-        None
+impl Secret {
+    /// Returns why a text is no valid secret. Secrets are sent in HTTP headers, but for key files: those sign.
+    fn error(&self, secret: &str) -> Option<String> {
+        let least = self.min;
+        if secret.is_empty() {
+            Some("the secret is empty; give it a value".to_owned())
+        } else if secret.len() < least {
+            Some(format!(
+                "the secret is shorter than {least} bytes; choose a longer one"
+            ))
+        } else if secret.len() > SECRET_BYTES_MAX {
+            Some(format!(
+                "the secret is longer than {SECRET_BYTES_MAX} bytes; is it the right one?"
+            ))
+        } else if self.key_file && is_key_file(secret)
+            || secret.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            None
+        } else {
+            Some(
+                "the secret has a space, a line feed or a non-ASCII character; is it the right one?"
+                    .to_owned(),
+            )
+        }
     }
+}
+
+/// Whether a text is a key in PEM or a JSON object, in ASCII.
+fn is_key_file(text: &str) -> bool {
+    let begins = ["-----BEGIN ", "{"]
+        .iter()
+        .any(|begin| text.starts_with(begin));
+    begins
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
 }
 
 /// Common servers refuse longer headers. The longest tokens in use are a few KiB.

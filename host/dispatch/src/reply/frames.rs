@@ -1,16 +1,23 @@
 //! Splits a provider's bytes into the frames that a plugin reads. The result never depends on how the
 //! bytes were split into chunks.
 
+mod event_stream;
+mod json_array;
+
 use bytes::{Bytes, BytesMut};
 use jackfield_dialect::sse::SseReader;
 use memchr::memchr;
 
+use self::event_stream::EventStreamReader;
+use self::json_array::JsonArrayReader;
 use super::stream::StreamError;
 use crate::limits::WHOLE_RESPONSE_BYTES_MAX;
 use crate::plan::{Frame, Framing, ResponseMode};
 
 /// Splits bytes into frames.
 pub(super) enum FrameSplitter {
+    AwsEventStream(EventStreamReader),
+    JsonArray(JsonArrayReader),
     Lines(BytesMut),
     Raw,
     Sse(Box<SseReader>),
@@ -20,6 +27,10 @@ pub(super) enum FrameSplitter {
 impl FrameSplitter {
     pub(super) fn new(mode: ResponseMode) -> Self {
         match mode {
+            ResponseMode::Frames(Framing::AwsEventStream) => {
+                Self::AwsEventStream(EventStreamReader::default())
+            }
+            ResponseMode::Frames(Framing::JsonArray) => Self::JsonArray(JsonArrayReader::default()),
             ResponseMode::Frames(Framing::Lines) => Self::Lines(BytesMut::new()),
             ResponseMode::Frames(Framing::Raw) => Self::Raw,
             ResponseMode::Frames(Framing::Sse) => Self::Sse(Box::default()),
@@ -32,6 +43,8 @@ impl FrameSplitter {
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Self::Lines(buffer) | Self::Whole(buffer) => buffer.len(),
+            Self::AwsEventStream(reader) => reader.held_bytes(),
+            Self::JsonArray(reader) => reader.held_bytes(),
             Self::Raw => 0,
             Self::Sse(reader) => reader.buffered_len(),
         }
@@ -40,13 +53,17 @@ impl FrameSplitter {
     /// Appends the frames that `chunk` completes; no chunk is the end of the body.
     ///
     /// # Errors
-    /// When a frame is longer than the limit.
+    /// When a frame is longer than the limit, or the bytes are not of the framing.
     pub(super) fn split(
         &mut self,
         chunk: Option<Bytes>,
         frames: &mut Vec<Frame>,
     ) -> Result<(), StreamError> {
         match (self, chunk) {
+            (Self::AwsEventStream(reader), Some(chunk)) => reader.push(&chunk, frames)?,
+            (Self::AwsEventStream(reader), None) => reader.finish()?,
+            (Self::JsonArray(reader), Some(chunk)) => reader.push(&chunk, frames)?,
+            (Self::JsonArray(reader), None) => reader.finish()?,
             (Self::Raw, Some(chunk)) => frames.push(unnamed(chunk)),
             (Self::Raw, None) => {}
             (Self::Whole(buffer), Some(chunk)) => {

@@ -2,6 +2,9 @@
 
 use http::{HeaderName, Method};
 use jackfield_dialect::json::PatchError;
+use jackfield_signing::SigningError;
+
+use crate::limits::SCHEMES_MAX;
 
 /// What is wrong with a plan. The subject of each message is the plan. No message contains a secret.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +48,12 @@ pub(crate) enum PlanError {
     /// A secret for a body that the executor did not write.
     #[error("it puts a secret into the client's body; secrets go only into a body of its own")]
     SecretInClientBody,
-    /// A scheme of authentication that this host does not have.
-    #[error("this host does not know the scheme `{0}`")]
-    UnknownScheme(String),
+    /// A scheme that the host cannot carry out.
+    #[error(transparent)]
+    Scheme(#[from] SigningError),
+    /// More schemes than one request needs.
+    #[error("it uses more than {SCHEMES_MAX} schemes in one request")]
+    TooManySchemes,
     /// The credential has no secret of this name.
     #[error("the credential has no secret `{0}`")]
     UnknownSecret(String),

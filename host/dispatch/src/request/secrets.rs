@@ -1,12 +1,17 @@
-//! Puts secrets into a request. The only code that exposes a secret to a request's bytes.
+//! Puts secrets into their places in a request.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, HeaderName};
+use jackfield_credential::Timestamp;
 use jackfield_dialect::json::{self, Patch};
 
-use super::check_header;
+use super::BuiltRequest;
+use super::account::Account;
 use super::error::PlanError;
+use super::schemes::PlannedSchemes;
+use super::secret_fields::{append_form_field, set_secret_header};
 use crate::plan::{SecretPlace, UpstreamRequest};
 
 /// A request that gets its secrets.
@@ -16,6 +21,7 @@ pub(super) struct SecretPlacer {
     basic: Option<(String, String)>,
     /// Whether the executor wrote the body. A client's body gets no secret.
     own_body: bool,
+    schemes: PlannedSchemes,
 }
 
 impl SecretPlacer {
@@ -24,11 +30,17 @@ impl SecretPlacer {
             request,
             basic: None,
             own_body,
+            schemes: PlannedSchemes::default(),
         }
     }
 
-    /// Puts one secret into its place.
-    pub(super) fn place(&mut self, secret: &str, place: SecretPlace) -> Result<(), PlanError> {
+    /// Puts one secret into its place. Schemes wait until the rest of the request is final.
+    pub(super) fn place(
+        &mut self,
+        name: String,
+        secret: &str,
+        place: SecretPlace,
+    ) -> Result<(), PlanError> {
         match place {
             SecretPlace::Bearer => self.header(AUTHORIZATION, &format!("Bearer {secret}")),
             SecretPlace::Header { name, prefix } => {
@@ -63,33 +75,20 @@ impl SecretPlacer {
             }
             SecretPlace::Form(field) => self.form(&field, secret),
             SecretPlace::Json(pointer) => self.json(pointer, secret),
-            SecretPlace::Scheme(scheme) => Err(PlanError::UnknownScheme(scheme)),
+            SecretPlace::Scheme {
+                name: scheme,
+                parameters,
+            } => self.schemes.add(name, &scheme, &parameters),
         }
     }
 
     fn header(&mut self, name: HeaderName, value: &str) -> Result<(), PlanError> {
-        check_header(&name)?;
-        let mut value =
-            HeaderValue::from_str(value).map_err(|_| PlanError::HeaderValue(name.clone()))?;
-        // Hides the value in debug output, and excludes it from the compression table of HTTP/2.
-        value.set_sensitive(true);
-        self.request.headers.insert(name, value);
-        Ok(())
+        set_secret_header(&mut self.request, name, value)
     }
 
     fn form(&mut self, field: &str, secret: &str) -> Result<(), PlanError> {
         self.require_own_body()?;
-        let mut form =
-            String::from_utf8(self.request.body.to_vec()).map_err(|_| PlanError::FormNotText)?;
-        if !form.is_empty() {
-            form.push('&');
-        }
-        let pair = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair(field, secret)
-            .finish();
-        form.push_str(&pair);
-        self.request.body = form.into();
-        Ok(())
+        append_form_field(&mut self.request, field, secret)
     }
 
     fn json(&mut self, path: String, secret: &str) -> Result<(), PlanError> {
@@ -107,13 +106,23 @@ impl SecretPlacer {
         Err(PlanError::SecretInClientBody)
     }
 
-    /// The request with all its secrets.
-    pub(super) fn finish(mut self) -> Result<UpstreamRequest, PlanError> {
+    /// Returns the request with all its secrets. `add_headers` adds the last headers, and the schemes sign after it.
+    pub(super) fn finish(
+        mut self,
+        add_headers: impl FnOnce(&mut HeaderMap),
+        account: &dyn Account,
+        now: Timestamp,
+    ) -> Result<BuiltRequest, PlanError> {
         if let Some((user, password)) = self.basic.take() {
             let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
             self.header(AUTHORIZATION, &value)?;
         }
-        Ok(self.request)
+        let mut request = self.request;
+        add_headers(&mut request.headers);
+        let derived = self
+            .schemes
+            .sign(&mut request, self.own_body, account, now)?;
+        Ok(BuiltRequest { request, derived })
     }
 }
 

@@ -9,6 +9,7 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use secrecy::SecretString;
 
 use super::*;
+use crate::limits::SCHEMES_MAX;
 use crate::plan::{PlannedRequest, ResponseMode, SecretPlace};
 
 fn planned(url: &str, body: PlannedBody, place: SecretPlace) -> Plan {
@@ -89,9 +90,14 @@ fn build_for(
             account,
             recipient,
             connect: Duration::from_secs(5),
+            now: NOW,
         },
     )
+    .map(|built| built.request)
 }
+
+/// 1 December 2026, 04:07:09 UTC.
+const NOW: Timestamp = Timestamp::from_millis(1_796_098_029_000);
 
 const HOME: &str = "https://api.example.com/v1/chat/completions";
 
@@ -240,9 +246,83 @@ fn unknown_secrets_and_schemes_are_refused() {
     plan.request.secrets[0].0 = "password".to_owned();
     let error = build(plan).unwrap_err().to_string();
     assert!(error.contains("`password`"), "{error}");
-    let scheme = SecretPlace::Scheme("aws-sigv4".into());
-    let error = build(planned(HOME, PlannedBody::Original, scheme)).unwrap_err();
-    assert!(error.to_string().contains("aws-sigv4"), "{error}");
+    for (name, part) in [
+        ("aws-sigv5", "does not know the scheme `aws-sigv5`"),
+        ("aws-sigv4", "needs the parameter `region`"),
+    ] {
+        let error = build(planned(HOME, PlannedBody::Original, scheme(name, &[]))).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    let mut plan = planned(HOME, PlannedBody::Empty, SecretPlace::Bearer);
+    let basic = ("api-key".to_owned(), scheme("basic", &[("user", "u")]));
+    plan.request.secrets = vec![basic; SCHEMES_MAX + 1];
+    let error = build(plan).unwrap_err();
+    assert!(matches!(error, PlanError::TooManySchemes), "{error}");
+}
+
+fn scheme(name: &str, parameters: &[(&str, &str)]) -> SecretPlace {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    SecretPlace::Scheme {
+        name: name.to_owned(),
+        parameters: parameters.iter().map(owned).collect(),
+    }
+}
+
+/// The values are those of botocore 1.43.11, the headers of the credential included.
+#[test]
+fn schemes_sign_the_final_request() {
+    let account = FakeAccount::new(&[
+        (
+            "secret-access-key",
+            "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+        ),
+        ("key-id", "AKIDEXAMPLE"),
+    ]);
+    let parameters = [
+        ("region", "eu-central-1"),
+        ("service", "bedrock"),
+        ("access-key-id", "key-id"),
+    ];
+    let mut plan = planned(
+        "https://api.example.com:443/model/a.b-v1%3A0/invoke?x=1",
+        PlannedBody::Original,
+        scheme("aws-sigv4", &parameters),
+    );
+    plan.request.secrets[0].0 = "secret-access-key".to_owned();
+    let headers = &mut plan.request.headers;
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    let request = build_for(plan, &account, Recipient::Api).unwrap();
+    assert_eq!(request.headers["x-amz-date"], "20261201T040709Z");
+    let signed = &request.headers[AUTHORIZATION];
+    assert!(signed.is_sensitive());
+    assert_eq!(
+        signed,
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261201/eu-central-1/bedrock/aws4_request, \
+         SignedHeaders=content-type;host;x-amz-date;x-own, Signature=4699ebb9ea7520747a8233f8b4e0d0030b724a3abdbf17f79867365cdf410616"
+    );
+}
+
+#[test]
+fn assertion_is_a_field_of_a_form_of_the_executor() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases/jwt/rs256/");
+    let read = |file: &str| std::fs::read_to_string(format!("{folder}{file}")).unwrap();
+    let key = read("service-account.json");
+    let account = FakeAccount::new(&[("api-key", &key)]);
+    let place = scheme(
+        "jwt-bearer",
+        &[
+            ("audience", "https://oauth2.googleapis.com/token"),
+            ("scope", "https://www.googleapis.com/auth/cloud-platform"),
+        ],
+    );
+    let body = PlannedBody::Bytes(Bytes::from_static(b"grant_type=g"));
+    let plan = planned(HOME, body, place.clone());
+    let request = build_for(plan, &account, Recipient::TokenEndpoint).unwrap();
+    let expected = format!("grant_type=g&assertion={}", read("expect.txt").trim_end());
+    assert_eq!(request.body, expected);
+    let plan = planned(HOME, PlannedBody::Original, place);
+    let error = build_for(plan, &account, Recipient::Api).unwrap_err();
+    assert!(matches!(error, PlanError::SecretInClientBody), "{error}");
 }
 
 #[test]

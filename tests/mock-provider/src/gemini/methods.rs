@@ -15,9 +15,10 @@ use crate::request::{ModelRequest, RequestError};
 use crate::response::ModelResponse;
 use crate::serve::{EVENT_STREAM_TYPE, Endpoint, IncomingRequest};
 
-/// Serves a call of `MODEL:METHOD`.
+/// Serves a call of `MODEL:METHOD`, with the errors of `api` where it is no stream in JSON.
 pub(crate) async fn call_method(
     provider: &Arc<MockProvider>,
+    api: Api,
     target: &str,
     incoming: IncomingRequest,
 ) -> Response<Body> {
@@ -36,7 +37,7 @@ pub(crate) async fn call_method(
             let model = model.to_owned();
             let endpoint = Endpoint {
                 api: if sse || !stream {
-                    Api::Gemini
+                    api
                 } else {
                     Api::GeminiJsonArray
                 },
@@ -49,9 +50,9 @@ pub(crate) async fn call_method(
         }
         "countTokens" | "embedContent" | "batchEmbedContents" => {
             let handle = |body| json_method(method, model, body);
-            provider.serve_json(Api::Gemini, &incoming, handle)
+            provider.serve_json(api, &incoming, handle)
         }
-        _ => Api::Gemini.error_response(&ApiError {
+        _ => api.error_response(&ApiError {
             status: 404,
             message: format!("there is no method {method}"),
             ..ApiError::default()

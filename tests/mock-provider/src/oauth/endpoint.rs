@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use url::form_urlencoded::parse;
 
+use super::assertion::GRANT_TYPE;
 use super::{GrantError, MockOAuth, MockTokens};
 use crate::MockProvider;
 use crate::errors::json_response;
@@ -94,6 +95,7 @@ fn grant(oauth: &MockOAuth, headers: &HeaderMap, body: &[u8]) -> Result<Value, T
             check_scope(field("scope"))?;
             return Ok(token_body(&oauth.refresh(refresh, Instant::now())?));
         }
+        GRANT_TYPE => return exchange(oauth, headers, required("assertion")?),
         "authorization_code" => oauth.exchange_code(
             required("code")?,
             &client?,
@@ -167,6 +169,21 @@ fn field<'a>(form: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> 
     form.get(name)
         .map(String::as_str)
         .filter(|text| !text.is_empty())
+}
+
+/// Exchanges an assertion, whose audience is this endpoint.
+fn exchange(
+    oauth: &MockOAuth,
+    headers: &HeaderMap,
+    assertion: &str,
+) -> Result<Value, TokenRequestError> {
+    let audience = format!("{}/oauth/token", issuer(headers));
+    let tokens = oauth.exchange(assertion, &audience, Instant::now());
+    let tokens = tokens.map_err(|description| TokenRequestError {
+        code: INVALID_GRANT,
+        description,
+    })?;
+    Ok(token_body(&tokens))
 }
 
 /// Returns the form's fields. A field must not be repeated (RFC 6749, section 3.2).

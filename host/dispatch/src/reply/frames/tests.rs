@@ -19,9 +19,26 @@ fn frames(mode: ResponseMode, bytes: &Bytes, places: &[Index]) -> Vec<Frame> {
     frames
 }
 
+const ARRAY: ResponseMode = ResponseMode::Frames(Framing::JsonArray);
 const LINES: ResponseMode = ResponseMode::Frames(Framing::Lines);
 const RAW: ResponseMode = ResponseMode::Frames(Framing::Raw);
 const SSE: ResponseMode = ResponseMode::Frames(Framing::Sse);
+
+/// JSON values whose strings have brackets, quotes and backslashes.
+fn item() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<i32>().prop_map(serde_json::Value::from),
+        r#"[\[\]{}",:\\ a]{0,8}"#.prop_map(serde_json::Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(serde_json::Value::from),
+            prop::collection::hash_map("[a\"]{1,2}", inner, 0..3)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
 
 fn data(frames: &[Frame]) -> Vec<&[u8]> {
     frames.iter().map(|frame| &frame.data[..]).collect()
@@ -41,6 +58,28 @@ proptest! {
         }
         let raw = frames(RAW, &bytes, &places);
         prop_assert_eq!(data(&raw).concat(), bytes);
+    }
+
+    #[test]
+    fn items_of_an_array_do_not_depend_on_chunk_boundaries(
+        items in prop::collection::vec(item(), 0..6),
+        space in "[ \\n]{0,2}",
+        places in prop::collection::vec(any::<Index>(), 0..12),
+    ) {
+        let texts: Vec<String> = items.iter().map(|item| format!("{space}{item:#}{space}")).collect();
+        let bytes = Bytes::from(format!("{space}[{}]{space}", texts.join(",")));
+        let found = frames(ARRAY, &bytes, &places);
+        let found: Vec<serde_json::Value> =
+            found.iter().map(|frame| serde_json::from_slice(&frame.data).unwrap()).collect();
+        prop_assert_eq!(found, items);
+    }
+
+    #[test]
+    fn no_bytes_panic_in_an_array(text in r#"[\[\]{}",:\\ a1]{0,40}"#) {
+        let mut splitter = FrameSplitter::new(ARRAY);
+        let mut frames = Vec::new();
+        let _ = splitter.split(Some(text.into()), &mut frames);
+        let _ = splitter.split(None, &mut frames);
     }
 
     #[test]
@@ -89,4 +128,34 @@ fn rejects_line_longer_than_limit() {
         assert!(taken <= WHOLE_RESPONSE_BYTES_MAX);
     }
     assert_eq!((taken, frames.len()), (WHOLE_RESPONSE_BYTES_MAX, 0));
+}
+
+#[test]
+fn what_is_no_array_is_refused() {
+    for (text, part) in [
+        ("", "cut off"),
+        ("[", "cut off"),
+        ("[1", "cut off"),
+        ("[1,", "cut off"),
+        ("[\"]", "cut off"),
+        ("{\"error\":{}}", "begin with `[`"),
+        ("[,1]", "item is missing"),
+        ("[1,]", "item is missing"),
+        ("[1}]", "opens nothing"),
+        ("[] x", "after its end"),
+    ] {
+        let mut splitter = FrameSplitter::new(ARRAY);
+        let mut frames = Vec::new();
+        let split = splitter
+            .split(Some(Bytes::from(text)), &mut frames)
+            .and_then(|()| splitter.split(None, &mut frames));
+        let Err(StreamError::Upstream(failure)) = split else {
+            panic!("{text}: {split:?}");
+        };
+        assert!(
+            failure.message.contains(part),
+            "{text}: {}",
+            failure.message
+        );
+    }
 }
