@@ -70,6 +70,9 @@ pub struct Effects {
     pub changes: Vec<HealthChange>,
     /// True if capacity became free.
     pub capacity_freed: bool,
+    /// True if a window was closed or a trial decided, so that calls that wait for a cooldown may go on
+    /// sooner than they were informed.
+    pub cooldown_changed: bool,
 }
 
 /// A change of one health.

@@ -5,7 +5,7 @@ use super::index_entry::{EntryState, IndexEntry};
 use super::model_group::GroupNumber;
 use super::sites::Sites;
 use crate::evidence::Failing;
-use crate::{Availability, CoolingClass, Endpoint, Health, Timestamp};
+use crate::{Availability, CoolingClass, Endpoint, Health, Timestamp, Window};
 
 /// Reads the health behind the entries of an index at one moment.
 #[derive(Clone, Copy)]
@@ -142,6 +142,9 @@ impl<'a> HealthReader<'a> {
                 }
             }
             Availability::Ready | Availability::Probe if live.is_busy() => EntryState::Busy,
+            Availability::Ready | Availability::Probe if self.is_due(live, model, endpoint) => {
+                EntryState::Due
+            }
             Availability::Ready | Availability::Probe => EntryState::Ready,
         }
     }
@@ -155,6 +158,24 @@ impl<'a> HealthReader<'a> {
         endpoint: Option<Endpoint>,
     ) -> Option<&'a Health> {
         self.wake_and_last(live, model, endpoint).1
+    }
+
+    /// True if an attempt may start, but no success has closed the window of a guess yet.
+    fn is_due(&self, live: &Live, model: u32, endpoint: Option<Endpoint>) -> bool {
+        let mut layers = self.layers(live, model, endpoint);
+        layers.any(|layer| layer.health.window().is_some_and(|window| !window.hint))
+    }
+
+    /// Returns the window of a guess that ended last, of those that no success has closed yet.
+    pub(super) fn last_ended(
+        &self,
+        live: &'a Live,
+        model: u32,
+        endpoint: Option<Endpoint>,
+    ) -> Option<&'a Window> {
+        let layers = self.layers(live, model, endpoint);
+        let ended = layers.filter_map(|layer| layer.health.ended_guess(self.now));
+        ended.max_by_key(|window| window.until)
     }
 
     /// Returns when the first health changes by itself, and [`Self::last_window`].

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::gate::TrialGate;
+use super::Attempt;
+use super::gate::{CLAIM, DUE_MAX, TrialGate};
 use crate::evidence::{Evidence, Failing, Regulars};
 use crate::{
     CoolingClass, Credential, Endpoint, Health, ModelKey, ProviderName, Requester, Timestamp,
@@ -26,7 +27,7 @@ pub(super) struct Sites {
     finders: Vec<Finder>,
     /// The number of site lanes and ways that are not ready.
     troubled: u32,
-    /// No window of a site lane or way is open from then on.
+    /// No window of a site lane or way is open, or has just ended, from then on.
     open_until: Timestamp,
     /// Incremented with every change of the health of a site lane or way.
     version: u64,
@@ -43,8 +44,16 @@ pub(super) struct SiteWay {
 struct Site {
     /// At most one for each endpoint of each model of its credentials, sorted by model.
     lanes: Vec<(ModelKey, Vec<SiteLane>)>,
-    /// When the last trial of any model began, with its attempt's number; `None` after a success.
-    last_trial: Option<(u64, Timestamp)>,
+    /// The last trial of any model; `None` after a success.
+    last_trial: Option<SiteTrial>,
+}
+
+#[derive(Debug)]
+struct SiteTrial {
+    attempt: u64,
+    began: Timestamp,
+    model: ModelKey,
+    endpoint: Endpoint,
 }
 
 /// The health of one endpoint of a model at a site.
@@ -135,7 +144,7 @@ impl Sites {
         for health in healths.filter(|health| **health != Health::Ready) {
             self.troubled += 1;
             let until = health.window().map_or(now, |window| window.until);
-            self.open_until = self.open_until.max(until);
+            self.open_until = self.open_until.max(until + DUE_MAX);
         }
     }
 
@@ -144,7 +153,7 @@ impl Sites {
         self.version
     }
 
-    /// True if the window of a site lane or way may be open.
+    /// True if the window of a site lane or way may be open, or has just ended.
     pub(super) fn may_be_closed(&self, now: Timestamp) -> bool {
         now < self.open_until
     }
@@ -194,16 +203,44 @@ impl Sites {
         self.ways.get_mut(route.way as usize)
     }
 
-    /// Returns when the last trial of the site began that has not succeeded.
-    pub(super) fn last_trial(&self, route: SiteWay) -> Option<Timestamp> {
-        let site = self.sites.get(route.site as usize)?;
-        site.last_trial.map(|(_, began)| began)
+    /// Returns when the next trial of a lane may begin: an interval after the last one of the site. If that was
+    /// of the same lane, those that wait for another one come first.
+    pub(super) fn next_trial(
+        &self,
+        (route, model, endpoint): (SiteWay, &ModelKey, Endpoint),
+        interval: Duration,
+    ) -> Timestamp {
+        let site = self.sites.get(route.site as usize);
+        let last = site.and_then(|site| Some((site, site.last_trial.as_ref()?)));
+        let Some((site, last)) = last else {
+            return Timestamp::default();
+        };
+        let next = last.began + interval;
+        let is_last =
+            |of: &ModelKey, lane: &SiteLane| *of == last.model && lane.endpoint == last.endpoint;
+        let mut lanes = site.lanes.iter();
+        let mut others_wait = || {
+            lanes.any(|(of, lanes)| {
+                let mut lanes = lanes.iter();
+                lanes.any(|lane| !is_last(of, lane) && lane.gate.has_waiting(next))
+            })
+        };
+        let is_same = last.model == *model && last.endpoint == endpoint;
+        match is_same && others_wait() {
+            true => next + CLAIM,
+            false => next,
+        }
     }
 
     /// Records the beginning of a trial.
-    pub(super) fn begin_trial(&mut self, route: SiteWay, attempt: u64, now: Timestamp) {
+    pub(super) fn begin_trial(&mut self, route: SiteWay, attempt: &Attempt) {
         if let Some(site) = self.sites.get_mut(route.site as usize) {
-            site.last_trial = Some((attempt, now));
+            site.last_trial = Some(SiteTrial {
+                attempt: attempt.number,
+                began: attempt.began,
+                model: attempt.key.clone(),
+                endpoint: attempt.endpoint,
+            });
         }
     }
 
@@ -258,7 +295,7 @@ impl Sites {
         self.troubled += u32::from(*from == Health::Ready);
         self.troubled -= u32::from(*to == Health::Ready);
         if let Some(window) = to.window() {
-            self.open_until = self.open_until.max(window.until);
+            self.open_until = self.open_until.max(window.until + DUE_MAX);
         }
     }
 }
@@ -351,7 +388,8 @@ impl Site {
     }
 
     fn is_tried_by(&self, attempt: u64) -> bool {
-        self.last_trial.is_some_and(|(number, _)| number == attempt)
+        let last = self.last_trial.as_ref();
+        last.is_some_and(|last| last.attempt == attempt)
     }
 
     /// Forgets what has been well and unused for long, such as models that are no longer served.

@@ -5,8 +5,8 @@ mod events;
 use proptest::prelude::*;
 
 use super::*;
-use crate::pool::candidates::trial_time;
 use crate::pool::entry::Live;
+use crate::pool::trial_time::{trial_time, turn_after_windows};
 use events::{CASES, ENDPOINTS, Event, NAMES, PROVIDER_IN_FLIGHT_MAX, credentials, event};
 
 proptest! {
@@ -173,7 +173,8 @@ impl Run {
         let state = states[attempt.model as usize];
         // No blocked credential is a candidate, except for a probe or a trial.
         match state {
-            Availability::Ready => prop_assert!(!attempt.is_probe()),
+            // One whose windows have just ended finds out whether they are over.
+            Availability::Ready => prop_assert_eq!(attempt.is_probe(), attempt.trial),
             Availability::Probe => prop_assert!(attempt.is_probe() && !attempt.trial),
             Availability::Cooling { .. } | Availability::Probing { .. } => {
                 prop_assert!(attempt.trial);
@@ -361,7 +362,9 @@ impl Run {
         if let Some(until) = availability.until() {
             let last = health.last_window(live, best, Some(query.endpoint));
             let window = last.and_then(Health::window).expect("it cools");
-            let trial = trial_time(live, models[0], query, &health).map(|trial| trial.at);
+            let trials = models.iter();
+            let trials = trials.filter_map(|&model| trial_time(live, model, query, &health));
+            let trial = trials.map(|trial| trial.at).min();
             let is_due = trial.is_some_and(|trial| trial <= self.now);
             let next = match is_due && busy {
                 true => Some(self.now + Duration::from_secs(1)),
@@ -377,6 +380,15 @@ impl Run {
         if busy {
             return Some(ScanOne::Counts(|reasons| &mut reasons.busy));
         }
+        if let Some((model, at)) = self.turn(live, &models, query) {
+            let window = health.last_ended(live, model, Some(query.endpoint));
+            return Some(ScanOne::Cools {
+                class: window.expect("it has just ended").class,
+                probing: false,
+                at,
+                may_try: false,
+            });
+        }
         let failed = query.failed.iter();
         let failed = failed.filter(|prior| {
             let live = self.pool.slots.live(prior.slot);
@@ -387,6 +399,27 @@ impl Run {
             || (self.pool.sites).is_being_found(live.route, &served.model, query.endpoint);
         let priority = credential.priority + served.priority;
         Some(ScanOne::Available { second, priority })
+    }
+
+    /// Returns when the call has its turn at a credential whose windows have just ended, and with which model;
+    /// `None` if it need not wait.
+    fn turn(
+        &self,
+        live: &Live,
+        models: &[u32],
+        query: &CandidateQuery<'_>,
+    ) -> Option<(u32, Timestamp)> {
+        let health = self.health();
+        let available = models.iter().copied().filter(|&model| {
+            let availability = health.availability(live, model, Some(query.endpoint));
+            availability.is_available()
+        });
+        let turns = available.map(|model| {
+            let at = turn_after_windows(live, model, query, &health);
+            (model, at.unwrap_or(self.now))
+        });
+        let first = turns.min_by_key(|(_, at)| *at);
+        first.filter(|(_, at)| *at > self.now)
     }
 
     fn in_flight(&self, provider: &ProviderName) -> u32 {
