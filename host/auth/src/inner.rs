@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_credential::{
-    Attempt, Availability, Credential, CredentialId, Effects, Endpoint, HealthChange, HealthRecord,
-    ModelKey, Outcome, Renewal, Timestamp,
+    Attempt, Availability, Credential, CredentialId, Effects, Endpoint, HealthChange, HealthPlace,
+    HealthRecord, ModelKey, Outcome, Renewal, Timestamp,
 };
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -146,26 +146,29 @@ impl Inner {
         outcome: &Outcome,
         first_byte: Option<Duration>,
         now: Timestamp,
-    ) {
-        let subscribed_model = self
-            .hooks
-            .has_subscribers()
-            .then(|| attempt.model().clone());
+    ) -> Vec<HealthPlace> {
+        let subscribed = self.hooks.has_subscribers();
+        let used = subscribed.then(|| (attempt.model().clone(), attempt.endpoint()));
         let began = attempt.began();
         let mut state = self.lock();
         state.leases.settle(outcome);
         let effects = state.pool.settle(attempt, outcome, first_byte, now);
+        let cooled = effects.changes.iter();
+        let cooled = cooled.filter(|change| change.to.availability(now).until().is_some());
+        let cooled = cooled.map(|change| change.place).collect();
         self.take_effects(&mut state, effects);
         self.finish(state);
-        if let Some(model) = subscribed_model {
+        if let Some((model, endpoint)) = used {
             let note = AttemptEvent {
                 provider: credential.provider.clone(),
                 model,
+                endpoint,
                 began,
                 outcome: outcome.clone(),
             };
             self.emit(&credential.id, now, EventKind::Attempt(note));
         }
+        cooled
     }
 
     /// Drops what a credential's health says about secrets or an account that it no longer has.

@@ -450,6 +450,9 @@ pub struct Candidates {
     pub members: Arc<Members>,
     /// True if the only member cools, and one attempt may find out whether it still has to.
     pub trial: bool,
+    /// Available credentials of this or a higher priority that are left out, since it is the turn of others there,
+    /// or since they are second choice: slow, or their site or provider fails this call or is being found out about.
+    pub passed_over: u32,
 }
 
 #[cfg(test)]

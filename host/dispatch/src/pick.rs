@@ -104,7 +104,8 @@ impl Picker {
                         round: query.round,
                         candidates: candidates.len(),
                         priority: lease.credential().priority,
-                        trial: is_trial && lease.is_probe(),
+                        passed_over: candidates.passed_over(),
+                        trial: lease.is_trial(),
                         selector_fault: fault,
                     }));
                     return Ok(lease);

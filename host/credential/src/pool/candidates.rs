@@ -1,6 +1,7 @@
 //! The candidates of a call: the available credentials, or one that cools by a guess, as a trial.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::availability::HealthReader;
 use super::gate::SITE_TRIALS;
@@ -8,7 +9,7 @@ use super::index_entry::IndexEntry;
 use super::name_index::{CandidateFilter, Exclusions, GatedEntry, NameIndex};
 use super::trial_time::{TrialTime, trial_time, turn_after_windows};
 use super::{CandidateQuery, Candidates, CoolingCause, Members, Pool, Reasons, Slot, Unavailable};
-use crate::{Availability, CoolingClass, Health, Timestamp};
+use crate::{Availability, CoolingClass, Timestamp};
 
 impl Pool {
     /// Returns the credentials that are available for a model, without the tried ones: those of
@@ -279,26 +280,36 @@ impl Pool {
             if first.is_none_or(|(first, ..)| at < first) {
                 first = Some((at, entry, model));
             }
-            let live = self.slots.live(entry.member.slot);
-            let window = live.and_then(|live| health.last_ended(live, model, Some(query.endpoint)));
+            let cause = self.cooling_cause(entry, model, query, &health);
+            let class = cause.map_or(CoolingClass::Outage, |cause| cause.class);
             reasons.cooling += 1;
-            *reasons
-                .classes
-                .of_mut(window.map_or(CoolingClass::Outage, |window| window.class)) += 1;
+            *reasons.classes.of_mut(class) += 1;
         }
+        reasons.turns = u32::try_from(gated.len()).unwrap_or(u32::MAX);
         reasons.retry_at = first.map(|(at, ..)| at);
-        reasons.first = first.and_then(|(_, entry, model)| {
-            let live = self.slots.live(entry.member.slot)?;
-            let last = health.last_window(live, model, Some(query.endpoint));
-            let last = last.and_then(Health::window);
-            let window = last.or_else(|| health.last_ended(live, model, Some(query.endpoint)))?;
-            Some(CoolingCause {
-                class: window.class,
-                cause: window.cause.clone(),
-            })
-        });
+        reasons.first =
+            first.and_then(|(_, entry, model)| self.cooling_cause(entry, model, query, &health));
         self.note_waiting(&gated, query, now);
         Err(Unavailable::NoneAvailable(reasons))
+    }
+
+    /// Returns why a credential cools, or which window of it has just ended.
+    fn cooling_cause(
+        &self,
+        entry: &IndexEntry,
+        model: u32,
+        query: &CandidateQuery<'_>,
+        health: &HealthReader<'_>,
+    ) -> Option<CoolingCause> {
+        let live = self.slots.live(entry.member.slot)?;
+        let endpoint = Some(query.endpoint);
+        let last = health.last_window(live, model, endpoint);
+        let (place, window) = last.or_else(|| health.last_ended(live, model, endpoint))?;
+        Some(CoolingCause {
+            place,
+            class: window.class,
+            cause: Arc::clone(&window.cause),
+        })
     }
 
     /// Records that a client could have had a trial at these models of credentials, if it were its turn, and

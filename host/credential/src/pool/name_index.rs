@@ -2,6 +2,7 @@
 
 mod view;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -309,6 +310,7 @@ impl NameIndex {
         exclusions: &Exclusions<'_>,
         second_choice: Option<&dyn Fn(&IndexEntry) -> bool>,
     ) -> Option<Candidates> {
+        let passed_over = Cell::new(0);
         for all in self.view(endpoint).ready.values() {
             let mut ready = Arc::clone(all);
             let tried = exclusions.tried.iter();
@@ -323,16 +325,23 @@ impl NameIndex {
             {
                 let passes = |entry: &IndexEntry| {
                     let filter = exclusions.filter.as_ref();
-                    !exclusions.gated.contains_key(&entry.member.position)
-                        && filter.is_none_or(|filter| filter.check(entry) == FilterResult::Passed)
-                        && second_choice.is_none_or(|is_second| !is_second(entry))
+                    if !filter.is_none_or(|filter| filter.check(entry) == FilterResult::Passed) {
+                        return false;
+                    }
+                    let is_passed_over = exclusions.gated.contains_key(&entry.member.position)
+                        || second_choice.is_some_and(|is_second| is_second(entry));
+                    passed_over.update(|count| count + u32::from(is_passed_over));
+                    !is_passed_over
                 };
                 ready = Arc::new(
                     ready.filtered(|member| self.entry(member.position).is_none_or(passes)),
                 );
             }
             if !ready.is_empty() {
-                return Some(self.to_candidates(ready));
+                return Some(Candidates {
+                    passed_over: passed_over.get(),
+                    ..self.to_candidates(ready)
+                });
             }
         }
         None
@@ -379,6 +388,7 @@ impl NameIndex {
             name: Arc::clone(&self.name),
             members,
             trial: false,
+            passed_over: 0,
         }
     }
 

@@ -306,8 +306,10 @@ impl Run {
                     probing,
                     at,
                     may_try,
+                    turn,
                 } => {
                     reasons.cooling += 1;
+                    reasons.turns += u32::from(turn);
                     reasons.probing += u32::from(probing);
                     *reasons.classes.of_mut(class) += 1;
                     if may_try {
@@ -361,10 +363,12 @@ impl Run {
         }
         if let Some(until) = availability.until() {
             let last = health.last_window(live, best, Some(query.endpoint));
-            let window = last.and_then(Health::window).expect("it cools");
+            let (_, window) = last.expect("it cools");
             let trials = models.iter();
             let trials = trials.filter_map(|&model| trial_time(live, model, query, &health));
-            let trial = trials.map(|trial| trial.at).min();
+            let trial = trials.min_by_key(|trial| trial.at);
+            let turn = trial.is_some_and(|trial| trial.gated);
+            let trial = trial.map(|trial| trial.at);
             let is_due = trial.is_some_and(|trial| trial <= self.now);
             let next = match is_due && busy {
                 true => Some(self.now + Duration::from_secs(1)),
@@ -375,6 +379,7 @@ impl Run {
                 probing,
                 at: next.map_or(until, |next| until.min(next)),
                 may_try: !busy && is_due,
+                turn,
             });
         }
         if busy {
@@ -383,10 +388,11 @@ impl Run {
         if let Some((model, at)) = self.turn(live, &models, query) {
             let window = health.last_ended(live, model, Some(query.endpoint));
             return Some(ScanOne::Cools {
-                class: window.expect("it has just ended").class,
+                class: window.expect("it has just ended").1.class,
                 probing: false,
                 at,
                 may_try: false,
+                turn: true,
             });
         }
         let failed = query.failed.iter();
@@ -495,6 +501,8 @@ enum ScanOne {
         /// When it is available again, or may be tried.
         at: Timestamp,
         may_try: bool,
+        /// It may be tried, if it were not the turn of others.
+        turn: bool,
     },
     Available {
         second: bool,
