@@ -4,6 +4,7 @@ mod blank;
 mod client_request;
 mod folder;
 mod recorder;
+mod secrets;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use jackfield_dispatch::limits::MEMORY_BYTES_MAX;
 use jackfield_dispatch::snapshot::{RetryPolicy, Routing, Timeouts};
 use secrecy::SecretString;
 
+use crate::limits::REQUEST_BODY_BYTES_MAX;
 use crate::providers::Provider;
 use crate::restart_only::RestartOnly;
 
@@ -109,8 +110,3 @@ pub struct ClientKey {
     /// The key, unique; visible ASCII.
     pub key: SecretString,
 }
-
-/// Largest request body, in bytes. Providers take less: OpenAI 50 MB (images and files, API guide), Anthropic
-/// 32 MB (API errors, `request_too_large`), Gemini 20 MB; base64 is in these numbers. Rounded up, so that the
-/// provider's own limit counts.
-const REQUEST_BODY_BYTES_MAX: usize = 64 << 20;

@@ -26,7 +26,9 @@ use walkdir::WalkDir;
 use crate::catalog::Catalog;
 use crate::credential_entry;
 use crate::credentials::CredentialEntry;
-use crate::environment::FILE_READ_MAX;
+use crate::limits::{
+    CREDENTIAL_FILE_BYTES_MAX, CREDENTIAL_FILES_MAX, CREDENTIAL_FOLDERS_DEPTH_MAX, FILE_READ_MAX,
+};
 
 /// The folder and its known files. It is a handle: clones share the same state.
 #[derive(Clone)]
@@ -249,7 +251,7 @@ impl CredentialFiles {
         let mut found = BTreeMap::new();
         let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
         let walk = WalkDir::new(&self.folder)
-            .max_depth(DEPTH_MAX)
+            .max_depth(CREDENTIAL_FOLDERS_DEPTH_MAX)
             // Kubernetes mounts a secret as links to files in a hidden folder of the same mount.
             .follow_links(true);
         let entries = walk
@@ -272,9 +274,9 @@ impl CredentialFiles {
             else {
                 continue;
             };
-            if found.len() == FILES_MAX {
+            if found.len() == CREDENTIAL_FILES_MAX {
                 tracing::error!(
-                    most = FILES_MAX,
+                    most = CREDENTIAL_FILES_MAX,
                     "too many credential files; the rest is ignored"
                 );
                 break;
@@ -301,10 +303,14 @@ impl CredentialFiles {
     }
 
     fn read(&self, name: &str, stamp: FileStamp, is_strict: bool) -> Result<Parsed, String> {
-        if stamp.bytes > FILE_BYTES_MAX {
-            return Err(format!("is larger than {FILE_BYTES_MAX} bytes"));
+        if stamp.bytes > CREDENTIAL_FILE_BYTES_MAX {
+            return Err(format!("is larger than {CREDENTIAL_FILE_BYTES_MAX} bytes"));
         }
-        let file = read_small_file(&self.folder.join(name), FILE_BYTES_MAX, FILE_READ_MAX);
+        let file = read_small_file(
+            &self.folder.join(name),
+            CREDENTIAL_FILE_BYTES_MAX,
+            FILE_READ_MAX,
+        );
         let file = file.map_err(|error| error.to_string())?;
         if is_strict && file.is_world_readable() {
             return Err("is readable by all users; chmod it to 600 (`strict-files`)".to_owned());
@@ -346,15 +352,6 @@ fn registration(catalog: &Catalog, name: &str, parsed: &Parsed) -> Result<Regist
 fn is_file(origin: &Origin) -> bool {
     matches!(origin, Origin::File(_))
 }
-
-/// Maximum number of files: twice the largest pool in the benchmarks.
-const FILES_MAX: usize = 20_000;
-
-/// Maximum size of a file in bytes. Files with the longest tokens have about 10 KiB.
-const FILE_BYTES_MAX: u64 = 256 * 1024;
-
-/// Maximum depth of nested folders.
-const DEPTH_MAX: usize = 8;
 
 /// The interval between scans without an event: some file systems send no events.
 const RESCAN_INTERVAL: Duration = Duration::from_secs(60);

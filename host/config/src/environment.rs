@@ -3,9 +3,10 @@
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use jackfield_files::read_small_file;
+
+use crate::limits::{CONFIGURATION_BYTES_MAX, FILE_READ_MAX};
 
 /// Where variables and files come from.
 pub trait Environment {
@@ -39,7 +40,7 @@ impl Environment for ProcessEnvironment {
     }
 
     fn file(&self, path: &Path) -> io::Result<FileText> {
-        let file = read_small_file(path, FILE_BYTES_MAX, FILE_READ_MAX)?;
+        let file = read_small_file(path, CONFIGURATION_BYTES_MAX, FILE_READ_MAX)?;
         let is_world_readable = file.is_world_readable();
         let text = String::from_utf8(file.bytes)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))?;
@@ -49,9 +50,3 @@ impl Environment for ProcessEnvironment {
         })
     }
 }
-
-/// Enough for thousands of credentials. The path of a log or a device does not fill the memory.
-const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
-
-/// How long a file may take: the program at the other end of a pipe, such as a password manager, may be slow.
-pub(crate) const FILE_READ_MAX: Duration = Duration::from_secs(30);

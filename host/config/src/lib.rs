@@ -14,6 +14,7 @@ mod environment;
 mod key;
 mod keys;
 mod kinds;
+mod limits;
 mod load;
 mod mapping;
 mod models;

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 
 use crate::diagnostics::{Diagnostic, Position};
+use crate::limits::{YAML_DEPTH_MAX, YAML_NODES_MAX};
 
 /// A value and where it begins.
 #[derive(Debug, Clone)]
@@ -153,8 +154,8 @@ impl Builder {
     }
 
     fn begin(&mut self, position: Position, anchor: usize, value: Value) -> Result<(), Diagnostic> {
-        if self.open.len() >= DEPTH_MAX {
-            let message = format!("nested deeper than {DEPTH_MAX} levels");
+        if self.open.len() >= YAML_DEPTH_MAX {
+            let message = format!("nested deeper than {YAML_DEPTH_MAX} levels");
             return Err(Diagnostic::syntax(position, message));
         }
         self.open.push(OpenNode {
@@ -197,8 +198,9 @@ impl Builder {
     }
 
     fn check_size(&self, position: Position) -> Result<(), Diagnostic> {
-        if self.nodes > NODES_MAX {
-            let message = format!("more than {NODES_MAX} values, counting what aliases repeat");
+        if self.nodes > YAML_NODES_MAX {
+            let message =
+                format!("more than {YAML_NODES_MAX} values, counting what aliases repeat");
             return Err(Diagnostic::syntax(position, message));
         }
         Ok(())
@@ -216,8 +218,8 @@ fn check_tag(position: Position, tag: Option<&saphyr_parser::Tag>) -> Result<(),
     }
 }
 
-/// Counts a node and all below it. The recursion is bounded: `DEPTH_MAX` limits the levels in the file,
-/// and `NODES_MAX` those that aliases add.
+/// Counts a node and all below it. The recursion is bounded: `YAML_DEPTH_MAX` limits the levels in the file,
+/// and `YAML_NODES_MAX` those that aliases add.
 fn size(node: &Node) -> usize {
     1 + match &node.value {
         Value::List(items) => items.iter().map(size).sum::<usize>(),
@@ -232,9 +234,3 @@ fn position(marker: Marker) -> Position {
         column: marker.col() + 1,
     }
 }
-
-/// More levels than the configuration needs, and few enough for recursion.
-const DEPTH_MAX: usize = 32;
-
-/// Enough for ten thousand credentials. It stops aliases that multiply.
-const NODES_MAX: usize = 200_000;

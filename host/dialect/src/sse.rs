@@ -10,5 +10,5 @@ mod writer;
 
 pub use crate::limits::EVENT_BYTES_MAX;
 pub use reader::{SseError, SseEvent, SseReader};
-pub use sniff::begins_like_stream;
+pub use sniff::{begins_like_json, begins_like_stream};
 pub use writer::{KEEP_ALIVE_COMMENT, write_event};

@@ -1,17 +1,16 @@
 //! Classifies error responses by the host's own rules: for executors that do not judge errors, and for
 //! errors inside streams. Pure. The rules are a table in `classify/rules.rs`.
 
+mod cloudflare;
 mod error_text;
 mod hints;
 mod rules;
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use jackfield_credential::{Failure, Scope, Timestamp, kind};
 use jackfield_dialect::ProviderError;
-use memchr::memmem;
 
 use crate::plan::Refusal;
 use crate::port::ResponseHead;
@@ -68,7 +67,7 @@ pub(crate) fn response(
 ) -> Failure {
     let error = ProviderError::read(body);
     // A body with an API error is the provider's own, even if Cloudflare forwarded it.
-    let challenge = error.is_none() && is_challenge(headers, body);
+    let challenge = error.is_none() && cloudflare::is_challenge(headers, body);
     let error = error.or_else(|| error_text::plain_text(body));
     let text = if challenge {
         ErrorText::challenge()
@@ -95,7 +94,9 @@ pub(crate) fn response(
     without_hopeless_quota(Failure {
         status: Some(code),
         // The longer one: a request needs every window.
-        retry_after: hint.max(window_end).or(challenge.then_some(CHALLENGE)),
+        retry_after: hint
+            .max(window_end)
+            .or(challenge.then_some(cloudflare::COOLDOWN)),
         refresh_suggested: kind == kind::AUTHENTICATION && scope == Scope::Credential,
         ..new_failure(scope, kind, message)
     })
@@ -161,29 +162,6 @@ fn match_rules(status: u16, text: &ErrorText) -> (Scope, &'static str) {
         rule.classification
     })
 }
-
-/// Whether a response is a bot challenge of Cloudflare. Newer ones have a header; older ones are
-/// recognized by the page.
-fn is_challenge(headers: &HeaderMap, body: &[u8]) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if text("cf-mitigated") == Some("challenge") {
-        return true;
-    }
-    let kind = text("content-type").unwrap_or_default().trim_start();
-    let holds = |mark: &&str| memmem::find(body, mark.as_bytes()).is_some();
-    kind.to_ascii_lowercase().starts_with("text/html") && MARKS.iter().any(holds)
-}
-
-/// Texts of Cloudflare's challenge and block pages.
-const MARKS: [&str; 3] = [
-    "/cdn-cgi/challenge-platform/",
-    "cf-browser-verification",
-    "cf-error-details",
-];
-
-/// The cooldown after a challenge. A challenge concerns the connection rather than the account, and
-/// often the next attempt succeeds. The value is CLIProxyAPI's (1.19).
-const CHALLENGE: Duration = Duration::from_secs(10);
 
 /// The status of an error inside a stream: some providers send it as the code.
 fn status_in_code(error: &ProviderError) -> Option<u16> {

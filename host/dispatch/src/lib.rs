@@ -36,9 +36,12 @@ mod reply;
 mod request;
 mod requester;
 mod response_headers;
+mod retry_policy;
+mod routing;
 mod scrub;
 mod signatures;
 pub mod snapshot;
+mod timeouts;
 mod token_estimate;
 mod unknown_model;
 

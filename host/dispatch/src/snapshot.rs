@@ -3,17 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use jackfield_credential::{BudgetPolicy, ProviderName};
+use jackfield_credential::ProviderName;
 use url::Url;
 
-use crate::affinity::AffinityKey;
 use crate::error::CallError;
-use crate::fallback::Fallback;
-use crate::limits::CLIENT_STALL_TIMEOUT;
 use crate::port::{Executor, Selector};
 use crate::provider_traits::ProviderTraits;
+pub use crate::retry_policy::RetryPolicy;
+pub use crate::routing::Routing;
+pub use crate::timeouts::Timeouts;
 
 /// The configuration and the plugins that a call uses.
 #[derive(Debug, Clone, Default)]
@@ -95,95 +94,6 @@ pub struct Provider {
     pub grants: Vec<Url>,
     /// What it takes, by model.
     pub traits: Arc<ProviderTraits>,
-}
-
-/// How credentials are picked.
-#[derive(Debug, Clone)]
-pub struct Routing {
-    /// The name of the selector.
-    pub selector: Arc<str>,
-    /// Its settings, as the text of a JSON object.
-    pub settings: Arc<str>,
-    /// Fallback models, in order, by the client's name for the model that they replace.
-    pub fallbacks: BTreeMap<Arc<str>, Vec<Fallback>>,
-    /// How long a call may wait in the queue when all credentials are busy.
-    pub queue_timeout: Duration,
-    /// Where a call names its session; the first place with a value counts. Empty turns affinity off.
-    pub affinity: Vec<AffinityKey>,
-}
-
-impl Default for Routing {
-    fn default() -> Self {
-        Self {
-            selector: Arc::from("round-robin"),
-            settings: Arc::from("{}"),
-            fallbacks: BTreeMap::new(),
-            queue_timeout: Duration::from_secs(30),
-            affinity: AffinityKey::defaults(),
-        }
-    }
-}
-
-/// When and how often a call is retried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Rounds over the pool, at least 1.
-    pub rounds: u32,
-    /// How long a call may wait for a cooldown to end, before another round.
-    pub max_wait: Duration,
-    /// Credentials tried in one call; 0 for all.
-    pub max_credentials: u32,
-    /// Budget of the attempts after failures of the provider or the transport.
-    pub budget: BudgetPolicy,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self {
-            rounds: 3,
-            max_wait: Duration::from_secs(30),
-            max_credentials: 0,
-            budget: BudgetPolicy::default(),
-        }
-    }
-}
-
-/// Time limits of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// Connecting.
-    pub connect: Duration,
-    /// From sending a request to the first byte of the response's body. A whole response with content
-    /// has until `total`: the provider sends nothing until it is complete.
-    pub first_byte: Duration,
-    /// From sending a request for a stream to the head of its response, while another credential could
-    /// serve the call.
-    pub per_try: Duration,
-    /// From the beginning of a call for a stream to the head that the client gets without content.
-    pub client_head: Duration,
-    /// How long a client may leave what waits for it unread.
-    pub client_stall: Duration,
-    /// Between two chunks of a response.
-    pub idle: Duration,
-    /// A whole call with all retries. It bounds a stream up to its first content.
-    pub total: Duration,
-    /// A stream, from its request to its end; `None` for no limit.
-    pub stream: Option<Duration>,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            first_byte: Duration::from_secs(60),
-            per_try: Duration::from_secs(8),
-            client_head: Duration::from_secs(10),
-            client_stall: CLIENT_STALL_TIMEOUT,
-            idle: Duration::from_secs(120),
-            total: Duration::from_secs(600),
-            stream: None,
-        }
-    }
 }
 
 #[cfg(test)]

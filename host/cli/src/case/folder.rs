@@ -9,6 +9,7 @@ use jackfield_dispatch::error_chain;
 use super::blank;
 use super::client_request::ClientRequest;
 use super::recorder::Exchange;
+use super::secrets;
 
 /// A case before it is written.
 pub(super) struct RecordedCase<'a> {
@@ -27,14 +28,14 @@ impl RecordedCase<'_> {
             |error: std::io::Error| format!("{}: {}", folder.display(), error_chain(&error));
         fs::create_dir_all(folder).map_err(wrong)?;
         let write = |name: &str, head: &str, body: &[u8]| {
-            let body = self.without_secrets(&self.blanked(body));
+            let body = secrets::remove(&self.blanked(body), self.request, self.exchange);
             let file = [head.as_bytes(), b"\n", &body].concat();
             fs::write(folder.join(name), file).map_err(wrong)
         };
         fs::write(folder.join("case.txt"), self.about()).map_err(wrong)?;
         let head = format!(
             "POST {} HTTP/1.1\ncontent-type: application/json\n",
-            self.public_path()
+            secrets::public_path(&self.request.path)
         );
         write("request.http", &head, &self.request.body)?;
         let status = self.exchange.status;
@@ -78,52 +79,12 @@ impl RecordedCase<'_> {
         kind.unwrap_or("application/json")
     }
 
-    /// The client's path without the values of its query, of which one may be a key.
-    fn public_path(&self) -> String {
-        let Some((path, query)) = self.request.path.split_once('?') else {
-            return self.request.path.clone();
-        };
-        let is_public = |pair: &&str| PUBLIC_QUERY.contains(pair);
-        let query: Vec<&str> = query.split('&').filter(is_public).collect();
-        match query.is_empty() {
-            true => path.to_owned(),
-            false => format!("{path}?{}", query.join("&")),
-        }
-    }
-
     fn blanked(&self, body: &[u8]) -> Vec<u8> {
         match self.is_blank {
             true => blank::blank(body),
             false => body.to_vec(),
         }
     }
-
-    fn without_secrets(&self, body: &[u8]) -> Vec<u8> {
-        let own = self.request.headers.iter();
-        let own = own.filter(|(name, _)| SECRET_HEADERS.contains(&name.as_str()));
-        let own = own.filter_map(|(_, value)| value.to_str().ok()?.rsplit(' ').next());
-        let secrets = self.exchange.secrets.iter().map(String::as_str).chain(own);
-        let mut body = body.to_vec();
-        for secret in secrets.filter(|secret| !secret.is_empty()) {
-            body = replace(&body, secret.as_bytes(), b"[secret]");
-        }
-        body
-    }
-}
-
-fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix(from) {
-            out.extend_from_slice(to);
-            rest = after;
-        } else {
-            out.push(rest[0]);
-            rest = &rest[1..];
-        }
-    }
-    out
 }
 
 /// Returns the dialect that the URL of a request means, and the base URL.
@@ -142,12 +103,6 @@ fn provider(url: &str) -> (&'static str, &str) {
     found.unwrap_or(("openai-chat", url))
 }
 
-/// Parts of a query that are no secrets.
-const PUBLIC_QUERY: [&str; 2] = ["alt=sse", "beta=true"];
-
-/// Headers of clients whose values are keys.
-const SECRET_HEADERS: [&str; 4] = ["api-key", "authorization", "x-api-key", "x-goog-api-key"];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,13 +113,5 @@ mod tests {
         assert_eq!(provider(url), ("openai-chat", "https://api.example.com/v1"));
         let url = "https://g.example.com/v1beta/models/m:generateContent";
         assert_eq!(provider(url), ("gemini", "https://g.example.com/v1beta"));
-    }
-
-    #[test]
-    fn replaces_all_secrets() {
-        assert_eq!(
-            replace(b"a sk-1 b sk-1", b"sk-1", b"[secret]"),
-            b"a [secret] b [secret]"
-        );
     }
 }

@@ -1,4 +1,4 @@
-//! Recognizes a stream of events by its first bytes, for providers whose content type is wrong.
+//! Recognizes a stream of events, or JSON, by the first bytes, for providers whose content type is wrong.
 
 use super::reader::BYTE_ORDER_MARK;
 
@@ -16,6 +16,13 @@ pub fn begins_like_stream(bytes: &[u8]) -> Option<bool> {
     }
     let may_follow = FIELDS.iter().any(|field| field.starts_with(bytes));
     (!may_follow).then_some(false)
+}
+
+/// Whether a body that begins with these bytes begins like a JSON object or list, whatever its content type.
+#[must_use]
+pub fn begins_like_json(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    matches!(text.first(), Some(b'{' | b'['))
 }
 
 /// The fields of the specification with their colon. Without a name it is a comment.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jackfield_auth::Lease;
-use jackfield_dialect::sse::begins_like_stream;
+use jackfield_dialect::sse::{begins_like_json, begins_like_stream};
 
 use super::{Attempt, AttemptError};
 use crate::call::{ClientResponse, StreamFraming};
@@ -216,9 +216,4 @@ async fn is_stream(source: &mut Source, head: &ResponseHead) -> Result<bool, Rea
         })
         .await?;
     Ok(decided.unwrap_or(has_events_type))
-}
-
-fn begins_like_json(bytes: &[u8]) -> bool {
-    let text = bytes.trim_ascii_start();
-    matches!(text.first(), Some(b'{' | b'['))
 }

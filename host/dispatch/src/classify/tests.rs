@@ -1,5 +1,7 @@
 //! The rules, by status, header and body. Real responses of providers are in `tests/cases/health`.
 
+use std::time::Duration;
+
 use http::{HeaderName, HeaderValue};
 
 use super::rules::{self, Matcher};
