@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use parking_lot::Mutex;
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, interval, timeout};
 
 use crate::chat_fixtures::{COMPLETION, DONE, ERROR, ROLE, error_body, stream};
 use crate::fake_upstream::{FakeUpstream, Piece, Script};
@@ -306,6 +306,39 @@ fn outage_costs_a_request_a_second() {
             assert!(gaps.all(|gap| gap >= SECOND), "{credentials}: {times:?}");
         }
     }
+}
+
+/// While many clients' requests fail, an undecided trial holds up the next one for five seconds. A call that waits for
+/// it has its turn as soon as the trial has ended: others that come later would otherwise have it.
+#[tokio::test(start_paused = true)]
+async fn waiting_call_has_its_turn_when_a_trial_ends_early() {
+    let stage = Setting::new(1).stage(FakeUpstream::by_request(|request, _| {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        if body.contains("good") {
+            return Script::json(200, COMPLETION);
+        }
+        let latency = u64::from(body.contains("slow")) * 1_200;
+        page(503).after(Duration::from_millis(latency))
+    }));
+    let fault = FAULTS.iter().find(|fault| fault.name == "503").unwrap();
+    for client in ["one", "two", "three", "four"] {
+        let call = is_served(&stage, fault, client, "bad".to_owned());
+        // Each fails, and then waits for another round.
+        assert!(timeout(2 * SECOND, call).await.is_err());
+    }
+    let sent = stage.upstream.credentials().len();
+    let mut slow = Box::pin(is_served(&stage, fault, "five", "slow".to_owned()));
+    while stage.upstream.credentials().len() == sent {
+        assert!(timeout(POLL, &mut slow).await.is_err());
+    }
+    let start = Instant::now();
+    let good = async {
+        let (_, served) = is_served(&stage, fault, "six", "good".to_owned()).await;
+        (served, start.elapsed())
+    };
+    let ((served, took), _) = tokio::join!(good, timeout(10 * SECOND, slow));
+    assert!(served);
+    assert!(took < Duration::from_millis(1_400), "{took:?}");
 }
 
 /// Three clients poll for a minute. Returns when each request came.

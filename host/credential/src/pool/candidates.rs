@@ -7,7 +7,7 @@ use super::availability::HealthReader;
 use super::gate::SITE_TRIALS;
 use super::index_entry::IndexEntry;
 use super::name_index::{CandidateFilter, Exclusions, GatedEntry, NameIndex};
-use super::trial_time::{TrialTime, trial_time, turn_after_windows};
+use super::trial_time::{SITE_FAILURES_MAX, TrialTime, trial_time, turn_after_windows};
 use super::{CandidateQuery, Candidates, CoolingCause, Members, Pool, Reasons, Slot, Unavailable};
 use crate::{Availability, CoolingClass, Timestamp};
 
@@ -378,9 +378,6 @@ impl Pool {
         trials.min_by_key(|(_, trial)| trial.at)
     }
 }
-
-/// Unattributed failures of one call at a provider or site, after which others come first.
-pub(super) const SITE_FAILURES_MAX: usize = 2;
 
 /// Cooling credentials that are looked at for a trial, those whose windows end first: so a call
 /// costs no more in a pool of thousands that cool.

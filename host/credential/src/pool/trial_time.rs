@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::availability::{HealthReader, Layer};
-use super::candidates::SITE_FAILURES_MAX;
 use super::entry::Live;
 use super::gate::{DUE_MAX, SITE_TRIALS, trial_interval};
 use super::{CandidateQuery, Slot};
@@ -190,3 +189,6 @@ fn has_failed_at_site(live: &Live, query: &CandidateQuery<'_>, health: &HealthRe
     });
     at_site.collect::<BTreeSet<Slot>>().len() >= SITE_FAILURES_MAX
 }
+
+/// Unattributed failures of one call at a provider or site, after which others come first.
+pub(super) const SITE_FAILURES_MAX: usize = 2;

@@ -49,6 +49,21 @@ fn wait(ms: u64) -> Step {
     }
 }
 
+fn cooling_reasons(failure: &Failure) -> Reasons {
+    Reasons {
+        tried: 1,
+        cooling: 2,
+        turns: 1,
+        first: Some(CoolingCause {
+            place: HealthPlace::SiteLane(Endpoint::default()),
+            class: CoolingClass::Overload,
+            cause: Cause::of(failure).into(),
+        }),
+        retry_at: Some(Timestamp::from_millis(1_907)),
+        ..Reasons::default()
+    }
+}
+
 #[test]
 fn record_lists_decisions_with_their_times() {
     let (now, clock) = clock();
@@ -83,18 +98,7 @@ fn record_lists_decisions_with_their_times() {
         cooled: vec!["site"],
         outcome: AttemptOutcome::from(&Outcome::Failed(failure.clone())),
     }));
-    let reasons = Reasons {
-        tried: 1,
-        cooling: 2,
-        turns: 1,
-        first: Some(CoolingCause {
-            place: HealthPlace::SiteLane(Endpoint::default()),
-            class: CoolingClass::Overload,
-            cause: Cause::of(&failure).into(),
-        }),
-        retry_at: Some(Timestamp::from_millis(1_907)),
-        ..Reasons::default()
-    };
+    let reasons = cooling_reasons(&failure);
     trace.step(Step::Unavailable {
         round: 1,
         reasons: Some(UnavailableCounts::of(&reasons, clock.now())),

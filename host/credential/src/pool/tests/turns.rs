@@ -82,7 +82,7 @@ fn clients_that_were_served_come_first_after_a_window() {
 }
 
 #[test]
-fn failures_of_one_other_client_give_nobody_a_turn() {
+fn failures_of_one_other_client_require_no_turn() {
     let mut pool = pool(vec![credential("a")]);
     run_for(&mut pool, who(1, 1), 503, 0);
     for client in 2..30 {
