@@ -48,6 +48,8 @@ mod harness;
 mod health;
 #[path = "e2e/hostile.rs"]
 mod hostile;
+#[path = "e2e/logins.rs"]
+mod logins;
 #[path = "e2e/mock_provider.rs"]
 mod mock_provider;
 #[path = "e2e/oauth.rs"]

@@ -337,7 +337,7 @@ const IMPURE: [&str; 8] = [
     "std::thread",
     "tokio",
 ];
-const PURE: [&str; 2] = ["host/credential/", "host/dialect/"];
+const PURE: [&str; 3] = ["host/credential/", "host/dialect/", "host/login/"];
 const TOP_LEVEL: [&str; 9] = [
     "Cargo.lock",
     "Cargo.toml",

@@ -240,7 +240,9 @@ impl Rank {
 
 fn rank(folder: &str) -> Option<Rank> {
     match folder {
-        "host/credential" | "host/dialect" | "host/files" | "host/watch" => Some(Rank::Host(0)),
+        "host/credential" | "host/dialect" | "host/files" | "host/login" | "host/watch" => {
+            Some(Rank::Host(0))
+        }
         "host/auth" => Some(Rank::Host(1)),
         "host/dispatch" | "host/store" => Some(Rank::Host(2)),
         "host/config" | "host/http" | "host/runtime" => Some(Rank::Host(3)),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use jackfield_auth::{ChangeError, RefreshError, Registration};
-use jackfield_credential::CredentialId;
+use jackfield_auth::{ChangeError, Definition, RefreshError, Registration};
+use jackfield_credential::{CredentialId, ProviderName, Timestamp};
+use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::error::ApiError;
@@ -21,6 +22,36 @@ pub trait CredentialAdmin: Send + Sync {
     /// # Errors
     /// All errors of the body, one text each, without a secret.
     fn create(&self, body: &Value) -> Result<Registration, Vec<String>>;
+
+    /// Returns the registration of an account that logged in. `earlier` is the definition that it replaces: what
+    /// does not depend on the login stays.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    fn log_in(
+        &self,
+        account: &LoggedIn,
+        earlier: Option<&Definition>,
+    ) -> Result<Registration, Vec<String>>;
+}
+
+/// The tokens of a login. `Debug` shows none of them.
+#[derive(Debug)]
+pub struct LoggedIn {
+    /// The id of the credential that gets them.
+    pub id: CredentialId,
+    /// Its provider.
+    pub provider: ProviderName,
+    /// The access token.
+    pub access_token: SecretString,
+    /// The refresh token, if the provider issued one.
+    pub refresh_token: Option<SecretString>,
+    /// When the access token expires, if known.
+    pub expires_at: Option<Timestamp>,
+    /// What identifies the account, if the configuration says it.
+    pub account: Option<String>,
+    /// What describes the account to operators, if the configuration says it.
+    pub label: Option<String>,
 }
 
 pub(crate) async fn list(State(admin): State<Arc<Admin>>) -> Json<CredentialList> {

@@ -12,7 +12,7 @@ use jackfield_credential::{CredentialId, Scope};
 use jackfield_dispatch::CallError;
 use jackfield_http::BrowserRejection;
 
-use crate::limits::{BODY_BYTES_MAX, EVENT_READERS_MAX};
+use crate::limits::{BODY_BYTES_MAX, EVENT_READERS_MAX, LOGINS_OPEN_MAX};
 use crate::types::{ErrorDetails, ErrorResponse};
 use crate::{ConfigAdminError, PluginAdminError};
 
@@ -26,6 +26,9 @@ pub(crate) enum ApiError {
     BodyNotJson { line: usize, column: usize },
     #[error("the request body is larger than {} KiB; send a smaller one", BODY_BYTES_MAX >> 10)]
     BodyTooLarge,
+    /// The text is fixed: the callback has a code.
+    #[error("this is not the callback of this login: {0}")]
+    CallbackRefused(&'static str),
     #[error(transparent)]
     Browser(#[from] BrowserRejection),
     #[error(transparent)]
@@ -41,18 +44,37 @@ pub(crate) enum ApiError {
     /// One line for each error.
     #[error("{}", .0.join("\n"))]
     InvalidCredential(Vec<String>),
+    #[error("{0}")]
+    InvalidLogin(String),
     #[error("the path is not valid UTF-8 after percent-decoding; encode the name as UTF-8")]
     InvalidPath,
     #[error("send the admin token as `Authorization: Bearer TOKEN`")]
     InvalidToken,
+    /// Names no secret: a provider's error is scrubbed before.
+    #[error("the login did not begin: {0}")]
+    LoginNotBegun(String),
+    #[error("the provider `{provider}` has no `{key}` in the configuration; add it")]
+    LoginNotConfigured { provider: String, key: &'static str },
+    #[error("no login has this id, or it ended long ago")]
+    LoginNotFound,
     #[error("method not allowed for this admin endpoint; use one of the header `allow`")]
     MethodNotAllowed,
+    #[error("the system gave no random bytes: {0}")]
+    NoRandomness(String),
+    #[error("the configuration has no provider `{0}`")]
+    ProviderNotFound(String),
+    #[error(
+        "the server cannot listen on {uri}: {cause}; end what listens there, or use the method `paste`"
+    )]
+    RedirectUnavailable { uri: String, cause: String },
     #[error(transparent)]
     Plugin(#[from] PluginAdminError),
     #[error(transparent)]
     Refresh(#[from] RefreshError),
     #[error("no call has this id, or the call log no longer has it")]
     RequestNotFound,
+    #[error("{LOGINS_OPEN_MAX} logins are open already; end one of them")]
+    TooManyLogins,
     #[error("{EVENT_READERS_MAX} readers are connected already; close one of them")]
     TooManyReaders,
     #[error("unknown admin endpoint; host/docs/admin-api.md lists them")]
@@ -69,6 +91,7 @@ impl ApiError {
             | Self::Change(ChangeError::Invalid(_))
             | Self::InvalidCredential(_)
             | Self::InvalidHttpRequest(_)
+            | Self::InvalidLogin(_)
             | Self::InvalidPath => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::Change(ChangeError::NotFound(_)) | Self::Refresh(RefreshError::NotFound) => {
                 (StatusCode::NOT_FOUND, "credential_not_found")
@@ -91,6 +114,14 @@ impl ApiError {
             }
             Self::CredentialExists(_) => (StatusCode::CONFLICT, "credential_exists"),
             Self::HttpRequest(error) => call_status_and_code(error),
+            Self::CallbackRefused(_) => (StatusCode::BAD_REQUEST, "callback_refused"),
+            Self::LoginNotBegun(_) => (StatusCode::BAD_GATEWAY, "login_failed"),
+            Self::LoginNotConfigured { .. } => (StatusCode::CONFLICT, "login_not_configured"),
+            Self::LoginNotFound => (StatusCode::NOT_FOUND, "login_not_found"),
+            Self::NoRandomness(_) => (StatusCode::INTERNAL_SERVER_ERROR, "no_randomness"),
+            Self::ProviderNotFound(_) => (StatusCode::NOT_FOUND, "provider_not_found"),
+            Self::RedirectUnavailable { .. } => (StatusCode::CONFLICT, "redirect_unavailable"),
+            Self::TooManyLogins => (StatusCode::TOO_MANY_REQUESTS, "too_many_logins"),
             Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid_token"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Plugin(PluginAdminError::Unknown(_)) => {

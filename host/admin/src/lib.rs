@@ -10,6 +10,7 @@ mod events;
 mod extract;
 mod http_request;
 pub mod limits;
+mod logins;
 mod plugins;
 mod requests;
 mod token;
@@ -28,15 +29,17 @@ use tokio::sync::{Semaphore, watch};
 
 pub use self::client::{AdminClient, AdminClientError, AdminRequest};
 pub use self::config::{ConfigAdmin, ConfigAdminError};
-pub use self::credentials::CredentialAdmin;
+pub use self::credentials::{CredentialAdmin, LoggedIn};
 pub use self::plugins::{PluginAdmin, PluginAdminError};
 use crate::error::ApiError;
 use crate::limits::EVENT_READERS_MAX;
+use crate::logins::Logins;
 
 /// The admin API. It has a listener of its own, and every request needs the token.
 pub struct Admin {
     parts: AdminParts,
     event_readers: Arc<Semaphore>,
+    logins: Logins,
     wrong_tokens: WrongKeys,
     /// Becomes true when the server stops.
     stopping: watch::Sender<bool>,
@@ -65,11 +68,12 @@ impl Admin {
             parts,
             wrong_tokens: WrongKeys::new("admin token"),
             event_readers: Arc::new(Semaphore::new(EVENT_READERS_MAX)),
+            logins: Logins::new(),
             stopping: watch::Sender::new(false),
         }
     }
 
-    /// Ends the streams of events. Without this, they would delay the end of the server.
+    /// Ends the streams of events and the open logins. Without this, they would delay the end of the server.
     pub fn stop(&self) {
         self.stopping.send_replace(true);
     }
@@ -90,6 +94,9 @@ pub fn admin_router(admin: Arc<Admin>) -> Router {
         .route("/credentials/{id}/disable", post(credentials::disable))
         .route("/credentials/{id}/reset", post(credentials::reset))
         .route("/credentials/{id}/refresh", post(credentials::refresh))
+        .route("/logins", post(logins::begin))
+        .route("/logins/{id}", get(logins::show).delete(logins::cancel))
+        .route("/logins/{id}/callback", post(logins::callback))
         .route("/reload", post(config::reload))
         .route("/http-request", post(http_request::send))
         .route("/requests", get(requests::list))

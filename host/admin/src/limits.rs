@@ -21,3 +21,13 @@ pub const EVENT_READERS_MAX: usize = 16;
 /// Interval of comments in a stream without events. Many proxies close a connection that is silent
 /// for a minute.
 pub const EVENT_KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Logins that may be open at the same time. An operator has one or two; each may have a listener and polls a
+/// provider.
+pub const LOGINS_OPEN_MAX: usize = 8;
+
+/// Logins that can be looked at: the open ones and the last ones that ended.
+pub const LOGINS_RETAINED_MAX: usize = 64;
+
+/// How long the page that a browser returned to may take to be sent, once its login waits no longer.
+pub const LOGIN_PAGE_DRAIN: Duration = Duration::from_secs(2);

@@ -2,11 +2,12 @@
 //! them. `host/docs/admin-api.md` describes them for users.
 //!
 //! Members of responses that a server of another version does not send get their default value.
-//! No type here holds a secret, except [`NewCredential`].
+//! No type here holds a secret, except [`NewCredential`] and [`LoginCallback`].
 
 mod credential;
 mod event;
 mod http_request;
+mod login;
 mod plugin;
 
 use std::borrow::Cow;
@@ -23,6 +24,7 @@ pub use self::event::{
     AttemptFailure, AttemptOutcome, AttemptResult, Event, HealthChange, Lagged, RefreshResult,
 };
 pub use self::http_request::{HttpRequest, HttpResponse};
+pub use self::login::{Login, LoginCallback, LoginMethod, LoginResponse, LoginState, NewLogin};
 pub use self::plugin::{Generation, Instances, Plugin, PluginList, RolledBack};
 
 /// The body of every error.

@@ -10,7 +10,7 @@ use crate::events::EventKind;
 use crate::limits::SCHEDULE_BATCH_MAX;
 use crate::manager::AuthManager;
 use crate::persistence;
-use crate::port::{Refresher, StoreError, StoredCredential};
+use crate::port::{Definition, Refresher, StoreError, StoredCredential};
 use crate::registration::{Origin, Registration};
 
 /// Why a change was not made, or not saved.
@@ -222,6 +222,13 @@ impl AuthManager {
         self.inner.background.wake();
         self.inner.emit(id, self.inner.now(), EventKind::Updated);
         Ok(self.save(id).await?)
+    }
+
+    /// Returns the definition of a credential that was created through the admin API.
+    pub fn definition(&self, id: &CredentialId) -> Option<Definition> {
+        let state = self.inner.lock();
+        let account = state.accounts.get(id)?;
+        account.record.definition.clone()
     }
 
     /// Clears the failures and cooldowns of a credential, and a rejected refresh.

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use jackfield_admin::CredentialAdmin;
+use jackfield_admin::{CredentialAdmin, LoggedIn};
 use jackfield_auth::{Definition, Origin, Registration, StoredCredential};
 use jackfield_config::{Catalog, credential_entry};
+use jackfield_credential::CredentialKind;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
@@ -17,6 +19,61 @@ pub(crate) struct CredentialFactory(pub(crate) Arc<ArcSwap<Catalog>>);
 impl CredentialAdmin for CredentialFactory {
     fn create(&self, body: &Value) -> Result<Registration, Vec<String>> {
         create(&self.0.load(), body)
+    }
+
+    fn log_in(
+        &self,
+        account: &LoggedIn,
+        earlier: Option<&Definition>,
+    ) -> Result<Registration, Vec<String>> {
+        create(&self.0.load(), &logged_in(account, earlier))
+    }
+}
+
+/// The body of a credential with these tokens. Priority, models, proxy and other settings of the earlier one stay.
+fn logged_in(account: &LoggedIn, earlier: Option<&Definition>) -> Value {
+    let mut body = match earlier {
+        Some(definition) => with_secrets(definition),
+        None => {
+            json!({ "id": account.id.as_str(), "provider": account.provider.as_str(), "secrets": {} })
+        }
+    };
+    let tokens = [
+        (ACCESS_TOKEN, Some(&account.access_token)),
+        (REFRESH_TOKEN, account.refresh_token.as_ref()),
+    ];
+    for (name, token) in tokens {
+        set(
+            &mut body["secrets"],
+            name,
+            token.map(ExposeSecret::expose_secret),
+        );
+    }
+    let expires_at = account.expires_at.map(|time| {
+        let time = UNIX_EPOCH + Duration::from_millis(time.as_millis());
+        humantime::format_rfc3339_millis(time).to_string()
+    });
+    set(&mut body, "expires-at", expires_at.as_deref());
+    set(&mut body, "kind", Some(CredentialKind::Oauth.label()));
+    if let Some(id) = &account.account {
+        body["attributes"]["account_id"] = json!(id);
+    }
+    // An operator may have given it another one.
+    if body.get("label").is_none() {
+        set(&mut body, "label", account.label.as_deref());
+    }
+    body
+}
+
+/// Sets a member of an object, or removes it.
+fn set(object: &mut Value, name: &str, text: Option<&str>) {
+    match text {
+        Some(text) => object[name] = json!(text),
+        None => {
+            if let Some(members) = object.as_object_mut() {
+                members.shift_remove(name);
+            }
+        }
     }
 }
 
@@ -86,3 +143,78 @@ const SECRET_KEYS: [&str; 3] = ["api-key", "secrets", "proxy-url"];
 
 /// What the proxy is kept as among the secrets; no secret's name begins so.
 const PROXY: &str = "@proxy-url";
+
+/// The names by which executors and refreshes know the tokens.
+const ACCESS_TOKEN: &str = "access-token";
+
+/// See [`ACCESS_TOKEN`].
+const REFRESH_TOKEN: &str = "refresh-token";
+
+#[cfg(test)]
+mod tests {
+    use jackfield_credential::Timestamp;
+
+    use super::*;
+
+    fn account(account: Option<&str>, refresh_token: Option<&str>) -> LoggedIn {
+        LoggedIn {
+            id: "acme-me".into(),
+            provider: "acme".into(),
+            access_token: "new-a".into(),
+            refresh_token: refresh_token.map(SecretString::from),
+            expires_at: Some(Timestamp::from_millis(1_780_000_000_250)),
+            account: account.map(str::to_owned),
+            label: Some("me@example.com".to_owned()),
+        }
+    }
+
+    #[test]
+    fn new_credential_has_what_the_login_shows() {
+        let body = logged_in(&account(Some("me"), Some("new-r")), None);
+        let expected = json!({
+            "id": "acme-me",
+            "provider": "acme",
+            "secrets": { "access-token": "new-a", "refresh-token": "new-r" },
+            "expires-at": "2026-05-28T20:26:40.250Z",
+            "kind": "oauth",
+            "attributes": { "account_id": "me" },
+            "label": "me@example.com",
+        });
+        assert_eq!(body, expected);
+        assert!(credential_entry::parse(&body).is_ok());
+    }
+
+    #[test]
+    fn replaced_credential_keeps_what_is_not_of_the_login() {
+        let secrets = [
+            ("access-token", "old-a"),
+            ("refresh-token", "old-r"),
+            ("proxy-user", "p"),
+            (PROXY, "http://me:pass@127.0.0.1:1"),
+        ];
+        let earlier = Definition {
+            body: json!({
+                "id": "acme-me", "provider": "acme", "label": "Ours", "priority": 3,
+                "expires-at": "2025-01-01T00:00:00Z", "attributes": { "region": "eu", "account_id": "other" },
+            }),
+            secrets: secrets
+                .into_iter()
+                .map(|(name, secret)| (name.to_owned(), secret.into()))
+                .collect(),
+        };
+        let body = logged_in(&account(Some("me"), None), Some(&earlier));
+        let expected = json!({
+            "id": "acme-me",
+            "provider": "acme",
+            "label": "Ours",
+            "priority": 3,
+            "expires-at": "2026-05-28T20:26:40.250Z",
+            "attributes": { "region": "eu", "account_id": "me" },
+            "secrets": { "access-token": "new-a", "proxy-user": "p" },
+            "proxy-url": "http://me:pass@127.0.0.1:1",
+            "kind": "oauth",
+        });
+        assert_eq!(body, expected);
+        assert!(credential_entry::parse(&body).is_ok());
+    }
+}

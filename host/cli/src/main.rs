@@ -9,6 +9,7 @@ mod credential;
 mod demo;
 mod explain;
 mod log;
+mod login;
 mod plugins;
 mod reload;
 mod serve;
@@ -25,6 +26,7 @@ use tracing_subscriber::filter::Targets;
 use crate::admin_target::AdminTarget;
 use crate::case::RecordArguments;
 use crate::credential::CredentialArguments;
+use crate::login::LoginArguments;
 use crate::terminal::print;
 
 /// A call makes a few hundred small allocations on changing threads. This allocator is fast at that.
@@ -66,6 +68,8 @@ enum Command {
     Config(ConfigCommand),
     /// Look at and change the credentials of a running server.
     Credential(CredentialArguments),
+    /// Log an account in by OAuth, on a running server; host/docs/howto/login.md describes it.
+    Login(LoginArguments),
     /// Look at plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -162,6 +166,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Credential(arguments) => {
             ended(credential::run(arguments, &ProcessEnvironment).await)
         }
+        Command::Login(arguments) => ended(login::run(arguments, &ProcessEnvironment).await),
         Command::Plugin(PluginCommand::List { config }) => {
             let folder = match config.map(|file| load(&file)).transpose() {
                 Ok(config) => config.map(|config| config.plugins),
@@ -210,9 +215,11 @@ fn start_log(arguments: &Arguments) {
         Command::Serve { .. } => tracing::Level::INFO,
         #[cfg(feature = "demo")]
         Command::Demo { .. } => tracing::Level::ERROR,
-        Command::Case(_) | Command::Config(_) | Command::Credential(_) | Command::Plugin(_) => {
-            tracing::Level::ERROR
-        }
+        Command::Case(_)
+        | Command::Config(_)
+        | Command::Credential(_)
+        | Command::Login(_)
+        | Command::Plugin(_) => tracing::Level::ERROR,
     };
     let levels = arguments
         .log

@@ -7,6 +7,7 @@
 
 pub(crate) mod calls;
 pub(crate) mod edge;
+pub(crate) mod login;
 pub(crate) mod models;
 pub(crate) mod providers;
 

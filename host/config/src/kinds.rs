@@ -1,6 +1,7 @@
 //! The kinds of values. Each reads a value, describes it in the manual and in the JSON Schema.
 
 mod edge;
+mod login;
 mod numbers;
 mod scalars;
 mod secret;
@@ -14,6 +15,7 @@ use crate::key::{Describe, Kind, Section};
 use crate::reader::{Located, Reader};
 
 pub(crate) use edge::{HostName, Network, Size, WebOrigin};
+pub(crate) use login::{LoginUrl, TokenMemberName, UrlPath};
 pub(crate) use numbers::{Duration, Limit, Permille, Timestamp, Whole};
 pub(crate) use scalars::{
     Address, Choice, Flag, HeaderName, JsonPointer, Line, Name, Path, Prefix, SelectorName, is_name,

@@ -16,6 +16,7 @@ mod keys;
 mod kinds;
 mod limits;
 mod load;
+mod login;
 mod mapping;
 mod models;
 mod providers;

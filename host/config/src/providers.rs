@@ -14,6 +14,7 @@ use url::Url;
 use crate::base_urls::default_base_url;
 use crate::credentials::{CredentialEntry, credential};
 use crate::keys::providers::{provider as keys, refresh as refresh_keys};
+use crate::login::login;
 use crate::mapping::Mapping;
 use crate::models::provider_models;
 use crate::reader::{Located, Reader, UniqueNames};
@@ -31,7 +32,7 @@ pub struct Provider {
     pub disable_cooling: Option<bool>,
     /// When the tokens of its accounts are refreshed.
     pub refresh: RefreshTiming,
-    /// At least one, unless there are credential files.
+    /// At least one, unless there are credential files or logins.
     pub credentials: Vec<CredentialEntry>,
     /// At least one. All names and aliases differ by more than case.
     pub models: Vec<NamedModel>,
@@ -64,6 +65,8 @@ pub(crate) fn providers(
         let max_in_flight = mapping.get(reader, &keys::MAX_IN_FLIGHT);
         let disable_cooling = mapping.get(reader, &keys::DISABLE_COOLING);
         let refresh = mapping.nested(reader, &keys::REFRESH, refresh);
+        let login = mapping.nested(reader, &keys::LOGIN, login);
+        let credentials_needed = credentials_needed && !mapping.has(&keys::LOGIN);
         if credentials_needed && !mapping.has(&keys::CREDENTIALS) {
             mapping.report_missing(reader, &keys::CREDENTIALS);
         }
@@ -91,6 +94,7 @@ pub(crate) fn providers(
                 settings,
                 grants: grants.unwrap_or_default(),
                 traits: Arc::new(traits),
+                login: login.map(Arc::new),
             },
             max_in_flight,
             disable_cooling,

@@ -42,6 +42,7 @@ mod scrub;
 mod signatures;
 pub mod snapshot;
 mod timeouts;
+mod token_endpoint;
 mod token_estimate;
 mod unknown_model;
 
@@ -64,4 +65,5 @@ pub use provider_traits::{ProviderTraits, TraitsConfig};
 pub use raw_request::RawRequest;
 pub use raw_response::RawResponse;
 pub use refresher::PlannedRefresher;
+pub use token_endpoint::TokenEndpointResponse;
 pub use unknown_model::UnknownModel;

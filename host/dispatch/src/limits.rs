@@ -57,8 +57,15 @@ pub const LEASE_RACES_MAX: u32 = 8;
 /// Limit for a whole refresh. Calls wait for it.
 pub const REFRESH_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Limit for a request of a login and its response. A person waits for it; a poll that takes longer is repeated.
+pub const TOKEN_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// The largest response of a token endpoint, in bytes. Tokens have a few KiB.
-pub const REFRESH_RESPONSE_BYTES_MAX: usize = 256 << 10;
+pub const TOKEN_RESPONSE_BYTES_MAX: usize = 256 << 10;
+
+/// How long before its end a token of a login is refreshed if its executor declares no lead. It is a small part of
+/// a token's usual hour, and leaves time for retries. The operator's `refresh.lead` overrides it.
+pub const LOGIN_REFRESH_LEAD: Duration = Duration::from_mins(5);
 
 /// The largest jitter of a wait between rounds. Jitter spreads calls that failed at the same time.
 pub const ROUND_JITTER_MAX: Duration = Duration::from_secs(2);

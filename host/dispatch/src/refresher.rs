@@ -1,5 +1,5 @@
 //! Refreshes tokens: the executor plans the request, the host sends it and captures the new tokens from
-//! the response. No token enters a plugin.
+//! the response. No token enters a plugin. Tokens of a login by settings are refreshed by the same settings.
 
 mod token_response;
 
@@ -7,22 +7,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use bytes::Bytes;
 use jackfield_auth::{
     PolicyQuery, RefreshError, RefreshFailure, RefreshJob, Refresher, TokenPatch,
 };
 use jackfield_credential::ProviderName;
+use jackfield_login::LoginSettings;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::limits::{REFRESH_RESPONSE_BYTES_MAX, REFRESH_TIMEOUT};
-use crate::plan::Evaluation;
-use crate::port::{BoxFuture, Rejection, Upstream, UpstreamResponse};
+use crate::limits::{LOGIN_REFRESH_LEAD, REFRESH_TIMEOUT};
+use crate::plan::{Evaluation, UpstreamRequest};
+use crate::port::{BoxFuture, Rejection, Upstream};
 use crate::request::{self, Bounds, Planner, Recipient};
 use crate::scrub::replace_secrets;
 use crate::snapshot::Snapshot;
+use crate::token_endpoint::{exchange, upstream_request};
 use token_response::{capture_tokens, endpoint_error};
 
 /// Refreshes tokens by the plans of executors.
@@ -50,13 +52,14 @@ impl Refresher for PlannedRefresher {
 
     fn lead(&self, provider: &ProviderName) -> Option<Duration> {
         let snapshot = self.snapshot.load();
-        let planner = planner(&snapshot, provider).ok()?;
-        planner.executor.descriptor().refresh_lead
+        let planner = planner(&snapshot, provider).ok();
+        let declared = planner.and_then(|planner| planner.executor.descriptor().refresh_lead);
+        declared.or_else(|| login(&snapshot, provider).map(|_| LOGIN_REFRESH_LEAD))
     }
 
     fn can_refresh(&self, provider: &ProviderName) -> bool {
         let snapshot = self.snapshot.load();
-        planner(&snapshot, provider).is_ok()
+        login(&snapshot, provider).is_some() || planner(&snapshot, provider).is_ok()
     }
 
     fn has_refresh_policy(&self, provider: &ProviderName) -> bool {
@@ -89,10 +92,33 @@ impl Refresher for PlannedRefresher {
 }
 
 impl PlannedRefresher {
-    /// Plans the refresh, sends it, and captures the tokens.
+    /// Builds the request, sends it, and captures the tokens.
     async fn carry_out(&self, job: &RefreshJob) -> Result<TokenPatch, RefreshError> {
         let snapshot = self.snapshot.load_full();
-        let planner = planner(&snapshot, &job.credential.provider)?;
+        match login_refresh(&snapshot, job) {
+            Some((login, refresh_token)) => {
+                let request = login.refresh_request(refresh_token);
+                let proxy = job.proxy.as_ref().map(|url| Arc::from(url.expose_secret()));
+                let request = upstream_request(&request, proxy, snapshot.timeouts.connect);
+                let patch = self
+                    .capture(request.map_err(unplanned)?, &LOGIN_CAPTURES)
+                    .await;
+                patch.map_err(|error| scrub(error, login.client.secret.iter()))
+            }
+            None => {
+                let (request, captures) = self.plan(&snapshot, job).await?;
+                self.capture(request, &captures).await
+            }
+        }
+    }
+
+    /// Plans the refresh. Returns the request and what to capture from its response.
+    async fn plan(
+        &self,
+        snapshot: &Snapshot,
+        job: &RefreshJob,
+    ) -> Result<(UpstreamRequest, Vec<(String, String)>), RefreshError> {
+        let planner = planner(snapshot, &job.credential.provider)?;
         let context = planner.context(&job.credential, self.clock.now());
         let body = Bytes::new();
         let plan = planner.executor.prepare(&context, &body).await;
@@ -111,19 +137,43 @@ impl PlannedRefresher {
         };
         let request = request::build_request(plan, &bounds)
             .map_err(|cause| unplanned(format!("the executor's plan: {cause}")))?;
-        let response = self.upstream.send(request).await;
-        let response = response.map_err(|error| failed(error.to_string()))?;
-        let status = response.head.status;
-        let body = read_body(response).await?;
+        Ok((request, captures))
+    }
+
+    /// Sends a request and captures the tokens of its response.
+    async fn capture<T: AsRef<str>>(
+        &self,
+        request: UpstreamRequest,
+        captures: &[(T, T)],
+    ) -> Result<TokenPatch, RefreshError> {
+        let response = exchange(&*self.upstream, request).await.map_err(failed)?;
+        let status = response.status;
         // Gateways send error pages that are not JSON: the status then says what failed.
-        let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let body: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
         if !status.is_success() {
             return Err(endpoint_error(status.as_u16(), &body));
         }
-        let patch = capture_tokens(&captures, &body, self.clock.now());
+        let patch = capture_tokens(captures, &body, self.clock.now());
         // Some endpoints, such as GitHub's, report an error with status 200.
         patch.ok_or_else(|| endpoint_error(status.as_u16(), &body))
     }
+}
+
+/// How the accounts of this provider log in.
+fn login<'a>(snapshot: &'a Snapshot, provider: &ProviderName) -> Option<&'a LoginSettings> {
+    snapshot.providers.get(provider)?.login.as_deref()
+}
+
+/// The settings and the refresh token of a credential that the settings of its provider's login refresh: one without
+/// a `client-id` of its own. A token belongs to the client that it was issued to (RFC 6749, section 6), so a
+/// credential that names another client is left to the executor.
+fn login_refresh<'a>(
+    snapshot: &'a Snapshot,
+    job: &'a RefreshJob,
+) -> Option<(&'a LoginSettings, &'a SecretString)> {
+    let login = login(snapshot, &job.credential.provider)?;
+    let refresh_token = job.secrets.get("refresh-token")?;
+    (!job.secrets.contains_key("client-id")).then_some((login, refresh_token))
 }
 
 /// The executor that plans refreshes for this provider.
@@ -132,20 +182,6 @@ fn planner<'a>(
     provider: &ProviderName,
 ) -> Result<Planner<'a>, RefreshError> {
     Planner::find(snapshot, provider, "refresh").map_err(|error| unplanned(error.to_string()))
-}
-
-async fn read_body(response: UpstreamResponse) -> Result<Bytes, RefreshError> {
-    let (mut body, mut buffer) = (response.body, BytesMut::new());
-    while let Some(chunk) = body.next().await {
-        buffer.extend_from_slice(&chunk.map_err(|error| failed(error.to_string()))?);
-        if buffer.len() > REFRESH_RESPONSE_BYTES_MAX {
-            let limit_kib = REFRESH_RESPONSE_BYTES_MAX >> 10;
-            return Err(failed(format!(
-                "the response has more than {limit_kib} KiB"
-            )));
-        }
-    }
-    Ok(buffer.freeze())
 }
 
 fn failed(reason: String) -> RefreshError {
@@ -160,10 +196,25 @@ fn unplanned(reason: String) -> RefreshError {
     })
 }
 
-/// Removes the credential's secrets from an error. Some endpoints repeat the token that they reject.
-fn scrub_secrets(mut error: RefreshError, job: &RefreshJob) -> RefreshError {
+/// Removes the credential's secrets from an error.
+fn scrub_secrets(error: RefreshError, job: &RefreshJob) -> RefreshError {
+    scrub(error, job.secrets.values())
+}
+
+/// Removes secrets from an error. Some endpoints repeat the token that they reject.
+fn scrub<'a>(
+    mut error: RefreshError,
+    secrets: impl Iterator<Item = &'a SecretString>,
+) -> RefreshError {
     if let RefreshError::Rejected(failure) | RefreshError::Failed(failure) = &mut error {
-        replace_secrets(&mut failure.message, job.secrets.values());
+        replace_secrets(&mut failure.message, secrets);
     }
     error
 }
+
+/// What a refresh by the settings of a login captures (RFC 6749, section 5.1).
+const LOGIN_CAPTURES: [(&str, &str); 3] = [
+    ("/access_token", "access-token"),
+    ("/refresh_token", "refresh-token"),
+    ("/expires_in", "expires-in"),
+];

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jackfield_credential::ProviderName;
+use jackfield_login::LoginSettings;
 use url::Url;
 
 use crate::error::CallError;
@@ -94,6 +95,8 @@ pub struct Provider {
     pub grants: Vec<Url>,
     /// What it takes, by model.
     pub traits: Arc<ProviderTraits>,
+    /// How its accounts log in, if the configuration says it.
+    pub login: Option<Arc<LoginSettings>>,
 }
 
 #[cfg(test)]

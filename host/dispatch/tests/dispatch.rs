@@ -24,6 +24,7 @@ mod fake_upstream;
 mod fallback;
 mod incompatible_executors;
 mod keep_alive;
+mod login_refresh;
 mod pinned_calls;
 mod plugin_fault;
 mod plugin_stream;

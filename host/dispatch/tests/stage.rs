@@ -147,6 +147,7 @@ fn provider() -> Provider {
         settings: Arc::from("{}"),
         grants: Vec::new(),
         traits: Arc::default(),
+        login: None,
     }
 }
 

@@ -42,7 +42,7 @@ use tokio::time::Instant;
 
 pub use client::{MockClient, MockClientError, MockResponse};
 pub use family::{FamilyRule, FamilyServer, Refusal, ServerFamily};
-pub use oauth::{MockOAuth, MockOAuthCounts, MockOAuthOptions, MockTokens, Rotation};
+pub use oauth::{MockConsent, MockOAuth, MockOAuthCounts, MockOAuthOptions, MockTokens, Rotation};
 pub use request_log::RecordedRequest;
 
 use oauth::Unauthorized;

@@ -1,7 +1,10 @@
-//! The mock provider's token endpoint: the refresh grant of OAuth 2.0 (RFC 6749, section 6). It validates
-//! requests as strictly as the RFC allows, so that a request that passes here passes anywhere.
+//! The mock provider's token endpoint: the refresh grant of OAuth 2.0 (RFC 6749, section 6), and logins by
+//! authorization code and by device code. It validates requests as strictly as the RFCs allow, so that a request
+//! that passes here passes anywhere.
 
 mod endpoint;
+mod login;
+mod login_endpoint;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -12,6 +15,9 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 pub(super) use endpoint::token;
+use login::Logins;
+pub use login::MockConsent;
+pub(super) use login_endpoint::{authorize, device};
 use tokens::{Family, RefreshTokenError};
 
 /// The behaviour of a token endpoint.
@@ -27,6 +33,12 @@ pub struct MockOAuthOptions {
     pub pause: Duration,
     /// The id and the secret of the only accepted client; `None` accepts every client.
     pub client: Option<(String, String)>,
+    /// The interval between polls with a device code.
+    pub poll_interval: Duration,
+    /// How many polls of a device get `slow_down` although they are not too early.
+    pub slow_downs: u32,
+    /// The lifetime of a device code.
+    pub device_lifetime: Duration,
 }
 
 impl Default for MockOAuthOptions {
@@ -38,6 +50,9 @@ impl Default for MockOAuthOptions {
             calls_max: None,
             pause: Duration::ZERO,
             client: None,
+            poll_interval: Duration::from_secs(1),
+            slow_downs: 0,
+            device_lifetime: Duration::from_mins(10),
         }
     }
 }
@@ -60,6 +75,7 @@ pub enum Rotation {
 pub struct MockOAuth {
     options: MockOAuthOptions,
     accounts: Mutex<Accounts>,
+    logins: Mutex<Logins>,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +97,10 @@ pub struct MockOAuthCounts {
     pub revoked: u64,
     /// Requests of clients that failed to authenticate.
     pub invalid_client: u64,
+    /// Tokens that were issued for codes and device codes.
+    pub logged_in: u64,
+    /// Polls that arrived before their interval was over.
+    pub polled_too_early: u64,
     /// Requests with any other error.
     pub invalid_request: u64,
     /// Calls with a valid access token.
@@ -112,8 +132,12 @@ pub(super) enum Unauthorized {
 /// Why a refresh is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GrantError {
+    AccessDenied,
+    AuthorizationPending,
+    ExpiredToken,
     InvalidClient,
     InvalidGrant,
+    SlowDown,
 }
 
 impl MockOAuth {
@@ -122,6 +146,7 @@ impl MockOAuth {
         Self {
             options,
             accounts: Mutex::default(),
+            logins: Mutex::default(),
         }
     }
 

@@ -35,6 +35,8 @@ pub(super) fn router(provider: &Arc<MockProvider>) -> Router {
         .route("/v1/models/{target}", post(post_gemini))
         .route("/v1beta/models/{target}", post(post_gemini))
         .route("/oauth/token", post(oauth::token))
+        .route("/oauth/authorize", get(oauth::authorize))
+        .route("/oauth/device", post(oauth::device))
         .route("/mock/counts", get(counts))
         .route("/mock/requests", get(requests))
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))

@@ -5,7 +5,10 @@ use std::marker::PhantomData;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::types::{CredentialList, CredentialResponse, NewCredential, Reloaded, Removed};
+use crate::types::{
+    CredentialList, CredentialResponse, LoginCallback, LoginResponse, NewCredential, NewLogin,
+    Reloaded, Removed,
+};
 
 /// A request whose response is an `R`. It has no `Debug`: the body may contain secrets.
 pub struct AdminRequest<R> {
@@ -85,5 +88,41 @@ impl AdminRequest<Reloaded> {
     /// `POST /reload`.
     pub fn reload() -> Self {
         Self::new(Method::POST, &["reload"])
+    }
+}
+
+impl AdminRequest<LoginResponse> {
+    /// `POST /logins`.
+    ///
+    /// # Errors
+    ///
+    /// If the request cannot be written as JSON.
+    pub fn begin_login(new: &NewLogin) -> serde_json::Result<Self> {
+        Ok(Self {
+            body: Some(serde_json::to_value(new)?),
+            ..Self::new(Method::POST, &["logins"])
+        })
+    }
+
+    /// `GET /logins/{id}`.
+    pub fn show_login(id: &str) -> Self {
+        Self::new(Method::GET, &["logins", id])
+    }
+
+    /// `DELETE /logins/{id}`.
+    pub fn cancel_login(id: &str) -> Self {
+        Self::new(Method::DELETE, &["logins", id])
+    }
+
+    /// `POST /logins/{id}/callback`.
+    ///
+    /// # Errors
+    ///
+    /// If the request cannot be written as JSON.
+    pub fn login_callback(id: &str, callback: &LoginCallback) -> serde_json::Result<Self> {
+        Ok(Self {
+            body: Some(serde_json::to_value(callback)?),
+            ..Self::new(Method::POST, &["logins", id, "callback"])
+        })
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration as Time;
 use jackfield_credential::CredentialKind;
 
 use super::calls::ROUNDS_MAX;
+use super::login;
 use super::models::{self, PRIORITIES, WEIGHTS};
 use crate::key::{
     DefaultKey, OptionalKey, RequiredKey, Section, default, optional, required, section,
@@ -59,8 +60,13 @@ pub(crate) mod provider {
                 "When the tokens of its credentials are refreshed. An executor that evaluates credentials \
                  itself overrides it.",
             );
+            LOGIN: OptionalKey<Nested> = optional(
+                "login", Nested(&login::SECTION), "no logins",
+                "How its accounts log in by OAuth 2.0; see [howto/login.md](howto/login.md). `jackfield login` begins a \
+                 login. Jackfield refreshes these tokens itself.",
+            );
             CREDENTIALS: OptionalKey<ListOf> = optional(
-                "credentials", ListOf(&credential::SECTION), "required without `credential-files`",
+                "credentials", ListOf(&credential::SECTION), "required without `credential-files` and `login`",
                 "Its accounts and API keys.",
             );
             MODELS: RequiredKey<ListOf> = required(

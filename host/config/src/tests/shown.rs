@@ -6,6 +6,7 @@ use std::path::Path;
 use jackfield_dialect::traits::TraitSet;
 use jackfield_dispatch::TraitsConfig;
 use jackfield_dispatch::snapshot::{RetryPolicy, Routing, Timeouts};
+use jackfield_login::LoginSettings;
 use secrecy::ExposeSecret;
 
 use super::FILE;
@@ -147,11 +148,52 @@ fn show_provider(out: &mut Lines, provider: &Provider) {
     out.optional(1, "refresh-lead", lead);
     let interval = refresh.interval.map(humantime::format_duration);
     out.optional(1, "refresh-interval", interval);
+    if let Some(login) = &endpoint.login {
+        show_login(out, login);
+    }
     for credential in &provider.credentials {
         show_credential(out, credential);
     }
     for model in &provider.models {
         out.line(1, "model", format!("{} {:?}", model.name, model.alias));
+    }
+}
+
+fn show_login(out: &mut Lines, login: &LoginSettings) {
+    out.line(1, "login", &login.token_url);
+    let client = &login.client;
+    out.line(
+        2,
+        "client",
+        format!("{} {:?}", client.id, client.authentication),
+    );
+    let secret = client.secret.as_ref().map(ExposeSecret::expose_secret);
+    out.optional(2, "client-secret", secret);
+    out.optional(2, "authorization-url", login.authorization_url.as_ref());
+    out.optional(
+        2,
+        "device-authorization-url",
+        login.device_authorization_url.as_ref(),
+    );
+    for origin in &login.verification_origins {
+        out.line(2, "verification-origin", origin);
+    }
+    out.optional(2, "issuer", login.issuer.as_ref());
+    for scope in &login.scopes {
+        out.line(2, "scope", scope);
+    }
+    for (name, value) in &login.parameters {
+        out.line(2, "parameter", format!("{name}={value}"));
+    }
+    for (name, value) in &login.token_parameters {
+        out.line(2, "token-parameter", format!("{name}={value}"));
+    }
+    out.line(2, "redirect", login.redirect.uri(login.redirect.port));
+    for member in [&login.account_from, &login.label_from]
+        .into_iter()
+        .flatten()
+    {
+        out.line(2, "member", format!("{member:?}"));
     }
 }
 

@@ -12,17 +12,18 @@ use crate::clock;
 /// Takes the captured values out of a token response. A value that is missing changes nothing: a
 /// provider that does not rotate its refresh tokens sends none (RFC 6749, section 6). `None` if the
 /// response contains none of the captured secrets.
-pub(super) fn capture_tokens(
-    captures: &[(String, String)],
+pub(super) fn capture_tokens<T: AsRef<str>>(
+    captures: &[(T, T)],
     body: &Value,
     now: Timestamp,
 ) -> Option<TokenPatch> {
     let mut patch = TokenPatch::default();
     for (pointer, into) in captures {
+        let (pointer, into) = (pointer.as_ref(), into.as_ref());
         let Some(value) = body.pointer(pointer) else {
             continue;
         };
-        match (into.as_str(), value) {
+        match (into, value) {
             (_, Value::Null) => {}
             (EXPIRES_IN, value) => {
                 let time = seconds(value).map(|after| now + after);
@@ -32,7 +33,7 @@ pub(super) fn capture_tokens(
             (_, Value::String(text)) if !text.is_empty() => {
                 patch
                     .secrets
-                    .insert(into.clone(), SecretString::from(text.clone()));
+                    .insert(into.to_owned(), SecretString::from(text.clone()));
             }
             _ => {}
         }

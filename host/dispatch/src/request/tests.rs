@@ -77,6 +77,7 @@ fn build_for(
         settings: Arc::from("{}"),
         grants: Vec::new(),
         traits: Arc::default(),
+        login: None,
     };
     let body = Bytes::from_static(br#"{"model":"a"}"#);
     build_request(

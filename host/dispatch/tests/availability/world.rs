@@ -283,6 +283,7 @@ impl World {
                 settings: Arc::from("{}"),
                 grants: Vec::new(),
                 traits: Arc::default(),
+                login: None,
             };
             (ProviderName::new(format!("p{number}")), provider)
         });

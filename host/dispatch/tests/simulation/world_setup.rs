@@ -277,6 +277,7 @@ pub(super) fn snapshot(world: &World, generation: u64, configuration: u64) -> Sn
         settings: Arc::from("{}"),
         grants: Vec::new(),
         traits: Arc::default(),
+        login: None,
     };
     let executor: Arc<dyn Executor> = Arc::new(FakeExecutor::patching());
     let failing = world.random(2..50);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use url::form_urlencoded::parse;
@@ -17,7 +17,7 @@ use super::{GrantError, MockOAuth, MockTokens};
 use crate::MockProvider;
 use crate::errors::json_response;
 
-/// Serves a token request (RFC 6749, sections 5 and 6).
+/// Serves a token request (RFC 6749, sections 4.1.3, 5 and 6, and RFC 8628, section 3.4).
 pub(crate) async fn token(
     State(provider): State<Arc<MockProvider>>,
     headers: HeaderMap,
@@ -33,13 +33,13 @@ pub(crate) async fn token(
     // The tokens have changed already: a client that gives up now has lost them.
     sleep(oauth.options.pause).await;
     match granted {
-        Ok(tokens) => no_store_response(StatusCode::OK, &token_body(&tokens)),
+        Ok(body) => no_store_response(StatusCode::OK, &body),
         Err(error) => error_response(oauth, &headers, &error),
     }
 }
 
 /// The error code and description of RFC 6749, section 5.2.
-struct TokenRequestError {
+pub(super) struct TokenRequestError {
     code: &'static str,
     description: String,
 }
@@ -56,8 +56,15 @@ impl TokenRequestError {
 impl From<GrantError> for TokenRequestError {
     fn from(error: GrantError) -> Self {
         let (code, description) = match error {
+            GrantError::AccessDenied => ("access_denied", "the person refused"),
+            GrantError::AuthorizationPending => ("authorization_pending", "wait"),
+            GrantError::ExpiredToken => ("expired_token", "the device code has expired"),
+            GrantError::SlowDown => ("slow_down", "poll less often"),
             GrantError::InvalidClient => (INVALID_CLIENT, "the client id or secret is wrong"),
-            GrantError::InvalidGrant => (INVALID_GRANT, "the refresh token is used or unknown"),
+            GrantError::InvalidGrant => (
+                INVALID_GRANT,
+                "the token or code is used, unknown or of another client",
+            ),
         };
         Self {
             code,
@@ -66,51 +73,104 @@ impl From<GrantError> for TokenRequestError {
     }
 }
 
-fn grant(
-    oauth: &MockOAuth,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<MockTokens, TokenRequestError> {
+fn grant(oauth: &MockOAuth, headers: &HeaderMap, body: &[u8]) -> Result<Value, TokenRequestError> {
     let form = parse_form(headers, body)?;
-    let field = |name: &str| {
-        form.get(name)
-            .map(String::as_str)
-            .filter(|text| !text.is_empty())
+    let field = |name: &str| field(&form, name);
+    let required = |name: &str| {
+        let missing =
+            || TokenRequestError::invalid_request(format!("the field `{name}` is missing"));
+        field(name).ok_or_else(missing)
     };
-    oauth.check_client(
-        client_credentials(headers, &field)?
-            .as_ref()
-            .map(|(id, secret)| (id.as_str(), secret.as_str())),
-    )?;
-    match field("grant_type") {
-        Some("refresh_token") => {}
-        Some(other) => {
+    let client = client_of(oauth, headers, &form);
+    let (account, tokens) = match required("grant_type")? {
+        "refresh_token" => {
+            // A public client need not name itself here.
+            oauth.check_client(
+                client_credentials(headers, &form)?
+                    .as_ref()
+                    .map(|(id, secret)| (id.as_str(), secret.as_str())),
+            )?;
+            let refresh = required("refresh_token")?;
+            check_scope(field("scope"))?;
+            return Ok(token_body(&oauth.refresh(refresh, Instant::now())?));
+        }
+        "authorization_code" => oauth.exchange_code(
+            required("code")?,
+            &client?,
+            required("redirect_uri")?,
+            required("code_verifier")?,
+        )?,
+        DEVICE_GRANT => {
+            let client = client?;
+            oauth.poll_device(required("device_code")?, &client, Instant::now())?
+        }
+        other => {
             return Err(TokenRequestError {
                 code: "unsupported_grant_type",
                 description: format!("the grant type `{other}` is not supported"),
             });
         }
-        None => {
-            return Err(TokenRequestError::invalid_request(
-                "the field `grant_type` is missing",
-            ));
-        }
-    }
-    let refresh = field("refresh_token");
-    let refresh = refresh.ok_or_else(|| {
-        TokenRequestError::invalid_request("the field `refresh_token` is missing")
-    })?;
-    if field("scope").is_some_and(|scope| scope.split(' ').any(|word| word != SCOPE)) {
+    };
+    let mut body = token_body(&tokens);
+    let claims = json!({
+        "iss": issuer(headers),
+        "aud": client_of(oauth, headers, &form)?,
+        "sub": account,
+        "email": format!("{account}@example.com"),
+    });
+    body["id_token"] = id_token(&claims).into();
+    body["account"] = json!({ "id": account });
+    Ok(body)
+}
+
+/// An `id_token` whose signature nothing checks: it comes from the token endpoint.
+fn id_token(claims: &Value) -> String {
+    let part = |text: String| URL_SAFE_NO_PAD.encode(text);
+    let header = json!({ "alg": "RS256" }).to_string();
+    format!(
+        "{}.{}.{}",
+        part(header),
+        part(claims.to_string()),
+        part("mock".to_owned())
+    )
+}
+
+fn check_scope(scope: Option<&str>) -> Result<(), TokenRequestError> {
+    if scope.is_some_and(|scope| scope.split(' ').any(|word| word != SCOPE)) {
         return Err(TokenRequestError {
             code: "invalid_scope",
             description: format!("the only scope is `{SCOPE}`"),
         });
     }
-    Ok(oauth.refresh(refresh, Instant::now())?)
+    Ok(())
+}
+
+/// Returns the client that a request authenticates or, if it is a public one, names (RFC 6749, section 3.2.1).
+pub(super) fn client_of(
+    oauth: &MockOAuth,
+    headers: &HeaderMap,
+    form: &BTreeMap<String, String>,
+) -> Result<String, TokenRequestError> {
+    let given = client_credentials(headers, form)?;
+    oauth.check_client(
+        given
+            .as_ref()
+            .map(|(id, secret)| (id.as_str(), secret.as_str())),
+    )?;
+    let named = given.map(|(id, _)| id);
+    let named = named.or_else(|| field(form, "client_id").map(str::to_owned));
+    named.ok_or_else(|| TokenRequestError::invalid_request("the field `client_id` is missing"))
+}
+
+/// Returns a field that is not empty.
+fn field<'a>(form: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
+    form.get(name)
+        .map(String::as_str)
+        .filter(|text| !text.is_empty())
 }
 
 /// Returns the form's fields. A field must not be repeated (RFC 6749, section 3.2).
-fn parse_form(
+pub(super) fn parse_form(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<BTreeMap<String, String>, TokenRequestError> {
@@ -140,12 +200,12 @@ fn parse_form(
 }
 
 /// Returns the client's id and secret, from the header or the form, but not both (RFC 6749, section 2.3).
-fn client_credentials<'a>(
+fn client_credentials(
     headers: &HeaderMap,
-    field: &impl Fn(&str) -> Option<&'a str>,
+    form: &BTreeMap<String, String>,
 ) -> Result<Option<(String, String)>, TokenRequestError> {
-    let in_form = field("client_secret").map(|secret| {
-        let id = field("client_id").unwrap_or_default();
+    let in_form = field(form, "client_secret").map(|secret| {
+        let id = field(form, "client_id").unwrap_or_default();
         (id.to_owned(), secret.to_owned())
     });
     let Some(header) = headers.get(AUTHORIZATION) else {
@@ -188,6 +248,12 @@ fn form_decode(encoded: &str) -> Option<String> {
     Some(text.into_owned())
 }
 
+/// The issuer: the origin that the request was sent to.
+pub(super) fn issuer(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    format!("http://{}", host.unwrap_or_default())
+}
+
 fn token_body(tokens: &MockTokens) -> Value {
     let mut body = json!({
         "access_token": tokens.access,
@@ -201,7 +267,7 @@ fn token_body(tokens: &MockTokens) -> Value {
     body
 }
 
-fn error_response(
+pub(super) fn error_response(
     oauth: &MockOAuth,
     headers: &HeaderMap,
     error: &TokenRequestError,
@@ -222,13 +288,16 @@ fn error_response(
     response
 }
 
-fn no_store_response(status: StatusCode, body: &Value) -> Response<Body> {
+pub(super) fn no_store_response(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = json_response(body);
     *response.status_mut() = status;
     let never = HeaderValue::from_static("no-store");
     response.headers_mut().insert(CACHE_CONTROL, never);
     response
 }
+
+/// The grant type of RFC 8628, section 3.4.
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const INVALID_CLIENT: &str = "invalid_client";
