@@ -79,9 +79,9 @@ impl Picker {
         let (mut races, mut waits, mut queue_slot) = (0, 0, None);
         loop {
             let candidates = self.candidates(context, query, &mut queue_slot).await?;
-            let is_trial = candidates.is_trial();
-            let picked = match is_trial {
-                // There is nothing to choose, and selectors need not know of trials.
+            // There is nothing to choose for a trial. After many lost races the first one is taken, since other calls
+            // lease while the selector runs: those that wait for a cooldown all wake when it ends.
+            let picked = match candidates.is_trial() || races > LEASE_RACES_MAX / 2 {
                 true => Picked::Candidate(0),
                 false => {
                     self.run_selector(context, &candidates, query.attempt)

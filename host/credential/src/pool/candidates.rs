@@ -73,7 +73,7 @@ impl Pool {
         query: &CandidateQuery<'_>,
         now: Timestamp,
     ) -> BTreeMap<u32, GatedEntry> {
-        if !query.requester.is_known() {
+        if !query.requester.is_known() || !self.sites.may_be_gated(now) {
             return BTreeMap::new();
         }
         let health = HealthReader {
@@ -323,10 +323,9 @@ impl Pool {
         for &(slot, model, expected_at) in gated {
             let live = self.slots.live(slot);
             let key = live.and_then(|live| Some((live.route, live.model_key(model)?)));
-            let lane = key.and_then(|(route, key)| self.sites.lane_mut(route, key, query.endpoint));
-            if let Some(lane) = lane {
-                let client = query.requester.client;
-                lane.gate.note_waiting(client, expected_at, now);
+            if let Some((route, key)) = key {
+                let lane = (route, key, query.endpoint);
+                (self.sites).note_waiting(lane, query.requester.client, expected_at, now);
             }
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Attempt;
-use super::gate::{CLAIM, DUE_MAX, TrialGate};
+use super::gate::{CLAIM, DUE_MAX, SITE_TRIALS, TrialGate};
 use crate::evidence::{Evidence, Failing, Regulars};
 use crate::{
     CoolingClass, Credential, Endpoint, Health, ModelKey, ProviderName, Requester, Timestamp,
@@ -29,6 +29,8 @@ pub(super) struct Sites {
     troubled: u32,
     /// No window of a site lane or way is open, or has just ended, from then on.
     open_until: Timestamp,
+    /// No gate of a lane holds up an attempt from then on.
+    gated_until: Timestamp,
     /// Incremented with every change of the health of a site lane or way.
     version: u64,
 }
@@ -111,11 +113,12 @@ impl Sites {
     /// Begins a rebuild: returns empty sites. All credentials join again, and then
     /// [`Sites::inherit`] takes the state of the sites that stay.
     pub(super) fn rebuilt(&mut self) -> Self {
-        let version = self.version + 1;
+        let (version, gated_until) = (self.version + 1, self.gated_until);
         std::mem::replace(
             self,
             Self {
                 version,
+                gated_until,
                 ..Self::default()
             },
         )
@@ -232,8 +235,29 @@ impl Sites {
         }
     }
 
+    /// True if the gate of a lane may hold up an attempt after the end of a window.
+    pub(super) fn may_be_gated(&self, now: Timestamp) -> bool {
+        now < self.gated_until
+    }
+
+    /// Records that a client waits for its turn at a lane, until about `expected_at`.
+    pub(super) fn note_waiting(
+        &mut self,
+        (route, model, endpoint): (SiteWay, &ModelKey, Endpoint),
+        client: u64,
+        expected_at: Timestamp,
+        now: Timestamp,
+    ) {
+        self.gated_until = self.gated_until.max(expected_at + 2 * SITE_TRIALS + CLAIM);
+        if let Some(lane) = self.lane_mut(route, model, endpoint) {
+            lane.gate.note_waiting(client, expected_at, now);
+        }
+    }
+
     /// Records the beginning of a trial.
     pub(super) fn begin_trial(&mut self, route: SiteWay, attempt: &Attempt) {
+        let gated_until = attempt.began + SITE_TRIALS + 2 * CLAIM;
+        self.gated_until = self.gated_until.max(gated_until);
         if let Some(site) = self.sites.get_mut(route.site as usize) {
             site.last_trial = Some(SiteTrial {
                 attempt: attempt.number,

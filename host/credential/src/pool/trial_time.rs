@@ -115,7 +115,9 @@ pub(super) fn trial_time(
 /// The end of a guess says nothing about the provider. So the attempts after it take turns, as trials do, until
 /// one is served: many calls that come together would otherwise all go to a provider that still fails, and
 /// those of clients whose requests no provider accepts would open the next window before a good one comes.
-/// Any request may have a turn, also one that opened the window: it may be the only one.
+/// Any request may have a turn, also one that opened the window: it may be the only one. A call that has failed at the
+/// site goes on with its other credentials, each once: the first two that fail would otherwise open the window of the
+/// site again and again, before one that works is tried.
 pub(super) fn turn_after_windows(
     live: &Live,
     model: u32,
@@ -123,7 +125,10 @@ pub(super) fn turn_after_windows(
     health: &HealthReader<'_>,
 ) -> Option<Timestamp> {
     let now = health.now;
-    if !query.requester.is_known() || query.only.is_some() {
+    if !query.requester.is_known()
+        || query.only.is_some()
+        || failures_at_site(live, query, health) > 0
+    {
         return None;
     }
     let client = query.requester.client;
@@ -179,15 +184,21 @@ fn last_trial(
 /// True if this call has failed at two credentials of the site, so that the site's lane cools by its
 /// doing: that window is not for this call.
 fn has_failed_at_site(live: &Live, query: &CandidateQuery<'_>, health: &HealthReader<'_>) -> bool {
-    if query.failed.len() < SITE_FAILURES_MAX {
-        return false;
+    query.failed.len() >= SITE_FAILURES_MAX
+        && failures_at_site(live, query, health) >= SITE_FAILURES_MAX
+}
+
+/// Returns the number of credentials of the site at which this call has failed.
+fn failures_at_site(live: &Live, query: &CandidateQuery<'_>, health: &HealthReader<'_>) -> usize {
+    if query.failed.is_empty() {
+        return 0;
     }
     let slots = query.failed.iter().map(|failure| failure.slot);
     let at_site = slots.filter(|&slot| {
         let other = health.slots.live(slot);
         other.is_some_and(|other| other.route.site == live.route.site)
     });
-    at_site.collect::<BTreeSet<Slot>>().len() >= SITE_FAILURES_MAX
+    at_site.collect::<BTreeSet<Slot>>().len()
 }
 
 /// Unattributed failures of one call at a provider or site, after which others come first.
