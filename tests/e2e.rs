@@ -42,12 +42,16 @@ mod fallback;
 mod families;
 #[path = "e2e/files.rs"]
 mod files;
+#[path = "e2e/full_disk.rs"]
+mod full_disk;
 #[path = "e2e/harness.rs"]
 mod harness;
 #[path = "e2e/health.rs"]
 mod health;
 #[path = "e2e/hostile.rs"]
 mod hostile;
+#[path = "e2e/listeners.rs"]
+mod listeners;
 #[path = "e2e/logins.rs"]
 mod logins;
 #[path = "e2e/mock_provider.rs"]

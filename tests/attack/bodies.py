@@ -26,7 +26,7 @@ def main():
     for thread in threads:
         thread.start()
     most = 0
-    for _ in range(100):
+    for _ in range(400):
         most = max(most, resident(arguments.pid))
         if not any(thread.is_alive() for thread in threads):
             break

@@ -55,6 +55,16 @@ class Server:
     def serves(self):
         return self.wait("listening address=127.0.0.2")
 
+    def wait_until_ready(self):
+        """Waits until the plugins are compiled."""
+        address = self.log.split("listening address=127.0.0.1:")[1].split()[0]
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{address}/readyz", timeout=10).close()
+                return
+            except OSError:
+                time.sleep(0.2)
+
     def add_credential(self):
         address = self.log.split("listening address=127.0.0.2:")[1].split()[0]
         body = {"id": "new", "provider": "acme", "kind": "api-key", "secrets": {"api-key": "key-b"}}
@@ -86,6 +96,7 @@ def writable_data(binary, folder):
 def foreign_code(binary, folder):
     server = Server(binary, folder)
     server.serves()
+    server.wait_until_ready()
     server.end()
     code = folder / "data/cache/code"
     artifacts = [path for path in code.rglob("*") if path.is_file() and "." not in path.name]

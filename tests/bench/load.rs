@@ -17,7 +17,7 @@ use crate::Result;
 use crate::chat::{self, ResponseKind};
 
 /// How long one request may take before the benchmark fails.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The requests of a load.
 #[derive(Debug, Clone, Copy)]
@@ -109,12 +109,14 @@ fn take_one(left: &AtomicUsize) -> bool {
     taken.is_ok()
 }
 
-struct Timing {
+/// The times of one request.
+pub(crate) struct Timing {
     first_byte: Duration,
-    total: Duration,
+    pub(crate) total: Duration,
 }
 
-struct Connection {
+/// A connection that sends the same request again and again.
+pub(crate) struct Connection {
     stream: TcpStream,
     request: Bytes,
     whole: Bytes,
@@ -123,7 +125,11 @@ struct Connection {
 }
 
 impl Connection {
-    async fn open(address: SocketAddr, request: Bytes, kind: ResponseKind) -> Result<Self> {
+    pub(crate) async fn open(
+        address: SocketAddr,
+        request: Bytes,
+        kind: ResponseKind,
+    ) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
@@ -135,7 +141,8 @@ impl Connection {
         })
     }
 
-    async fn exchange(&mut self) -> Result<Timing> {
+    /// Sends the request and checks the response.
+    pub(crate) async fn exchange(&mut self) -> Result<Timing> {
         let began = Instant::now();
         self.stream.write_all(&self.request).await?;
         self.received.clear();

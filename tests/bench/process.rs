@@ -41,9 +41,10 @@ pub(crate) struct Memory {
 }
 
 impl Server {
-    /// Starts the real binary with a configuration.
+    /// Starts the real binary with a configuration, or another one to compare with.
     pub(crate) async fn jackfield(config: &Path) -> Result<Self> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
+        let other = std::env::var_os(BINARY);
+        let mut command = Command::new(other.unwrap_or(env!("CARGO_BIN_EXE_jackfield").into()));
         command.args(["serve", "--config"]).arg(config);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
@@ -114,6 +115,9 @@ impl Server {
         Ok(self.child.id().ok_or("the server has ended")?)
     }
 }
+
+/// The environment variable with the path of another binary.
+const BINARY: &str = "JACKFIELD_BENCH_BINARY";
 
 /// The text before the address in the log of a server.
 pub(crate) const LISTENING: &str = "listening address=";

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::harness::Upstream;
+use crate::harness::{Upstream, wait_until};
 use crate::sdks::node_packages;
 
 /// The timeout of a tool. It needs seconds, but machines may be slow.
@@ -40,6 +40,8 @@ pub(crate) struct ToolRun<'a> {
     pub(crate) prompt: &'a str,
     /// Whether the run continues the last session in this home folder.
     pub(crate) resumes: bool,
+    /// An image beside the prompt, for tools that take one on the command line.
+    pub(crate) image: Option<&'a Path>,
 }
 
 impl CodingTool {
@@ -70,6 +72,7 @@ impl CodingTool {
             model,
             prompt: &prompt,
             resumes: false,
+            image: None,
         };
         self.run_prompt(home, &run).await
     }
@@ -98,6 +101,36 @@ impl CodingTool {
         home: &TempDir,
         run: &ToolRun<'_>,
     ) -> Result<(bool, String), String> {
+        let mut command = self.command(home, run).await;
+        self.end(command.output()).await
+    }
+
+    /// Runs the tool until `reached` is true, then interrupts it as Ctrl-C does, with all of its processes. Returns
+    /// whether it succeeded, and its whole output.
+    ///
+    /// # Errors
+    /// When it takes too long.
+    pub(crate) async fn interrupt<F: Future<Output = bool>>(
+        self,
+        home: &TempDir,
+        run: &ToolRun<'_>,
+        reached: impl FnMut() -> F,
+    ) -> Result<(bool, String), String> {
+        let mut command = self.command(home, run).await;
+        let pipes = [Stdio::piped(), Stdio::piped()];
+        let [stdout, stderr] = pipes;
+        let child = command.process_group(0).stdout(stdout).stderr(stderr);
+        let child = child.spawn().unwrap();
+        let group = child.id().unwrap();
+        wait_until("the tool can be interrupted", reached).await;
+        let killed = std::process::Command::new("kill")
+            .args(["-INT", "--", &format!("-{group}")])
+            .status();
+        assert!(killed.unwrap().success());
+        self.end(child.wait_with_output()).await
+    }
+
+    async fn command(self, home: &TempDir, run: &ToolRun<'_>) -> Command {
         let folder = tokio::task::spawn_blocking(|| node_packages("coding_tools"));
         let modules = folder.await.unwrap().join("node_modules");
         std::fs::create_dir_all(work_folder(home)).unwrap();
@@ -111,7 +144,14 @@ impl CodingTool {
             .env("HOME", home.path())
             .stdin(Stdio::null())
             .kill_on_drop(true);
-        let output = timeout(TOOL_TIMEOUT, command.output()).await;
+        command
+    }
+
+    async fn end(
+        self,
+        output: impl Future<Output = std::io::Result<std::process::Output>>,
+    ) -> Result<(bool, String), String> {
+        let output = timeout(TOOL_TIMEOUT, output).await;
         let output = output
             .map_err(|_| format!("{self:?} took too long"))?
             .unwrap();
@@ -151,7 +191,7 @@ fn claude_code(modules: &Path, run: &ToolRun<'_>) -> Command {
     let mut command = node_command(modules.join("@anthropic-ai/claude-code/cli-wrapper.cjs"));
     command
         .args(["-p", run.prompt, "--model", run.model])
-        .args(["--allowedTools", "Read,Write"])
+        .args(["--allowedTools", "Bash,Read,Write"])
         .env("ANTHROPIC_BASE_URL", run.origin)
         .env("ANTHROPIC_API_KEY", run.key)
         // With an error, the default takes minutes.
@@ -182,6 +222,10 @@ fn codex(modules: &Path, home: &TempDir, run: &ToolRun<'_>) -> Command {
         .arg("--dangerously-bypass-approvals-and-sandbox");
     if run.resumes {
         command.args(["resume", "--last"]);
+    }
+    if let Some(image) = run.image {
+        // The list of images ends at the next option.
+        command.arg("--image").arg(image).arg("--");
     }
     command.arg(run.prompt).env("MOCK_KEY", run.key);
     command

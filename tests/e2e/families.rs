@@ -1,6 +1,8 @@
 //! The strict families of the mock provider behind the names of the real servers. Jackfield is configured as for the
 //! real ones, and a proxy answers in their place, so that the rows for their hosts apply.
 
+#[path = "families/interruptions.rs"]
+mod interruptions;
 #[path = "families/sessions.rs"]
 mod sessions;
 #[path = "families/tool_sessions.rs"]
@@ -99,6 +101,7 @@ impl Family {
 struct Families {
     families: Vec<Family>,
     jackfield: Jackfield,
+    provider: Arc<MockProvider>,
     proxy: JoinHandle<()>,
 }
 
@@ -148,6 +151,7 @@ impl Families {
         Self {
             families,
             jackfield,
+            provider,
             proxy,
         }
     }

@@ -111,8 +111,13 @@ impl Jackfield {
 
     /// Starts a server on a folder with a configuration and data.
     pub(crate) async fn restart(folder: TempDir) -> Self {
+        Self::restart_by(Command::new(binary()), folder).await
+    }
+
+    /// The same, by a command that runs the binary with the arguments that are added.
+    pub(crate) async fn restart_by(mut command: Command, folder: TempDir) -> Self {
         let path = folder.path().join("jackfield.yaml");
-        let mut child = Command::new(binary())
+        let mut child = command
             .args(["serve", "--config"])
             .arg(&path)
             .stderr(Stdio::piped())
@@ -278,7 +283,7 @@ impl Jackfield {
 }
 
 /// Writes a file with secrets, which only its owner may read: the server warns of others.
-fn write_secret_file(path: &Path, text: &str) {
+pub(crate) fn write_secret_file(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }

@@ -30,7 +30,7 @@ pub struct AdminClient {
 pub enum AdminClientError {
     /// The address is not a URL of an admin API.
     #[error(
-        "invalid admin API address: {0}; it must begin with http:// or https:// and contain no user name"
+        "invalid admin API address: {0}; it must begin with http://, https:// or unix: and contain no user name"
     )]
     Address(String),
     /// The connection failed.
@@ -70,19 +70,27 @@ pub enum AdminClientError {
 }
 
 impl AdminClient {
-    /// Creates a client for the admin API at an address such as `http://127.0.0.1:8318`.
+    /// Creates a client for the admin API at an address such as `http://127.0.0.1:8318` or
+    /// `unix:/run/jackfield-admin.sock`.
     ///
     /// # Errors
     ///
-    /// [`AdminClientError::Address`] if the address is not an HTTP URL or contains a user name.
+    /// [`AdminClientError::Address`] if the address is neither a Unix socket nor an HTTP URL, or contains a user name.
     pub fn new(address: &str, token: SecretString) -> Result<Self, AdminClientError> {
         let invalid_address = || AdminClientError::Address(address.to_owned());
-        let base = Url::parse(address).map_err(|_| invalid_address())?;
+        let socket = address.strip_prefix("unix:");
+        // The server accepts this name on a Unix socket, too.
+        let url = socket.map_or(address, |_| "http://localhost");
+        let base = Url::parse(url).map_err(|_| invalid_address())?;
         if !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() {
             return Err(invalid_address());
         }
         install_crypto_provider();
-        let client = Client::builder()
+        let mut builder = Client::builder();
+        if let Some(path) = socket {
+            builder = builder.unix_socket(path);
+        }
+        let client = builder
             .user_agent(concat!("jackfield/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(RESPONSE_TIMEOUT)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jackfield_admin::AdminClient;
-use jackfield_config::{Config, Environment};
+use jackfield_config::{Config, Environment, ListenAddress};
 use secrecy::SecretString;
 
 /// The options that select the server.
@@ -14,7 +14,7 @@ pub(crate) struct AdminTarget {
     /// The server's configuration, whose `admin` section has the address and the token.
     #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["admin", "token_env"])]
     config: Option<PathBuf>,
-    /// The address of the server's admin API.
+    /// The address of the server's admin API, or `unix:` and the path of its socket.
     #[arg(long, global = true, value_name = "URL", default_value = ADDRESS)]
     admin: String,
     /// The environment variable that holds the admin token.
@@ -55,12 +55,16 @@ fn configured(
     let admin = admin.ok_or_else(|| {
         format!("{shown}: no `admin` section, so the server has no admin API; add one")
     })?;
-    if admin.listen.port() == 0 {
-        return Err(format!(
-            "{shown}: `admin.listen` has port 0, so the system selects it; give the address with --admin"
-        ));
-    }
-    Ok((format!("http://{}", reachable(admin.listen)), admin.token))
+    let address = match &admin.listen {
+        ListenAddress::Unix(_) => admin.listen.to_string(),
+        ListenAddress::Tcp(address) if address.port() == 0 => {
+            return Err(format!(
+                "{shown}: `admin.listen` has port 0, so the system selects it; give the address with --admin"
+            ));
+        }
+        ListenAddress::Tcp(address) => format!("http://{}", reachable(*address)),
+    };
+    Ok((address, admin.token))
 }
 
 /// Returns an address to connect to: a server that listens on all interfaces listens on loopback.

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::demo::tour::Tour;
-use crate::serve::{hangups, listen, run as run_host, stop_signal};
+use crate::serve::{hangups, run as run_host, stop_signal};
 use crate::terminal::print;
 use crate::wire::Host;
 
@@ -25,12 +25,9 @@ use crate::wire::Host;
 pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error_chain(&error))?;
     let provider = MockProvider::new(KEYS.map(str::to_owned));
-    let provider_listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-    let provider_address = provider_listener
-        .local_addr()
-        .map_err(|error| error_chain(&error))?;
-    let listener = listen(address).await?;
-    let address = listener.local_addr().map_err(|error| error_chain(&error))?;
+    let (provider_listener, provider_address) =
+        bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let (listener, address) = bind(address).await?;
     let file = folder.path().join("demo.yaml");
     let config = Arc::new(config(&file, address, provider_address)?);
     let hangups = hangups()?;
@@ -54,9 +51,20 @@ pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
         result
     };
     let mock_provider = serve_provider(provider_listener, &provider, stopped.clone());
-    let serving = Box::pin(run_host(host, listener, None, stopped, hangups));
+    let serving = Box::pin(run_host(host, listener.into(), None, stopped, hangups));
     let (served, (), toured) = tokio::join!(serving, mock_provider, run_tour);
     served.and(toured)
+}
+
+/// Listens on an address; returns it as well, since the system replaces port 0.
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|error| {
+        format!("cannot listen on {address}: {error}; use another address, or stop the process that listens there")
+    })?;
+    let address = listener.local_addr().map_err(|error| error_chain(&error))?;
+    tracing::info!(%address, "listening");
+    Ok((listener, address))
 }
 
 async fn serve_on(address: SocketAddr, provider: SocketAddr) -> Result<(), String> {

@@ -12,12 +12,13 @@ use jackfield_auth::{
     AuthManager, BoxFuture, PersistedState, Reconfiguration, ReconfigureSummary, Registration,
 };
 use jackfield_config::{
-    Catalog, Config, CredentialFiles, Environment, ProcessEnvironment, RestartOnly, snapshot,
+    Catalog, Config, CredentialFiles, Environment, ProcessEnvironment, RestartOnly, TrustedProxy,
+    snapshot,
 };
 use jackfield_dispatch::error_chain;
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_http::{
-    Api, ApiOptions, BrowserGuard, ClientKeys, ConnectionPolicy, Cors, GuardNames,
+    Api, ApiOptions, BrowserGuard, ClientKeys, ConnectionPolicy, Cors, GuardNames, ProxyNetworks,
 };
 
 use crate::admin_credentials;
@@ -210,7 +211,8 @@ impl Reload {
         self.api.set_options(api_options(&config));
         self.guard.replace(guard_names(&config));
         let connections = &self.connections;
-        connections.proxies.replace(config.trusted_proxies.clone());
+        connections.proxies.replace(proxy_networks(&config));
+        connections.set_proxy_protocol(config.proxy_protocol);
         connections.set_client_stall(config.timeouts.client_stall);
         if let (Some(token), Some(admin)) = (&self.token, &config.admin) {
             token.set(admin.token.clone());
@@ -282,6 +284,18 @@ pub(crate) fn api_options(config: &Config) -> ApiOptions {
         memory_bytes_max: config.limits.memory_bytes_max,
         cors: Cors::new(config.cors_origins.iter().map(String::as_str)),
     }
+}
+
+/// Returns where the trusted proxies are.
+pub(crate) fn proxy_networks(config: &Config) -> ProxyNetworks {
+    let mut known = ProxyNetworks::default();
+    for proxy in &config.trusted_proxies {
+        match proxy {
+            TrustedProxy::Network(network) => known.networks.push(*network),
+            TrustedProxy::UnixSocket => known.unix_socket = true,
+        }
+    }
+    known
 }
 
 /// Returns the names that the guard against web pages lets pass.

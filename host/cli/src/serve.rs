@@ -1,7 +1,6 @@
 //! Serves both listeners, applies changes in the folders, and shuts down.
 
 use std::future::pending;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -9,17 +8,18 @@ use std::time::Duration;
 
 use jackfield_admin::admin_router;
 use jackfield_auth::AuthManager;
-use jackfield_config::Config;
+use jackfield_config::{Config, ListenAddress};
 use jackfield_dispatch::error_chain;
 use jackfield_http::limits::DRAIN_MAX;
-use jackfield_http::{Drain, api_router, serve as serve_http, serve_by};
-use tokio::net::TcpListener;
+use jackfield_http::{
+    Drain, ListenError, Listener, SocketError, api_router, serve as serve_http, serve_by,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::reload::Reload;
-use crate::wire::Host;
+use crate::wire::{HAND_OVER_MAX, HAND_OVER_POLL, Host};
 
 /// Serves a configuration that was read from `file` until SIGTERM or Ctrl-C, then waits for running
 /// calls. SIGHUP reloads it.
@@ -31,9 +31,9 @@ pub(crate) async fn serve(config: Config, file: &Path) -> Result<(), String> {
     // Before the plugins load, which takes time: without a handler, SIGHUP would end the process.
     let (stop, hangups) = (stop_signal()?, hangups()?);
     let host = Host::new(Arc::clone(&config), file).await?;
-    let api = listen(config.listen).await?;
+    let api = listen(&config.listen, config.socket_mode).await?;
     let admin = match &config.admin {
-        Some(admin) => Some(listen(admin.listen).await?),
+        Some(admin) => Some(listen(&admin.listen, admin.socket_mode).await?),
         None => None,
     };
     Box::pin(run(host, api, admin, stop, hangups)).await
@@ -42,8 +42,8 @@ pub(crate) async fn serve(config: Config, file: &Path) -> Result<(), String> {
 /// Serves on these listeners until `stop` is true.
 pub(crate) async fn run(
     host: Host,
-    api_listener: TcpListener,
-    admin_listener: Option<TcpListener>,
+    api_listener: Listener,
+    admin_listener: Option<Listener>,
     stop: watch::Receiver<bool>,
     mut hangups: Signal,
 ) -> Result<(), String> {
@@ -164,12 +164,26 @@ const REFRESH_DRAIN_MAX: Duration = Duration::from_secs(10);
 /// The interval between the checks whether they have ended.
 const REFRESH_DRAIN_POLL: Duration = Duration::from_millis(50);
 
-/// Opens a listener, and logs its address: the system replaces port 0.
-pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        format!("cannot listen on {address}: {error}; use another address, or stop the process that listens there")
-    })?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
+/// Opens a listener, and logs its address: the system replaces port 0. Waits for a process that is leaving the socket.
+pub(crate) async fn listen(address: &ListenAddress, socket_mode: u32) -> Result<Listener, String> {
+    let listener = match address {
+        ListenAddress::Tcp(address) => Listener::tcp(*address).await,
+        ListenAddress::Unix(path) => {
+            let began = Instant::now();
+            loop {
+                match Listener::unix(path, socket_mode).await {
+                    Err(ListenError::Socket(SocketError::InUse { .. }))
+                        if began.elapsed() < HAND_OVER_MAX =>
+                    {
+                        sleep(HAND_OVER_POLL).await;
+                    }
+                    listener => break listener,
+                }
+            }
+        }
+    };
+    let listener = listener.map_err(|error| error.to_string())?;
+    let address = listener.address().map_err(|error| error.to_string())?;
     tracing::info!(%address, "listening");
     Ok(listener)
 }

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep};
 use crate::admin_credentials::{self, CredentialFactory};
 use crate::built_in::BUILT_IN;
 use crate::plugins::RegistryAdmin;
-use crate::reload::{Reload, api_options, client_keys, guard_names};
+use crate::reload::{Reload, api_options, client_keys, guard_names, proxy_networks};
 
 /// The services, ready to serve.
 pub(crate) struct Host {
@@ -134,8 +134,10 @@ async fn plugins(config: &Config) -> Result<(Arc<Registry>, PluginDir), String> 
 }
 
 fn connections(config: &Config) -> ConnectionPolicy {
-    let proxies = TrustedProxies::new(config.trusted_proxies.clone());
-    ConnectionPolicy::new(proxies, config.timeouts.client_stall)
+    let proxies = TrustedProxies::new(proxy_networks(config));
+    let policy = ConnectionPolicy::new(proxies, config.timeouts.client_stall);
+    policy.set_proxy_protocol(config.proxy_protocol);
+    policy
 }
 
 fn api(
@@ -230,10 +232,10 @@ async fn store(config: &Config, data_use: DataUse) -> Result<OpenedStore, String
 
 /// How long a start waits for the process that has the data folder. One that was stopped leaves it within milliseconds,
 /// unless a refresh is running.
-const HAND_OVER_MAX: Duration = Duration::from_secs(3);
+pub(crate) const HAND_OVER_MAX: Duration = Duration::from_secs(3);
 
 /// The interval between the attempts.
-const HAND_OVER_POLL: Duration = Duration::from_millis(50);
+pub(crate) const HAND_OVER_POLL: Duration = Duration::from_millis(50);
 
 /// Restores stored credentials, tokens and health.
 async fn restore(auth: &AuthManager, catalog: &Catalog) -> Result<(), String> {

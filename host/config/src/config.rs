@@ -1,6 +1,7 @@
 //! The configuration as the host uses it. Every value is legal, and defaults are filled in.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -17,8 +18,12 @@ use crate::restart_only::RestartOnly;
 /// A whole configuration. Every value is legal, and defaults are filled in.
 #[derive(Debug)]
 pub struct Config {
-    /// The address for clients. It is on loopback unless there are client keys.
-    pub listen: SocketAddr,
+    /// Where clients connect. It is on loopback, or a socket of the user and its group, unless there are client keys.
+    pub listen: ListenAddress,
+    /// The permission bits of the socket for clients, if it is a Unix socket.
+    pub socket_mode: u32,
+    /// Whether the connections of trusted proxies begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// The admin listener, if there is one.
     pub admin: Option<Admin>,
     /// The keys of the clients. If there are none, everyone who reaches `listen` may call.
@@ -28,7 +33,7 @@ pub struct Config {
     /// Names of this server, besides those of loopback, in lower case.
     pub allowed_hosts: Vec<String>,
     /// The proxies before this server, whose word about a client's address counts.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// Limits of requests.
     pub limits: Limits,
     /// The folder of plugins, absolute. It need not exist.
@@ -66,6 +71,42 @@ pub struct Config {
     pub restart_only: RestartOnly,
 }
 
+/// Where a listener accepts connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// An IP address and a port.
+    Tcp(SocketAddr),
+    /// The absolute path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(out),
+            Self::Unix(path) => write!(out, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A proxy before this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrustedProxy {
+    /// All addresses of a network.
+    Network(IpNet),
+    /// Everyone who connects by a Unix socket.
+    UnixSocket,
+}
+
+impl fmt::Display for TrustedProxy {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(network) => network.fmt(out),
+            Self::UnixSocket => out.write_str("unix"),
+        }
+    }
+}
+
 /// Limits of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -96,8 +137,10 @@ pub enum StoreKind {
 /// The admin listener.
 #[derive(Debug)]
 pub struct Admin {
-    /// Its address. It differs from the address for clients.
-    pub listen: SocketAddr,
+    /// Where it listens. It differs from where clients connect.
+    pub listen: ListenAddress,
+    /// The permission bits of its socket, if it is a Unix socket.
+    pub socket_mode: u32,
     /// The bearer token of its requests: at least 16 bytes of visible ASCII.
     pub token: SecretString,
 }

@@ -13,12 +13,13 @@ pub(crate) mod providers;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::config::StoreKind;
+use crate::config::{ListenAddress, StoreKind};
 use crate::key::{
     DefaultKey, OptionalKey, RequiredKey, Section, default, optional, required, section,
 };
 use crate::kinds::{
-    Address, Choice, Flag, HostName, Line, List, ListOf, MapOf, Nested, Network, Path, Secret,
+    Address, Choice, Flag, HostName, Line, List, ListOf, MapOf, Nested, Path, Proxy, Secret,
+    SocketMode,
 };
 
 section! {
@@ -26,7 +27,12 @@ section! {
     ROOT at "" {
         LISTEN: DefaultKey<Address> = default(
             "listen", Address, |_| local(8317),
-            "The address for clients. An address that is not loopback needs `client-keys`.",
+            "The address for clients. An address that is not loopback needs `client-keys`, and so does a socket that every \
+             user of the machine may write to. The file `PATH.lock` beside a socket stays.",
+        ).restart();
+        SOCKET_MODE: DefaultKey<SocketMode> = default(
+            "socket-mode", SocketMode, |_| SOCKET_MODE_DEFAULT,
+            "Who may connect to the socket of `listen`: those who may write to it.",
         ).restart();
         ADMIN: OptionalKey<Nested> = optional(
             "admin", Nested(&admin::SECTION), "no admin API",
@@ -40,10 +46,15 @@ section! {
             "cors", Nested(&edge::cors::SECTION), "no browser clients",
             "Pages in a browser may call the endpoints for clients. The admin API never allows it.",
         );
-        TRUSTED_PROXIES: DefaultKey<List<Network>> = default(
-            "trusted-proxies", List(Network), |_| Vec::new(),
-            "Proxies before this server. A client's address is the last one that is not theirs in `forwarded`, or else in \
-             `x-forwarded-for`, and their connections are not limited by address.",
+        TRUSTED_PROXIES: DefaultKey<List<Proxy>> = default(
+            "trusted-proxies", List(Proxy), |_| Vec::new(),
+            "Proxies before this server; `unix`: all who connect by a Unix socket. A client's address is the last one that \
+             is not theirs in `forwarded`, or else in `x-forwarded-for`. Their connections have a limit of their own.",
+        );
+        PROXY_PROTOCOL: DefaultKey<Flag> = default(
+            "proxy-protocol", Flag, |_| false,
+            "`true`: the connections of `trusted-proxies` to `listen` begin with a header of the PROXY protocol, version 1 \
+             or 2, and count as connections of the client that it names. Those of others begin with none.",
         );
         ALLOWED_HOSTS: DefaultKey<List<HostName>> = default(
             "allowed-hosts", List(HostName), |_| Vec::new(),
@@ -138,6 +149,10 @@ pub(crate) mod admin {
                 "listen", Address, |_| local(8318),
                 "The address of the admin API. It must differ from the other `listen`.",
             ).restart();
+            SOCKET_MODE: DefaultKey<SocketMode> = default(
+                "socket-mode", SocketMode, |_| SOCKET_MODE_DEFAULT,
+                "Who may connect to the socket of `admin.listen`.",
+            ).restart();
             TOKEN: RequiredKey<Secret> = required(
                 // As many characters as 64 random bits in hexadecimal.
                 "token", Secret { min: 16 },
@@ -165,6 +180,9 @@ pub(crate) mod client_key {
     }
 }
 
-const fn local(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+const fn local(port: u16) -> ListenAddress {
+    ListenAddress::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
 }
+
+/// The permission bits of a socket by default: the user of the process alone.
+const SOCKET_MODE_DEFAULT: u32 = 0o600;

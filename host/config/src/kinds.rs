@@ -14,11 +14,11 @@ use serde_json::{Value as Json, json};
 use crate::key::{Describe, Kind, Section};
 use crate::reader::{Located, Reader};
 
-pub(crate) use edge::{HostName, Network, Size, WebOrigin};
+pub(crate) use edge::{Address, HostName, Proxy, Size, SocketMode, WebOrigin};
 pub(crate) use login::{LoginUrl, TokenMemberName, UrlPath};
 pub(crate) use numbers::{Duration, Limit, Permille, Timestamp, Whole};
 pub(crate) use scalars::{
-    Address, Choice, Flag, HeaderName, JsonPointer, Line, Name, Path, Prefix, SelectorName, is_name,
+    Choice, Flag, HeaderName, JsonPointer, Line, Name, Path, Prefix, SelectorName, is_name,
 };
 pub(crate) use secret::Secret;
 pub(crate) use settings::Settings;

@@ -1,12 +1,13 @@
 //! Reads the file as a whole: the top-level keys, the admin listener, the client keys, the timeouts.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use jackfield_dispatch::snapshot::Timeouts;
+use jackfield_dispatch::snapshot::{Routing, Timeouts};
+use jackfield_dispatch::{CLIENT_SHARE_OF_FREE, Fallback, MemoryBudget};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{Admin, ClientKey, Config, Limits};
+use crate::config::{Admin, ClientKey, Config, Limits, ListenAddress, TrustedProxy};
 use crate::diagnostics::Position;
 use crate::keys::{self, calls, edge};
 use crate::mapping::Mapping;
@@ -20,19 +21,17 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
     let mut mapping = Mapping::open(reader, root, &keys::ROOT)?;
     // Whether the key is present, not whether it is valid: one error in it must not cause a second one.
     let open = !mapping.has(&keys::CLIENT_KEYS);
-    // First, because all secrets follow it.
-    reader.strict_files = mapping.get(reader, &keys::STRICT_FILES);
-    let listen = mapping.get_checked(reader, &keys::LISTEN, |reader, located, address| {
-        check_listen(reader, located, *address, open);
-    });
+    reader.strict_files = mapping.get(reader, &keys::STRICT_FILES); // First: all secrets follow it.
+    let (listen, socket_mode) = listen(reader, &mut mapping, open);
     let admin = mapping.nested(reader, &keys::ADMIN, |reader, located| {
-        admin(reader, located, Some(listen))
+        admin(reader, located, Some(&listen))
     });
     let client_keys = mapping.nested(reader, &keys::CLIENT_KEYS, client_keys);
     let cors_origins = mapping.nested(reader, &keys::CORS, |reader, located| {
         cors_origins(reader, located, open)
     });
     let limits = mapping.nested(reader, &keys::LIMITS, limits);
+    let (trusted_proxies, proxy_protocol) = proxies(reader, &mut mapping);
     let before = reader.error_count();
     let credential_files = mapping.get(reader, &keys::CREDENTIAL_FILES);
     let credentials_needed = !mapping.has(&keys::CREDENTIAL_FILES);
@@ -50,17 +49,16 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
             routes::routes(reader, located, &known)
         })
         .unwrap_or_default();
-    let mut routing = mapping
-        .nested(reader, &keys::ROUTING, routing::routing)
-        .unwrap_or_default();
-    routing.fallbacks = names.fallbacks;
+    let routing = routing_with(names.fallbacks, reader, &mut mapping);
     let config = Config {
         listen,
+        socket_mode,
+        proxy_protocol,
         admin,
         client_keys: client_keys.unwrap_or_default(),
         cors_origins: cors_origins.unwrap_or_default(),
         allowed_hosts: mapping.get(reader, &keys::ALLOWED_HOSTS),
-        trusted_proxies: mapping.get(reader, &keys::TRUSTED_PROXIES),
+        trusted_proxies,
         limits: limits.unwrap_or_default(),
         plugins: mapping.get(reader, &keys::PLUGINS),
         data: mapping.get(reader, &keys::DATA),
@@ -97,35 +95,89 @@ pub(crate) fn admin_only(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<
     Some(admin)
 }
 
-/// Without client keys, everyone who can reach the address can spend the operator's credentials.
-fn check_listen(reader: &mut Reader<'_>, located: &Located<'_>, address: SocketAddr, open: bool) {
-    // `to_canonical`, since `::ffff:127.0.0.1` is loopback, too.
-    if open && !address.ip().to_canonical().is_loopback() {
-        let message = format!(
+/// Reads how credentials are selected. The fallbacks are those of the named models.
+fn routing_with(
+    fallbacks: BTreeMap<Arc<str>, Vec<Fallback>>,
+    reader: &mut Reader<'_>,
+    mapping: &mut Mapping<'_>,
+) -> Routing {
+    let routing = mapping.nested(reader, &keys::ROUTING, routing::routing);
+    Routing {
+        fallbacks,
+        ..routing.unwrap_or_default()
+    }
+}
+
+/// Reads where clients connect, and the permission bits of a Unix socket. `open`: there are no client keys.
+fn listen(reader: &mut Reader<'_>, mapping: &mut Mapping<'_>, open: bool) -> (ListenAddress, u32) {
+    let mode = mapping.get(reader, &keys::SOCKET_MODE);
+    let listen = mapping.get_checked(reader, &keys::LISTEN, |reader, located, address| {
+        check_listen(reader, located, address, open.then_some(mode));
+    });
+    (listen, mode)
+}
+
+/// Reads the trusted proxies, and whether they name their clients by the PROXY protocol.
+fn proxies(reader: &mut Reader<'_>, mapping: &mut Mapping<'_>) -> (Vec<TrustedProxy>, bool) {
+    let proxies = mapping.get(reader, &keys::TRUSTED_PROXIES);
+    let are_none = proxies.is_empty();
+    let check = |reader: &mut Reader<'_>, located: &Located<'_>, expected: &bool| {
+        if *expected && are_none {
+            let message = "needs `trusted-proxies`: the header of others does not count";
+            reader.report(located, message);
+        }
+    };
+    let expected = mapping.get_checked(reader, &keys::PROXY_PROTOCOL, check);
+    (proxies, expected)
+}
+
+/// Without client keys, everyone who can reach the address can spend the operator's credentials. `open_mode`: there are
+/// none, and the permission bits of a Unix socket.
+fn check_listen(
+    reader: &mut Reader<'_>,
+    located: &Located<'_>,
+    address: &ListenAddress,
+    open_mode: Option<u32>,
+) {
+    let Some(mode) = open_mode else { return };
+    let message = match address {
+        // `to_canonical`, since `::ffff:127.0.0.1` is loopback, too.
+        ListenAddress::Tcp(address) if !address.ip().to_canonical().is_loopback() => format!(
             "{address} is reachable from other machines, and without client keys everyone there can \
              use your credentials: add `client-keys`, or listen on 127.0.0.1:{}",
             address.port()
-        );
-        reader.report(located, message);
-    }
+        ),
+        ListenAddress::Unix(_) if mode & OTHERS_WRITE != 0 => format!(
+            "every user of this machine may connect with `socket-mode` {mode:03o}, and without client keys use your \
+             credentials: add `client-keys`, or use the mode 660"
+        ),
+        ListenAddress::Tcp(_) | ListenAddress::Unix(_) => return,
+    };
+    reader.report(located, message);
 }
+
+/// The permission bit by which every user may write to a file, and connect to a socket (unix(7)).
+const OTHERS_WRITE: u32 = 0o002;
 
 fn admin(
     reader: &mut Reader<'_>,
     located: &Located<'_>,
-    clients: Option<SocketAddr>,
+    clients: Option<&ListenAddress>,
 ) -> Option<Admin> {
     let mut mapping = Mapping::open(reader, located, &keys::admin::SECTION)?;
     let listen = mapping.get_checked(reader, &keys::admin::LISTEN, |reader, located, address| {
-        if clients == Some(*address) && address.port() != 0 {
-            let message = format!("{address} is the address for clients; choose another port");
+        let is_chosen_by_system = matches!(address, ListenAddress::Tcp(tcp) if tcp.port() == 0);
+        if clients == Some(address) && !is_chosen_by_system {
+            let message = format!("{address} is the address for clients; choose another one");
             reader.report(located, message);
         }
     });
+    let socket_mode = mapping.get(reader, &keys::admin::SOCKET_MODE);
     let token = mapping.get(reader, &keys::admin::TOKEN);
     mapping.deny_unknown(reader);
     Some(Admin {
         listen,
+        socket_mode,
         token: token?,
     })
 }
@@ -186,8 +238,13 @@ fn limits(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Limits> {
         request_body_bytes_max: mapping.get(reader, &edge::limits::REQUEST_BODY),
         memory_bytes_max: mapping.get(reader, &edge::limits::MEMORY),
     };
-    if limits.memory_bytes_max < limits.request_body_bytes_max {
-        let message = "`memory` must not be less than `request-body`: the largest request would never be served";
+    let body_max = limits.request_body_bytes_max;
+    if MemoryBudget::largest_body(limits.memory_bytes_max) < body_max {
+        let (share, all) = (CLIENT_SHARE_OF_FREE, CLIENT_SHARE_OF_FREE + 1);
+        let message = format!(
+            "`request-body` must be at most {share} of {all} parts of `memory`, which is what one client may hold: the \
+             largest request would never be served"
+        );
         reader.report(located, message);
     }
     mapping.deny_unknown(reader);

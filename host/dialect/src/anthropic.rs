@@ -1,5 +1,6 @@
 //! The dialect `anthropic-messages`: Anthropic's Messages API, as its reference and its SDKs define it.
 
+pub(crate) mod billing_header;
 mod citations;
 mod error;
 mod media;
@@ -65,11 +66,11 @@ impl Codec for Anthropic {
     fn edit_thinking(
         &self,
         thinking: Thinking,
-        model: &str,
+        traits: &Traits,
         edit: &mut BodyEdit,
         report: &mut TranslationReport,
     ) -> Result<(), TranslationError> {
-        reasoning::suffix::edit_thinking(thinking, model, edit, report)
+        reasoning::suffix::edit_thinking(thinking, traits, edit, report)
     }
 
     fn has_cache_marks(&self) -> bool {

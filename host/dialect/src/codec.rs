@@ -41,15 +41,15 @@ pub trait Codec: Send + Sync {
         report: &mut TranslationReport,
     ) -> Result<Vec<u8>, TranslationError>;
 
-    /// Edits a client's request so that it asks for `thinking`, in place of what the body says. `model`
-    /// is the provider's name of the model, without the suffix.
+    /// Edits a client's request so that it asks for `thinking`, in place of what the body says. `traits` are
+    /// those of the provider and the model, without the suffix.
     ///
     /// # Errors
     /// If a member that has to change is not what the dialect documents.
     fn edit_thinking(
         &self,
         thinking: Thinking,
-        model: &str,
+        traits: &Traits,
         edit: &mut BodyEdit,
         report: &mut TranslationReport,
     ) -> Result<(), TranslationError>;
@@ -63,12 +63,12 @@ pub trait Codec: Send + Sync {
     fn apply_thinking(
         &self,
         thinking: Thinking,
-        model: &str,
+        traits: &Traits,
         body: &Bytes,
         report: &mut TranslationReport,
     ) -> Result<Bytes, TranslationError> {
         let mut edit = BodyEdit::read(body)?;
-        self.edit_thinking(thinking, model, &mut edit, report)?;
+        self.edit_thinking(thinking, traits, &mut edit, report)?;
         json::apply(body, &edit.into_patches()).map_err(|error| {
             let message = match std::error::Error::source(&error) {
                 Some(source) => source.to_string(),

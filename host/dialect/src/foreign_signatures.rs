@@ -20,7 +20,7 @@ use crate::ir::{Signature, TranslationReport, Warning};
 use crate::json::TextEdit;
 
 pub use refusal::refuses_signatures;
-pub use scan::{SignatureMembers, scan_signatures};
+pub use scan::{SignatureMembers, SignatureScan, scan_signatures};
 
 /// A part of a request that its provider may have signed.
 #[derive(Clone, Debug)]

@@ -70,11 +70,11 @@ impl Codec for Gemini {
     fn edit_thinking(
         &self,
         thinking: Thinking,
-        model: &str,
+        traits: &Traits,
         edit: &mut BodyEdit,
         report: &mut TranslationReport,
     ) -> Result<(), TranslationError> {
-        reasoning::suffix::edit_thinking(thinking, model, edit, report)
+        reasoning::suffix::edit_thinking(thinking, traits, edit, report)
     }
 
     fn signature_members(&self) -> &'static [SignatureMembers] {

@@ -19,8 +19,11 @@ pub use patch::{Patch, PatchError, apply};
 
 pub(crate) use completeness::Completeness;
 pub(crate) use members::{is_void, items, members, string};
-pub(crate) use numbers::{into_string, long_number, mark_long};
-pub(crate) use surrogates::{is_high, lenient_text, mark_lone, pair, replace_lone, unmark};
+pub use numbers::long_number;
+pub(crate) use numbers::{into_string, mark_long};
+pub(crate) use surrogates::{
+    is_high, lenient_text, lossy_text, mark_lone, pair, replace_lone, unmark,
+};
 pub(crate) use text_edit::{Entry, TextEdit, entries};
 pub use value_count::count_values;
 
@@ -97,16 +100,18 @@ pub(crate) fn to_vec(value: &impl serde::Serialize) -> Vec<u8> {
     numbers::restore_long(serde_json::to_vec(value).unwrap_or_default())
 }
 
-/// Writes a value as a JSON text, as [`to_vec`].
-pub(crate) fn to_text(value: &serde_json::Value) -> String {
+/// Writes a tree of [`parse`] as a JSON text, with all digits of its numbers.
+#[must_use]
+pub fn to_text(value: &serde_json::Value) -> String {
     String::from_utf8(to_vec(value)).unwrap_or_default()
 }
 
-/// Parses a JSON text, with lone surrogates replaced. Numbers that a tree would round are marked, for [`to_vec`].
+/// Parses a JSON text, with lone surrogates replaced. A number that a tree would round is a marked string, for which
+/// [`long_number`] is true; [`to_text`] writes it as the number.
 ///
 /// # Errors
 /// If it is not JSON.
-pub(crate) fn parse(text: &str) -> Result<serde_json::Value, serde_json::Error> {
+pub fn parse(text: &str) -> Result<serde_json::Value, serde_json::Error> {
     serde_json::from_str(&mark_long(&replace_lone(text)))
 }
 

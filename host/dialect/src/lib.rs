@@ -40,8 +40,8 @@ pub use error_class::{ErrorClass, ErrorLabels, ErrorTable};
 pub use estimate::estimate_tokens;
 pub use event_class::EventClass;
 pub use foreign_signatures::{
-    SignatureEdit, SignatureFilter, SignatureMembers, SignedPart, StrippedBody, is_wrapped,
-    refuses_signatures, scan_signatures, strip_signatures,
+    SignatureEdit, SignatureFilter, SignatureMembers, SignatureScan, SignedPart, StrippedBody,
+    is_wrapped, refuses_signatures, scan_signatures, strip_signatures,
 };
 pub use gemini::ArrayWriter;
 pub use limits::{CODE_BYTES_MAX, ERROR_MESSAGE_BYTES_MAX, MODEL_BYTES_MAX};

@@ -17,6 +17,9 @@ pub const PATCHES_MAX: usize = 32;
 /// The maximum number of warnings of one translation. They go into a header, which must stay small.
 pub const WARNINGS_MAX: usize = 32;
 
+/// The maximum length of a signature that is read in pieces, in bytes. Encrypted reasoning has tens of KiB.
+pub(crate) const SIGNATURE_BYTES_MAX: usize = 1 << 20;
+
 /// The maximum length of a provider's error message, in bytes. It goes into logs, and some providers put
 /// the whole request, or a page of HTML, into it.
 pub const ERROR_MESSAGE_BYTES_MAX: usize = 1_024;

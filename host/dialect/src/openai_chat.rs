@@ -72,11 +72,11 @@ impl Codec for OpenaiChat {
     fn edit_thinking(
         &self,
         thinking: Thinking,
-        _model: &str,
+        traits: &Traits,
         edit: &mut BodyEdit,
         report: &mut TranslationReport,
     ) -> Result<(), TranslationError> {
-        reasoning::edit_thinking(thinking, edit, report)
+        reasoning::edit_thinking(thinking, traits, edit, report)
     }
 
     fn shows_reasoning(&self) -> bool {

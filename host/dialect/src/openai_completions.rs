@@ -53,7 +53,7 @@ impl Codec for OpenaiCompletions {
     fn edit_thinking(
         &self,
         thinking: Thinking,
-        _model: &str,
+        _traits: &Traits,
         _edit: &mut BodyEdit,
         report: &mut TranslationReport,
     ) -> Result<(), TranslationError> {

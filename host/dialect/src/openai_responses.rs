@@ -63,11 +63,13 @@ impl Codec for OpenaiResponses {
     fn edit_thinking(
         &self,
         thinking: Thinking,
-        _model: &str,
+        traits: &Traits,
         edit: &mut BodyEdit,
         report: &mut TranslationReport,
     ) -> Result<(), TranslationError> {
-        thinking.write_effort("/reasoning/effort", edit, report)
+        let effort = thinking.effort(traits, edit, report);
+        let word = effort.map(|effort| traits.effort_word(effort).into());
+        edit.replace("/reasoning/effort", word)
     }
 
     fn signature_members(&self) -> &'static [SignatureMembers] {

@@ -15,6 +15,7 @@ pub(crate) use sink::{Events, Sink, Watch};
 pub(crate) use text::Text;
 
 use crate::ir::{Event, EventDecoder, Malformed};
+use crate::json::lossy_text;
 use crate::{EventClass, ProviderError, Usage};
 
 /// Classifies the events of a stream that is relayed as it is. It needs constant memory, however long the
@@ -59,7 +60,7 @@ fn read(
         return Ok(EventClass::Preamble);
     }
     // A byte that is no UTF-8 must not end the stream.
-    let text = String::from_utf8_lossy(data.trim_ascii());
+    let text = lossy_text(data.trim_ascii());
     let text = sink.readable(&text);
     sink.progress().class = EventClass::Preamble;
     let result = reader.read(name, &text, sink);

@@ -3,7 +3,8 @@
 
 mod body_edit;
 
-use crate::ir::{Effort, Reasoning, TranslationError, TranslationReport};
+use crate::ir::{Effort, Reasoning, TranslationReport, loss};
+use crate::traits::Traits;
 pub use body_edit::BodyEdit;
 
 /// The value of a suffix. It overrides what the body says.
@@ -59,28 +60,33 @@ impl Thinking {
         }
     }
 
-    /// Sets the member at `pointer` to the effort; removes it for [`Self::Auto`].
-    ///
-    /// # Errors
-    /// As [`BodyEdit::set`].
-    pub(crate) fn write_effort(
+    /// Returns the effort that the model takes, for dialects that have no budget; `None` for [`Self::Auto`], and where
+    /// the model takes none.
+    pub(crate) fn effort(
         self,
-        pointer: &str,
-        edit: &mut BodyEdit,
+        traits: &Traits,
+        edit: &BodyEdit,
         report: &mut TranslationReport,
-    ) -> Result<(), TranslationError> {
+    ) -> Option<Effort> {
         let effort = match self {
-            Self::Auto => {
-                edit.remove(pointer);
-                return Ok(());
-            }
+            Self::Auto => return None,
             Self::Budget(tokens) => {
                 report.warn(SUFFIX_FIELD, "changed: the budget becomes an effort");
                 Effort::from_budget(tokens)
             }
             Self::Effort(effort) => effort,
         };
-        edit.set(pointer, effort.openai_name().into())
+        let tools = edit.get("/tools").and_then(serde_json::Value::as_array);
+        let has_tools = tools.is_some_and(|tools| !tools.is_empty());
+        if !traits.takes_effort(has_tools) {
+            report.warn(SUFFIX_FIELD, loss::REFUSED_BY_MODEL);
+            return None;
+        }
+        let nearest = traits.nearest_effort(effort);
+        if nearest != effort {
+            report.warn(SUFFIX_FIELD, traits.changed_effort(nearest));
+        }
+        Some(nearest)
     }
 }
 

@@ -190,6 +190,12 @@ traits! {
     /// Whether the server refuses a conversation with calls for a message without reasoning also in its own dialect. Then
     /// an empty one is added.
     relay_reasoning_required: bool = false;
+    /// Whether the server refuses instructions amid the conversation also in its own dialect. Then they go into the
+    /// user's turns.
+    relay_system_as_user: bool = false;
+    /// Whether the line for Anthropic's billing, with which Claude Code begins its instructions, goes to the server in
+    /// its own dialect, too. It differs in each request, so that other providers find no prompt in their caches.
+    relay_billing_line: bool = true;
 }
 
 impl Traits {

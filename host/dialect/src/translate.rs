@@ -95,6 +95,12 @@ impl Translator {
         self.usage
     }
 
+    /// Returns how many bytes of the response are held for a later event.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.encoder.held_bytes()
+    }
+
     /// Whether the client has a complete response that is not empty.
     #[must_use]
     pub fn completed(&self) -> bool {

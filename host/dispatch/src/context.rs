@@ -10,7 +10,7 @@ use crate::call::{Call, Operation};
 use crate::call_log::{AttemptOutcome, AttemptStep, Step, Trace, millis};
 use crate::clock::Clock;
 use crate::head_times::HeadTimes;
-use crate::memory::MemoryBudget;
+use crate::memory::{HeldMemory, MemoryBudget};
 use crate::port::Upstream;
 use crate::signatures::SignatureMemory;
 use crate::snapshot::Snapshot;
@@ -35,6 +35,11 @@ pub(crate) struct CallContext {
 }
 
 impl CallContext {
+    /// Returns a part of the memory budget for the client. Nothing of it is held yet.
+    pub(crate) fn memory(&self) -> HeldMemory {
+        HeldMemory::none(&self.memory, &*self.call.principal)
+    }
+
     /// Returns the context with another model.
     pub(crate) fn with_model(&self, model: &Arc<str>) -> Self {
         Self {

@@ -60,7 +60,7 @@ pub use error::{
 pub use error_chain::error_chain;
 pub use fallback::{Condition, Fallback};
 pub use forwarded_headers::forwarded_headers;
-pub use memory::{HeldMemory, MEMORY_RETRY_AFTER, MemoryBudget, MemoryFull};
+pub use memory::{CLIENT_SHARE_OF_FREE, HeldMemory, MEMORY_RETRY_AFTER, MemoryBudget, MemoryFull};
 pub use provider_traits::{ProviderTraits, TraitsConfig};
 pub use raw_request::RawRequest;
 pub use raw_response::RawResponse;

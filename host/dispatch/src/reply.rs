@@ -67,7 +67,7 @@ impl Reply<Open> {
         let metered = MeteredStream {
             stream,
             trace: Arc::clone(&context.trace),
-            held: HeldMemory::none(&context.memory),
+            held: context.memory(),
             records_on_drop: true,
         };
         Self {
@@ -137,7 +137,7 @@ impl Reply<Committed> {
     /// Counts the memory of a large whole response until the client has it. It is there already, so it is sent even
     /// if the budget is used up.
     fn hold_until_sent(&self, whole: Bytes) -> Bytes {
-        let mut held = HeldMemory::none(&self.context.memory);
+        let mut held = self.context.memory();
         if whole.len() < SENT_RESPONSE_BYTES_MIN || held.resize(whole.len()).is_err() {
             return whole;
         }

@@ -7,4 +7,4 @@ mod recorder;
 
 pub(crate) use clean::{CleanedBody, clean_body, may_need_cleaning, without_signatures};
 pub(crate) use memory::{RefusedPart, SignatureMemory};
-pub(crate) use recorder::SignatureRecorder;
+pub(crate) use recorder::{PieceRecorder, SignatureRecorder};

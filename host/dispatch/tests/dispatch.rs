@@ -25,6 +25,7 @@ mod fallback;
 mod incompatible_executors;
 mod keep_alive;
 mod login_refresh;
+mod memory;
 mod pinned_calls;
 mod plugin_fault;
 mod plugin_stream;

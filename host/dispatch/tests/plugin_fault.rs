@@ -181,6 +181,12 @@ async fn executor_rejection_applies_to_its_scope() {
         (Scope::Credential, None, 502, "billing", &["a", "b"]),
         (Scope::Model, Some(404), 404, "not-found", &["a", "b"]),
         (Scope::Transport, None, 502, "transient", &[]),
+        // Clients get errors only: `101` would switch the protocol of their connection, and a redirect send their
+        // prompt elsewhere.
+        (Scope::Transport, Some(101), 502, "transient", &[]),
+        (Scope::Transport, Some(200), 502, "transient", &[]),
+        (Scope::Transport, Some(307), 502, "transient", &[]),
+        (Scope::Transport, Some(999), 502, "transient", &[]),
     ] {
         let executor = FakeExecutor::new(move |_| Err(rejection(scope, kind, status)));
         let stage = Setting::new(2)

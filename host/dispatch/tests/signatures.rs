@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jackfield_credential::ProviderName;
 use jackfield_dialect::Dialect;
 use jackfield_dispatch::plan::{PlannedBody, ResponseMode};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use crate::anthropic_fixtures::{MESSAGE, MESSAGE_START, stream, text_delta};
 use crate::chat_fixtures::error_body;
 use crate::fake_plugins::{FakeExecutor, planned};
-use crate::fake_upstream::{FakeUpstream, Script};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::stage::{Setting, Stage, failure, text};
 
 /// Anthropic's sentence: router-for-me/CLIProxyAPI#1584.
@@ -167,6 +168,40 @@ async fn signature_of_another_host_is_not_sent_by_failover() {
         assert_eq!(sent(&stage, 2), second);
         assert_eq!(sent(&stage, 3), CLEAN, "streamed: {streamed}");
         assert_eq!(warnings(&stage), ["messages.thinking"]);
+    }
+}
+
+/// A response that is too large to be held back, as with images, is read on its way.
+#[tokio::test(start_paused = true)]
+async fn signature_in_a_large_response_is_remembered() {
+    for position in ["before", "after"] {
+        let image = format!(r#"{{"type":"text","text":"{}"}}"#, "A".repeat(700 << 10));
+        let signed = signed_message("EqQB");
+        let large = match position {
+            "before" => signed.replace(r#""content":["#, &format!(r#""content":[{image},"#)),
+            _ => signed.replace(
+                r#""signature":"EqQB"},"#,
+                &format!(r#""signature":"EqQB"}},{image},"#),
+            ),
+        };
+        assert!(large.len() > 700 << 10);
+        let pieces = large.as_bytes().chunks(10_007);
+        let pieces = pieces.map(|piece| Piece::Chunk(Bytes::copy_from_slice(piece)));
+        let whole = Script::response(200, "application/json", pieces.collect());
+        let outage = Script::json(503, error_body("no", "overloaded_error"));
+        let stage = two_hosts(vec![whole, outage, Script::json(200, MESSAGE)]);
+        let response = stage
+            .dispatcher
+            .call(call(&stage, &history("EqQA"), false))
+            .await;
+        assert_eq!(text(response).await, large);
+        let response = stage
+            .dispatcher
+            .call(call(&stage, &history("EqQB"), false))
+            .await;
+        text(response).await;
+        assert_eq!(stage.upstream.credentials(), ["a", "a", "b"]);
+        assert_eq!(sent(&stage, 2), CLEAN, "{position}");
     }
 }
 

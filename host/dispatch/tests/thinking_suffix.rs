@@ -6,8 +6,9 @@ use bytes::Bytes;
 use jackfield_auth::Registration;
 use jackfield_credential::Served;
 use jackfield_dialect::Dialect;
+use jackfield_dialect::traits::{ReasoningRequest, TraitSet};
 use jackfield_dispatch::plan::{PlannedBody, ResponseMode};
-use jackfield_dispatch::{Call, CallError, Operation};
+use jackfield_dispatch::{Call, CallError, Operation, ProviderTraits, TraitsConfig};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -49,6 +50,30 @@ async fn cliproxyapi_compat_2_4_suffix_only_adds_its_body_member() {
     assert_eq!(
         sent(&stage, 0),
         r#"{ "model" : "upstream-model", "messages":[], "seed":1.0,"reasoning_effort":"high" }"#
+    );
+}
+
+/// The traits of the configuration say which efforts the model takes, and in which members.
+#[tokio::test(start_paused = true)]
+async fn suffix_obeys_configured_traits() {
+    let stage = stage(FakeExecutor::patching(), vec![good()]);
+    let mut snapshot = (*stage.dispatcher.snapshot()).clone();
+    for provider in snapshot.providers.values_mut() {
+        let config = TraitsConfig {
+            provider: TraitSet {
+                reasoning_request: Some(ReasoningRequest::EnableThinking),
+                ..TraitSet::default()
+            },
+            ..TraitsConfig::default()
+        };
+        provider.traits = Arc::new(ProviderTraits::new(&provider.base_url, config));
+    }
+    stage.snapshot.store(Arc::new(snapshot));
+    let call = call(&stage, Dialect::OpenaiChat, "model(high)", CHAT);
+    text(stage.dispatcher.call(call).await).await;
+    assert_eq!(
+        sent(&stage, 0),
+        r#"{ "model" : "upstream-model", "messages":[], "seed":1.0,"enable_thinking":true }"#
     );
 }
 

@@ -4,7 +4,9 @@
 mod lock;
 mod owner;
 mod read;
+mod socket;
 
 pub use lock::{FolderLock, LockError};
 pub use owner::{UnsafeFolder, check_folder};
 pub use read::{SmallFile, read_small_file};
+pub use socket::{SocketError, SocketPath, SocketState};

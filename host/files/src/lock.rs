@@ -49,33 +49,49 @@ impl FolderLock {
             folder: folder.to_owned(),
             error,
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(folder.join(LOCK_FILE))
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LockError::InUse {
-                    folder: folder.to_owned(),
-                    holder: holder(&mut file),
-                });
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        match lock_file(&folder.join(LOCK_FILE)) {
+            Ok(file) => Ok(Self { _file: file }),
+            Err(LockFailure::InUse(holder)) => Err(LockError::InUse {
+                folder: folder.to_owned(),
+                holder,
+            }),
+            Err(LockFailure::File(error)) => Err(failed(error)),
         }
-        // Only for the message of another process. The file stays: to remove it would let two processes lock two files.
-        let write = |file: &mut File| {
-            file.set_len(0)?;
-            file.rewind()?;
-            writeln!(file, "{}", std::process::id())
-        };
-        write(&mut file).map_err(failed)?;
-        Ok(Self { _file: file })
     }
+}
+
+/// Why a file is not locked.
+pub(crate) enum LockFailure {
+    /// Another process has locked it. The text names the process.
+    InUse(String),
+    /// It cannot be created or locked.
+    File(io::Error),
+}
+
+/// Locks a file, which is created if it is missing, until the value is dropped. Does not wait for another process. The
+/// file has the id of this process, for the message of another one.
+pub(crate) fn lock_file(path: &Path) -> Result<File, LockFailure> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(LockFailure::File)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(LockFailure::InUse(holder(&mut file))),
+        Err(TryLockError::Error(error)) => return Err(LockFailure::File(error)),
+    }
+    // Only for the message of another process. The file stays: to remove it would let two processes lock two files.
+    let write = |file: &mut File| {
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())
+    };
+    write(&mut file).map_err(LockFailure::File)?;
+    Ok(file)
 }
 
 /// Describes the process that wrote its id into the file.

@@ -16,7 +16,8 @@ pub const DISCARD_TIMEOUT: Duration = Duration::from_secs(30);
 /// send nothing could occupy all places. It is long enough for a handshake over a bad mobile network.
 pub const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long an unused connection may take to end after it was asked to. Clients answer in a round trip.
+/// How long an unused connection may take to end after it was asked to, also when the server stops. Clients answer in a
+/// round trip.
 pub const CLOSE_UNUSED_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a client has to read in `timeouts.client-stall` while more waits, in bytes: less than the slowest modem.
@@ -31,6 +32,22 @@ pub const CONNECTIONS_MAX: u32 = 16_384;
 /// Connections of one client address. An office behind one address needs hundreds; an eighth of all places leaves
 /// the others theirs.
 pub const CONNECTIONS_PER_ADDRESS_MAX: u32 = CONNECTIONS_MAX / 8;
+
+/// Connections of all clients of one kind whose addresses say little about who they are: those on this machine, those by
+/// a Unix socket, those of trusted proxies. The last quarter of all places is left to the others.
+pub const CONNECTIONS_PER_KIND_MAX: u32 = CONNECTIONS_MAX / 4 * 3;
+
+/// Longest header of the PROXY protocol, in bytes. Addresses have 216 at most; the rest is for the extensions of load
+/// balancers, such as names of certificates.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4 << 10;
+
+/// Connections that wait in the system's queue of a Unix socket. The system's own limit may be lower. It is as large as
+/// that of the addresses.
+pub const LISTEN_BACKLOG: u32 = 1_024;
+
+/// How long a process at the path of a Unix socket may take to accept or refuse, before another one is started there. A
+/// refusal comes at once.
+pub const SOCKET_PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Wrong keys of one address that are not delayed: a user who mistypes.
 pub const WRONG_KEYS_FREE: u32 = 3;

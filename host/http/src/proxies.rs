@@ -9,38 +9,65 @@ use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The networks whose word about a client's address counts. A reload can replace them.
+/// The other side of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// It has an address.
+    Address(IpAddr),
+    /// It is a process of this machine, which has none.
+    UnixSocket,
+}
+
+/// The proxies whose word about a client's address counts. A reload can replace them.
 #[derive(Debug, Default)]
 pub struct TrustedProxies {
-    networks: ArcSwap<Vec<IpNet>>,
+    known: ArcSwap<ProxyNetworks>,
+}
+
+/// Where trusted proxies are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProxyNetworks {
+    /// Their networks.
+    pub networks: Vec<IpNet>,
+    /// Whether everyone who connects by a Unix socket is one.
+    pub unix_socket: bool,
 }
 
 impl TrustedProxies {
-    /// Trusts these networks.
+    /// Trusts these proxies.
     #[must_use]
-    pub fn new(networks: Vec<IpNet>) -> Self {
+    pub fn new(known: ProxyNetworks) -> Self {
         Self {
-            networks: ArcSwap::from_pointee(networks),
+            known: ArcSwap::from_pointee(known),
         }
     }
 
-    /// Replaces the networks.
-    pub fn replace(&self, networks: Vec<IpNet>) {
-        self.networks.store(networks.into());
+    /// Replaces the proxies.
+    pub fn replace(&self, known: ProxyNetworks) {
+        self.known.store(known.into());
     }
 
     /// Whether a peer is a trusted proxy.
-    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.networks.load().iter().any(|net| net.contains(&peer))
+    pub(crate) fn trusts(&self, peer: Peer) -> bool {
+        let known = self.known.load();
+        match peer {
+            Peer::Address(address) => {
+                let address = address.to_canonical();
+                known.networks.iter().any(|net| net.contains(&address))
+            }
+            Peer::UnixSocket => known.unix_socket,
+        }
     }
 
     /// Returns the client's address: the peer's, or behind trusted proxies the last one that is not trusted, of
     /// `forwarded` (RFC 7239) or else `x-forwarded-for`. What a client wrote into these headers itself is before it and
-    /// does not count. The address before a text that is none is the proxy's.
-    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let mut client = peer;
-        if !self.trusts(client) {
+    /// does not count. The address before a text that is none is the proxy's. `None` for a client by a Unix socket.
+    pub(crate) fn client(&self, peer: Peer, headers: &HeaderMap) -> Option<IpAddr> {
+        let mut client = match peer {
+            Peer::Address(address) => Some(address),
+            Peer::UnixSocket => None,
+        };
+        if !self.trusts(peer) {
             return client;
         }
         let name = if headers.contains_key(FORWARDED) {
@@ -63,8 +90,8 @@ impl TrustedProxies {
             let Some(address) = hop.and_then(address_of) else {
                 break;
             };
-            client = address;
-            if !self.trusts(client) {
+            client = Some(address);
+            if !self.trusts(Peer::Address(address)) {
                 break;
             }
         }
@@ -99,13 +126,21 @@ mod tests {
 
     fn client(lines: &[(&'static str, &'static str)]) -> String {
         let networks = ["10.0.0.0/8", "2001:db8:1::/48"].map(|net| net.parse().unwrap());
-        let proxies = TrustedProxies::new(networks.into());
+        let proxies = TrustedProxies::new(ProxyNetworks {
+            networks: networks.into(),
+            unix_socket: true,
+        });
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        let peer = "::ffff:10.0.0.1".parse().unwrap();
-        proxies.client(peer, &headers).to_canonical().to_string()
+        let peer = Peer::Address("::ffff:10.0.0.1".parse().unwrap());
+        let client = proxies.client(peer, &headers).unwrap().to_canonical();
+        // Only the proxy itself has no address.
+        let by_socket = proxies.client(Peer::UnixSocket, &headers);
+        let own = IpAddr::from([10, 0, 0, 1]);
+        assert_eq!(by_socket.unwrap_or(own), client);
+        client.to_string()
     }
 
     #[test]
@@ -141,6 +176,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(X_FORWARDED_FOR, HeaderValue::from_static("192.0.2.7"));
         let peer = IpAddr::from([203, 0, 113, 5]);
-        assert_eq!(proxies.client(peer, &headers), peer);
+        assert_eq!(proxies.client(Peer::Address(peer), &headers), Some(peer));
+        assert_eq!(proxies.client(Peer::UnixSocket, &headers), None);
     }
 }

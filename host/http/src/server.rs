@@ -2,14 +2,15 @@
 
 mod activity;
 mod addresses;
+mod listener;
+mod proxy_protocol;
 mod responses;
 mod stall;
 
 use std::future::Future;
-use std::io;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -17,18 +18,20 @@ use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use jackfield_dispatch::limits::CLIENT_STALL_TIMEOUT;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use self::activity::{Activity, counted};
-use self::addresses::Addresses;
+use self::addresses::{AddressPlace, Addresses, Group, GroupLimits};
+use self::listener::ClientStream;
+pub use self::listener::{ListenError, Listener};
+use self::proxy_protocol::read_header;
 use self::stall::StallGuard;
 use crate::limits::{
-    ACCEPT_RETRY_DELAY, CLOSE_UNUSED_TIMEOUT, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX,
-    HTTP2_STREAMS_MAX, REQUEST_HEAD_TIMEOUT,
+    CLOSE_UNUSED_TIMEOUT, CONNECTIONS_MAX, FIRST_HEAD_TIMEOUT, HTTP2_STREAMS_MAX,
+    REQUEST_HEAD_TIMEOUT,
 };
-use crate::proxies::TrustedProxies;
+use crate::proxies::{Peer, TrustedProxies};
 
 /// How a server stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub enum Drain {
 
 /// Serves until `stop` is ready, then waits at most `drain_max` for calls in progress.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     router: Router,
     stop: impl Future<Output = ()>,
     drain_max: Duration,
@@ -54,6 +57,7 @@ pub async fn serve(
 pub struct ConnectionPolicy {
     /// The proxies before this server.
     pub proxies: TrustedProxies,
+    proxy_protocol: AtomicBool,
     client_stall: ArcSwap<Duration>,
 }
 
@@ -63,8 +67,20 @@ impl ConnectionPolicy {
     pub fn new(proxies: TrustedProxies, client_stall: Duration) -> Self {
         Self {
             proxies,
+            proxy_protocol: AtomicBool::new(false),
             client_stall: ArcSwap::from_pointee(client_stall),
         }
+    }
+
+    /// Says whether the connections of trusted proxies begin with a header of the PROXY protocol. Those of others
+    /// never do.
+    pub fn set_proxy_protocol(&self, expected: bool) {
+        // Relaxed: the value guards no other data.
+        self.proxy_protocol.store(expected, Ordering::Relaxed);
+    }
+
+    fn expects_proxy_header(&self, peer: Peer) -> bool {
+        self.proxy_protocol.load(Ordering::Relaxed) && self.proxies.trusts(peer)
     }
 
     /// Replaces how long a client may leave what waits for it unread.
@@ -82,100 +98,188 @@ impl Default for ConnectionPolicy {
 /// Serves as [`serve`], by another policy for connections.
 pub async fn serve_by(
     policy: Arc<ConnectionPolicy>,
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     router: Router,
     stop: impl Future<Output = ()>,
     drain_max: Duration,
 ) -> Drain {
-    serve_up_to(CONNECTIONS_MAX, policy, listener, router, stop, drain_max).await
+    let limits = ConnectionLimits {
+        all: CONNECTIONS_MAX,
+        groups: GroupLimits::default(),
+    };
+    serve_up_to(limits, policy, listener.into(), router, stop, drain_max).await
 }
 
-/// Serves at most `connections_max` connections at the same time.
-async fn serve_up_to(
-    connections_max: u32,
+/// How many connections there may be.
+#[derive(Debug, Clone, Copy)]
+struct ConnectionLimits {
+    all: u32,
+    groups: GroupLimits,
+}
+
+/// What all connections of a listener share.
+struct Shared {
+    builder: Builder<TokioExecutor>,
+    router: Router,
     policy: Arc<ConnectionPolicy>,
-    listener: TcpListener,
+    addresses: Arc<Addresses>,
+}
+
+/// Serves at most so many connections at the same time.
+async fn serve_up_to(
+    limits: ConnectionLimits,
+    policy: Arc<ConnectionPolicy>,
+    listener: Listener,
     router: Router,
     stop: impl Future<Output = ()>,
     drain_max: Duration,
 ) -> Drain {
-    let places = Arc::new(Semaphore::new(connections_max as usize));
-    let addresses = Arc::new(Addresses::new(CONNECTIONS_PER_ADDRESS_MAX));
+    let places = Arc::new(Semaphore::new(limits.all as usize));
     let stopping = watch::Sender::new(false);
-    let builder = Arc::new(builder());
+    let shared = Arc::new(Shared {
+        builder: builder(),
+        router,
+        policy,
+        addresses: Arc::new(Addresses::new(limits.groups)),
+    });
     let mut stop = std::pin::pin!(stop);
     loop {
         // The place comes first: at the limit, new connections wait in the system's queue, where they
         // need no file descriptor of this process. Both waits end when the server stops.
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await;
-            (place, accept(&listener).await)
+            (place, listener.accept().await)
         };
         let (place, (stream, peer)) = tokio::select! {
             biased;
             () = &mut stop => break,
             next = next => next,
         };
-        let admitted = if policy.proxies.trusts(peer) {
-            Some(Addresses::unlimited())
-        } else {
-            addresses.admit(peer)
-        };
-        let Some(address_place) = admitted else {
-            tracing::debug!(%peer, "connection refused: the address has too many");
+        let Some(address_place) = shared.admit(peer) else {
             continue;
         };
-        let (builder, router) = (Arc::clone(&builder), router.clone());
-        let policy = Arc::clone(&policy);
+        let shared = Arc::clone(&shared);
         let stopping = stopping.subscribe();
+        let accepted = Accepted {
+            stream,
+            peer,
+            at: Instant::now(),
+        };
         #[expect(
             clippy::disallowed_methods,
             reason = "bounded by `places`, drained by `stopping`"
         )]
         tokio::spawn(async move {
-            serve_connection(&builder, stream, peer, policy, router, stopping).await;
-            // This use moves the places into the task, so that they live as long as the connection.
-            drop((place, address_place));
+            shared.serve(accepted, address_place, stopping).await;
+            // This use moves the place into the task, so that it lives as long as the connection.
+            drop(place);
         });
     }
     // New connections fail at once while the others drain.
     drop(listener);
     stopping.send_replace(true);
-    match timeout(drain_max, places.acquire_many(connections_max)).await {
+    match timeout(drain_max, places.acquire_many(limits.all)).await {
         Ok(_) => Drain::Complete,
         Err(_) => Drain::CutOff,
     }
 }
 
-/// Serves one connection until it ends, is not used for too long, or the server stops.
-async fn serve_connection(
-    builder: &Builder<TokioExecutor>,
-    stream: TcpStream,
-    peer: IpAddr,
-    policy: Arc<ConnectionPolicy>,
-    router: Router,
-    mut stopping: watch::Receiver<bool>,
-) {
-    let activity = Arc::new(Activity::default());
-    let stall_timeout = **policy.client_stall.load();
-    let service = counted(router, peer, policy, Arc::clone(&activity));
-    let stream = TokioIo::new(StallGuard::new(stream, stall_timeout));
-    let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+/// A connection that was accepted.
+struct Accepted {
+    stream: ClientStream,
+    peer: Peer,
+    at: Instant,
+}
+
+impl Shared {
+    /// Takes a place for a peer; `None` if it has too many.
+    fn admit(&self, peer: Peer) -> Option<AddressPlace> {
+        let group = Group::of(peer, &self.policy.proxies);
+        let place = self.addresses.admit(group);
+        if place.is_none() {
+            tracing::debug!(?group, "connection refused: the group has too many");
         }
-        () = activity.responses.drop_stalled(stall_timeout) => Ok(()),
-        () = activity.unused() => {
-            connection.as_mut().graceful_shutdown();
-            timeout(CLOSE_UNUSED_TIMEOUT, connection).await.unwrap_or(Ok(()))
-        }
-    };
-    if let Err(error) = ended {
-        tracing::trace!(error, "connection ended");
+        place
     }
+
+    /// Serves one connection until it ends, is not used for too long, or the server stops.
+    async fn serve(
+        &self,
+        accepted: Accepted,
+        address_place: AddressPlace,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        let Accepted {
+            mut stream,
+            peer,
+            at,
+        } = accepted;
+        let mut client = (peer, address_place);
+        if self.policy.expects_proxy_header(peer) {
+            let named = tokio::select! {
+                named = timeout_at(at + FIRST_HEAD_TIMEOUT, self.named_client(&mut stream, client)) => named,
+                () = is_set(&mut stopping) => return,
+            };
+            let Ok(Some(named)) = named else { return };
+            client = named;
+        }
+        let (peer, _address_place) = client;
+        let activity = Arc::new(Activity::default());
+        let stall_timeout = **self.policy.client_stall.load();
+        let policy = Arc::clone(&self.policy);
+        let service = counted(self.router.clone(), peer, policy, Arc::clone(&activity));
+        let stream = TokioIo::new(StallGuard::new(
+            stream,
+            stall_timeout,
+            Arc::clone(&activity),
+        ));
+        let served = self.builder.serve_connection_with_upgrades(stream, service);
+        let mut connection = pin!(served);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = is_set(&mut stopping) => {
+                connection.as_mut().graceful_shutdown();
+                // HTTP/1 waits for the rest of a head that has begun; the process does not.
+                tokio::select! {
+                    ended = connection => ended,
+                    () = activity.idle(CLOSE_UNUSED_TIMEOUT) => Ok(()),
+                }
+            }
+            () = activity.responses.drop_stalled(stall_timeout) => Ok(()),
+            () = activity.unused(at) => {
+                connection.as_mut().graceful_shutdown();
+                timeout(CLOSE_UNUSED_TIMEOUT, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::trace!(error, "connection ended");
+        }
+    }
+
+    /// Reads which client a trusted proxy names. From then on the connection is the client's, and counts as one. `None`
+    /// if it names none in a valid header, or the client has too many connections.
+    async fn named_client(
+        &self,
+        stream: &mut ClientStream,
+        (proxy, place): (Peer, AddressPlace),
+    ) -> Option<(Peer, AddressPlace)> {
+        match read_header(stream).await {
+            Ok(None) => Some((proxy, place)),
+            Ok(Some(address)) => {
+                drop(place);
+                let client = Peer::Address(address);
+                Some((client, self.admit(client)?))
+            }
+            Err(error) => {
+                tracing::debug!(?proxy, %error, "connection of a trusted proxy refused");
+                None
+            }
+        }
+    }
+}
+
+async fn is_set(stopping: &mut watch::Receiver<bool>) {
+    drop(stopping.wait_for(|stopping| *stopping).await);
 }
 
 fn builder() -> Builder<TokioExecutor> {
@@ -191,112 +295,5 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-/// Returns the next connection. An error of one connection must not stop the server.
-async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                // Nagle's algorithm would delay a small event until the next one.
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "connection without TCP_NODELAY");
-                }
-                return (stream, peer.ip());
-            }
-            // Only this connection failed. The next one may wait already, so there is no delay.
-            Err(error) if is_connection_error(&error) => {}
-            Err(error) => {
-                tracing::error!(%error, "connections cannot be accepted");
-                sleep(ACCEPT_RETRY_DELAY).await;
-            }
-        }
-    }
-}
-
-fn is_connection_error(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-    )
-}
-
 #[cfg(test)]
-mod tests {
-    use axum::Extension;
-    use axum::routing::get;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::sync::{Notify, oneshot};
-
-    use super::*;
-    use crate::wrong_keys::PeerAddress;
-
-    #[tokio::test]
-    async fn stops_while_all_connections_are_in_use() {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (began, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let router = Router::new().route("/", {
-            let (began, end) = (Arc::clone(&began), Arc::clone(&end));
-            get(async move || {
-                began.notify_one();
-                end.notified().await;
-                "served"
-            })
-        });
-        let stopping = async {
-            let _ = stopped.await;
-        };
-        let drain_max = Duration::from_secs(60);
-        let client = async {
-            let mut only = TcpStream::connect(address).await.unwrap();
-            only.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-                .await
-                .unwrap();
-            began.notified().await;
-            // The call goes on, so that its connection keeps the only permit.
-            stop.send(()).unwrap();
-            while TcpStream::connect(address).await.is_ok() {
-                tokio::task::yield_now().await;
-            }
-            end.notify_one();
-            let mut response = String::new();
-            only.read_to_string(&mut response).await.unwrap();
-            response
-        };
-        let served = serve_up_to(1, Arc::default(), listener, router, stopping, drain_max);
-        let (drain, response) = timeout(drain_max, async { tokio::join!(served, client) })
-            .await
-            .expect("the server did not stop");
-        assert_eq!(drain, Drain::Complete);
-        assert!(response.ends_with("served"), "{response}");
-    }
-
-    #[tokio::test]
-    async fn requests_have_the_address_of_the_client_behind_a_proxy() {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let show =
-            get(async |Extension(PeerAddress(client)): Extension<PeerAddress>| client.to_string());
-        let router = Router::new().route("/", show);
-        let proxies = TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]);
-        let policy = Arc::new(ConnectionPolicy::new(proxies, CLIENT_STALL_TIMEOUT));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let stopping = async {
-            let _ = stopped.await;
-        };
-        let client = async {
-            let mut proxy = TcpStream::connect(address).await.unwrap();
-            let request = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-forwarded-for: 192.0.2.7\r\n\r\n";
-            proxy.write_all(request).await.unwrap();
-            let mut response = String::new();
-            proxy.read_to_string(&mut response).await.unwrap();
-            stop.send(()).unwrap();
-            response
-        };
-        let served = serve_by(policy, listener, router, stopping, Duration::from_secs(60));
-        let (_, response) = tokio::join!(served, client);
-        assert!(response.ends_with("192.0.2.7"), "{response}");
-    }
-}
+mod tests;

@@ -52,8 +52,10 @@ pub(super) fn prepare(tool: CodingTool, home: &TempDir) -> String {
     std::fs::write(&document, PDF).unwrap();
     let mut calls = vec![tool.write_call(home)];
     match tool {
-        // The note that Jackfield puts before moved images has the word `tool`, which makes the mock provider call one.
-        CodingTool::ClaudeCode => {}
+        CodingTool::ClaudeCode => {
+            calls.push(mock_call("Read", &json!({ "file_path": image })));
+            calls.push(mock_call("Read", &json!({ "file_path": document })));
+        }
         CodingTool::Codex => {
             calls.push(mock_call("apply_patch", &json!({ "input": PATCH })));
             calls.push(mock_call("view_image", &json!({ "path": image })));
@@ -79,12 +81,14 @@ async fn run(
 ) -> Result<(), String> {
     let home = tempfile::tempdir().unwrap();
     let prompt = prepare(tool, &home);
+    let image = work_folder(&home).join("image.png");
     let run = ToolRun {
         origin: &families.origin(),
         key: "any",
         model: &format!("{model}-{family}"),
         prompt: &prompt,
         resumes: false,
+        image: (tool == CodingTool::Codex).then_some(&*image),
     };
     let (succeeded, log) = tool.run_prompt(&home, &run).await?;
     let is_written = note(&home).exists();
@@ -105,6 +109,7 @@ async fn run(
 /// Runs a tool at these families, or at all if there is none.
 async fn check_tool(tool: CodingTool, model: &'static str, names: &[&str]) {
     let families = Arc::new(Families::start(names, &[model]).await);
+    families.provider.call_requested_tools_only();
     let at_once = Arc::new(Semaphore::new(TOOLS_AT_ONCE));
     let mut runs = JoinSet::new();
     for family in families.families.clone() {
@@ -137,4 +142,42 @@ async fn codex_works_with_all_families() {
 #[tokio::test]
 async fn gemini_cli_works_with_families_of_each_dialect() {
     check_tool(CodingTool::GeminiCli, "gemini-2.5-pro", &FOR_GEMINI_CLI).await;
+}
+
+/// The tool reads an image and, if it can, a document. Families that take them get them, in whatever place they take.
+async fn check_media(tool: CodingTool, model: &'static str, marks: &[&str]) {
+    let families = Families::start(&WITH_MEDIA, &[model]).await;
+    families.provider.call_requested_tools_only();
+    for family in WITH_MEDIA {
+        let before = families
+            .provider
+            .requests()
+            .last()
+            .map_or(0, |it| it.number);
+        run(tool, &families, model, family).await.unwrap();
+        let requests = families.provider.requests();
+        let sent = requests.iter().filter(|request| request.number > before);
+        let sent: String = sent.map(|request| request.body.to_string()).collect();
+        for mark in marks {
+            assert!(sent.contains(mark), "{tool:?} at {family}: no {mark}");
+        }
+    }
+}
+
+/// Families that take images and documents, one of each dialect that has both.
+const WITH_MEDIA: [&str; 3] = ["claude", "gemini", "openai-responses"];
+
+/// How base64 of an image in PNG and of a PDF begin.
+const PNG_MARK: &str = "iVBORw0KGgo";
+const PDF_MARK: &str = "JVBERi0";
+
+#[tokio::test]
+async fn claude_code_shows_an_image_and_a_document() {
+    let marks = [PNG_MARK, PDF_MARK];
+    check_media(CodingTool::ClaudeCode, "claude-opus-4-8", &marks).await;
+}
+
+#[tokio::test]
+async fn codex_shows_an_image() {
+    check_media(CodingTool::Codex, "gpt-5.5", &[PNG_MARK]).await;
 }

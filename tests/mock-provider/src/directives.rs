@@ -36,6 +36,8 @@ pub(super) struct Directives {
     pub(super) silent_after: u32,
     /// The number of prompt tokens that the usage reports as cached.
     pub(super) cached_tokens: u64,
+    /// Calls only tools that `mock:call` names, whatever words the text has.
+    pub(super) only_requested_calls: bool,
     /// Gives function calls an id in Gemini's responses, where ids are optional.
     pub(super) call_ids: bool,
 }
@@ -54,6 +56,7 @@ impl Default for Directives {
             silent_ms: 0,
             silent_after: 0,
             cached_tokens: 0,
+            only_requested_calls: false,
             call_ids: false,
         }
     }

@@ -33,7 +33,7 @@ mod strict_schema;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -58,6 +58,8 @@ pub struct MockProvider {
     /// Returns the number of calls so far, by key.
     calls: Mutex<BTreeMap<String, u64>>,
     streams_open: AtomicU64,
+    /// Whether only requested tools are called, in every response.
+    only_requested_calls: AtomicBool,
     /// The last requests.
     requests: RequestLog,
     /// The token endpoint. With it, keys are access tokens, and calls are counted by account.
@@ -114,6 +116,12 @@ impl MockProvider {
             Some(failure) => drop(failing.insert(key.to_owned(), failure)),
             None => drop(failing.remove(key)),
         }
+    }
+
+    /// Makes every response call only tools that `mock:call` names. Coding tools put texts about tools into the user's
+    /// turns.
+    pub fn call_requested_tools_only(&self) {
+        self.only_requested_calls.store(true, Ordering::Relaxed);
     }
 
     /// Calls so far, by key.

@@ -158,7 +158,9 @@ fn choose_calls(request: &ModelRequest, prompt: &str) -> Vec<(String, Value)> {
     if !requested.is_empty() {
         return requested;
     }
-    if !forced && !prompt.to_lowercase().contains("tool") {
+    let names_tools =
+        !request.directives.only_requested_calls && prompt.to_lowercase().contains("tool");
+    if !forced && !names_tools {
         return Vec::new();
     }
     let allowed = |tool: &&Tool| match &request.tool_choice {

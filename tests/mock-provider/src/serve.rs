@@ -143,7 +143,9 @@ impl MockProvider {
         incoming: &IncomingRequest,
     ) -> Result<(ModelRequest, String), ApiError> {
         let key = self.admit(endpoint.api, incoming)?;
-        let request = (endpoint.parse)(parse_body(&incoming.body)?)?;
+        let mut request = (endpoint.parse)(parse_body(&incoming.body)?)?;
+        request.directives.only_requested_calls |=
+            self.only_requested_calls.load(Ordering::Relaxed);
         match request.directives.status {
             Some(status) => Err(requested_error(status, request.directives.retry_after)),
             None => Ok((request, key)),

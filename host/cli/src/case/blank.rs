@@ -1,36 +1,48 @@
 //! Replaces the texts of bodies: letters by `x`, digits by `1`. What the structure needs stays: names of members,
 //! types, ids, names of tools, white space, punctuation, and escapes inside of JSON in texts.
 
+use jackfield_dialect::json;
 use serde_json::Value;
 
 /// Replaces the texts of a body: JSON, or a stream of events whose data is JSON.
 pub(super) fn blank(body: &[u8]) -> Vec<u8> {
-    if let Ok(mut value) = serde_json::from_slice(body) {
-        blank_value("", &mut value);
-        return value.to_string().into_bytes();
-    }
     let text = String::from_utf8_lossy(body);
+    if let Ok(mut value) = json::parse(&text) {
+        blank_value("", &mut value);
+        return json::to_text(&value).into_bytes();
+    }
     let lines = text.split_inclusive('\n').map(blank_line);
     lines.collect::<String>().into_bytes()
 }
 
 fn blank_line(line: &str) -> String {
     let Some(data) = line.strip_prefix("data:") else {
-        return line.to_owned();
+        let is_framing = FRAMING.iter().any(|name| line.starts_with(name));
+        // Not a stream: a page of HTML, or JSON that is cut off.
+        return if is_framing {
+            line.to_owned()
+        } else {
+            blank_text(line)
+        };
     };
-    match serde_json::from_str(data) {
+    match json::parse(data) {
         Ok(mut value) => {
             blank_value("", &mut value);
             let end = if line.ends_with('\n') { "\n" } else { "" };
-            format!("data: {value}{end}")
+            format!("data: {}{end}", json::to_text(&value))
         }
         Err(_) if data.trim() == "[DONE]" => line.to_owned(),
         Err(_) => format!("data:{}", blank_text(data)),
     }
 }
 
+/// How the lines of a stream begin that have no text.
+const FRAMING: [&str; 4] = ["event:", "id:", "retry:", ":"];
+
 fn blank_value(name: &str, value: &mut Value) {
     match value {
+        // Digits beyond 64 bits may be what a case is about.
+        Value::String(text) if json::long_number(text).is_some() => {}
         Value::String(text) if OPAQUE.contains(&name) => {
             // Providers know their own signatures by the beginning.
             let start: String = text.chars().take(OPAQUE_PREFIX_CHARS).collect();
@@ -147,6 +159,26 @@ mod tests {
             text,
             r#"{"model":"m1","messages":[{"role":"user","content":"xxxxx, 11!"}],"a":"{\"x\":\"\\u00e9 x\",\"x\":true}"}"#
         );
+    }
+
+    #[test]
+    fn keeps_digits_beyond_64_bits() {
+        let body = br#"{"wei":1000000000000000000001,"text":"1000000000000000000001"}"#;
+        let expected = r#"{"wei":1000000000000000000001,"text":"1111111111111111111111"}"#;
+        assert_eq!(String::from_utf8_lossy(&blank(body)), expected);
+        let event = b"data: {\"wei\":1000000000000000000001}\n";
+        assert_eq!(blank(event), event);
+    }
+
+    #[test]
+    fn replaces_texts_that_are_no_json() {
+        for (body, expected) in [
+            ("<p>Hello</p>\n", "<x>xxxxx</x>\n"),
+            ("{\"text\":\"cut", "{\"xxxx\":\"xxx"),
+            ("{\"text\":\"a \\ud83d\"}", "{\"text\":\"x \u{fffd}\"}"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&blank(body.as_bytes())), expected);
+        }
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub(crate) mod limits {
             MEMORY: DefaultKey<Size> = default(
                 "memory", Size { mib_max: 64 << 10 }, |_| Limits::default().memory_bytes_max,
                 "What all calls together may hold: request bodies, and responses until they are passed on. More is \
-                 refused with 503. A translation takes some times its body in addition.",
+                 refused with 503. One client (a client key, or an address without keys) may hold three times what is \
+                 free: three quarters while it is alone. A translation takes some times its body in addition.",
             );
         }
     }

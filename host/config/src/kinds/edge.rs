@@ -1,11 +1,13 @@
-//! Values about the edge for clients: sizes, networks, and origins of web pages.
+//! Values about the edge for clients: addresses, sizes, networks, and origins of web pages.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::ffi::OsStrExt;
 
 use ipnet::IpNet;
 use serde_json::{Value as Json, json};
 use url::{Host, Url};
 
+use crate::config::{ListenAddress, TrustedProxy};
 use crate::key::{Describe, Kind};
 use crate::reader::{Located, Reader};
 
@@ -20,8 +22,14 @@ pub(crate) struct WebOrigin;
 /// A name or address of this server, without a port.
 pub(crate) struct HostName;
 
-/// A network of addresses.
-pub(crate) struct Network;
+/// An IP address and a port, or `unix:` and the path of a socket.
+pub(crate) struct Address;
+
+/// Permission bits in octal.
+pub(crate) struct SocketMode;
+
+/// A network of addresses, or `unix`.
+pub(crate) struct Proxy;
 
 impl Describe for Size {
     fn rule(&self) -> String {
@@ -85,34 +93,109 @@ impl Kind for WebOrigin {
     }
 }
 
-impl Describe for Network {
+impl Describe for Address {
     fn rule(&self) -> String {
-        "IP address, or a network such as `10.0.0.0/8`.".to_owned()
+        "IP address and port, or `unix:` and the path of a socket.".to_owned()
     }
 
     fn schema(&self) -> Json {
-        json!({ "type": "string", "pattern": "^[0-9a-fA-F.:]+(/[0-9]+)?$" })
+        json!({ "type": "string", "pattern": "^(unix:[^~]|.+:[0-9]+$)" })
     }
 }
 
-impl Kind for Network {
-    type Value = IpNet;
+impl Kind for Address {
+    type Value = ListenAddress;
 
-    fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<IpNet> {
+    fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<ListenAddress> {
         let text = reader.text(located)?;
-        let network = text.parse::<IpNet>().ok();
-        let network = network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-        match network {
-            // Bits after the prefix are a mistake more often than not: 10.0.0.7/8 is all of 10.
-            Some(network) if network == network.trunc() => Some(network),
-            Some(_) | None => {
-                let rule = "must be an IP address, or a network such as 10.0.0.0/8, whose other bits are 0";
+        if let Some(path) = text.strip_prefix("unix:") {
+            let absolute = reader.folder.join(path);
+            let bytes = absolute.as_os_str().as_bytes().len();
+            if path.is_empty() || path.starts_with('~') || bytes > SOCKET_PATH_BYTES_MAX {
+                let rule = format!(
+                    "must be `unix:` and a path without `~`, of at most {SOCKET_PATH_BYTES_MAX} bytes as an absolute one"
+                );
+                return reader.invalid_value(located, text, &rule);
+            }
+            return Some(ListenAddress::Unix(absolute));
+        }
+        match text.parse::<SocketAddr>() {
+            Ok(address) => Some(ListenAddress::Tcp(address)),
+            Err(_) => {
+                let rule = "must be an IP address and a port, such as 127.0.0.1:8317 or [::1]:8317, or the path of a \
+                            Unix socket, such as unix:/run/jackfield.sock";
                 reader.invalid_value(located, text, rule)
             }
         }
     }
 
-    fn text(&self, value: &IpNet) -> String {
+    fn text(&self, value: &ListenAddress) -> String {
+        value.to_string()
+    }
+}
+
+impl Describe for SocketMode {
+    fn rule(&self) -> String {
+        "Permission bits, as three octal digits.".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": ["string", "integer"], "pattern": "^0?[0-7]{3}$" })
+    }
+}
+
+impl Kind for SocketMode {
+    type Value = u32;
+
+    fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<u32> {
+        let text = reader.text(located)?;
+        // `chmod` takes both spellings.
+        let digits = text.strip_prefix('0').filter(|rest| rest.len() == 3);
+        let digits = digits.unwrap_or(text);
+        match u32::from_str_radix(digits, 8) {
+            Ok(mode) if digits.len() == 3 => Some(mode),
+            Ok(_) | Err(_) => {
+                reader.invalid_value(located, text, "must be three octal digits, such as 660")
+            }
+        }
+    }
+
+    fn text(&self, value: &u32) -> String {
+        format!("{value:03o}")
+    }
+}
+
+impl Describe for Proxy {
+    fn rule(&self) -> String {
+        "IP address, network such as `10.0.0.0/8`, or `unix`.".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "string", "pattern": "^(unix|[0-9a-fA-F.:]+(/[0-9]+)?)$" })
+    }
+}
+
+impl Kind for Proxy {
+    type Value = TrustedProxy;
+
+    fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<TrustedProxy> {
+        let text = reader.text(located)?;
+        if text == "unix" {
+            return Some(TrustedProxy::UnixSocket);
+        }
+        let network = text.parse::<IpNet>().ok();
+        let network = network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        match network {
+            // Bits after the prefix are a mistake more often than not: 10.0.0.7/8 is all of 10.
+            Some(network) if network == network.trunc() => Some(TrustedProxy::Network(network)),
+            Some(_) | None => {
+                let rule = "must be an IP address, a network such as 10.0.0.0/8, whose other bits are 0, or `unix`";
+                reader.invalid_value(located, text, rule)
+            }
+        }
+    }
+
+    fn text(&self, value: &TrustedProxy) -> String {
         value.to_string()
     }
 }
@@ -182,3 +265,6 @@ fn origin(text: &str) -> Option<String> {
         }
     })
 }
+
+/// The longest path of a Unix socket, in bytes: Linux has 108 with the zero byte (unix(7)), other systems a few less.
+const SOCKET_PATH_BYTES_MAX: usize = 103;

@@ -1,6 +1,5 @@
 //! Single values: text, words, addresses, paths. An error says what the value must be.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,9 +24,6 @@ pub(crate) struct Line;
 
 /// One of a few words.
 pub(crate) struct Choice<T: 'static>(pub(crate) &'static [(&'static str, T)]);
-
-/// An IP address and a port.
-pub(crate) struct Address;
 
 /// The path of a file or a folder, made absolute.
 pub(crate) struct Path;
@@ -193,35 +189,6 @@ impl<T: Copy + PartialEq + Sync> Kind for Choice<T> {
     fn text(&self, value: &T) -> String {
         let chosen = self.0.iter().find(|(_, known)| known == value);
         chosen.map(|(word, _)| *word).unwrap_or_default().to_owned()
-    }
-}
-
-impl Describe for Address {
-    fn rule(&self) -> String {
-        "IP address and port.".to_owned()
-    }
-
-    fn schema(&self) -> Json {
-        json!({ "type": "string", "pattern": "^.+:[0-9]+$" })
-    }
-}
-
-impl Kind for Address {
-    type Value = SocketAddr;
-
-    fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<SocketAddr> {
-        let text = reader.text(located)?;
-        match text.parse() {
-            Ok(address) => Some(address),
-            Err(_) => {
-                let rule = "must be an IP address and a port, such as 127.0.0.1:8317 or [::1]:8317";
-                reader.invalid_value(located, text, rule)
-            }
-        }
-    }
-
-    fn text(&self, value: &SocketAddr) -> String {
-        value.to_string()
     }
 }
 

@@ -10,14 +10,28 @@ use jackfield_login::LoginSettings;
 use secrecy::ExposeSecret;
 
 use super::FILE;
-use crate::{Config, CredentialEntry, Limits, Provider, StoreKind};
+use crate::{Config, CredentialEntry, Limits, ListenAddress, Provider, StoreKind};
 
 pub(super) fn shown(config: &Config) -> String {
     let mut out = Lines::default();
     let folder = Path::new(FILE).parent().unwrap();
-    out.changed(0, "listen", &config.listen, &([127, 0, 0, 1], 8317).into());
+    let listen = ListenAddress::Tcp(([127, 0, 0, 1], 8317).into());
+    out.changed(0, "listen", &config.listen, &listen);
+    out.changed(
+        0,
+        "socket-mode",
+        &format!("{:o}", config.socket_mode),
+        &"600".to_owned(),
+    );
+    out.changed(0, "proxy-protocol", &config.proxy_protocol, &false);
     if let Some(admin) = &config.admin {
-        out.line(0, "admin", admin.listen);
+        out.line(0, "admin", &admin.listen);
+        out.changed(
+            1,
+            "socket-mode",
+            &format!("{:o}", admin.socket_mode),
+            &"600".to_owned(),
+        );
         out.line(1, "token", admin.token.expose_secret());
     }
     for key in &config.client_keys {

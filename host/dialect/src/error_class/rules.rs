@@ -4,8 +4,8 @@ use super::ErrorClass;
 use crate::ProviderError;
 
 use ErrorClass::{
-    Authentication, ContentPolicy, ContextLength, NotFound, Overloaded, Permission, Quota,
-    RateLimit, Timeout, TooLarge,
+    Authentication, ContentPolicy, ContextLength, InvalidRequest, NotFound, Overloaded, Permission,
+    Quota, RateLimit, Timeout, TooLarge,
 };
 
 /// One class, with the codes and the phrases that stand for it. All in lower case.
@@ -67,6 +67,14 @@ fn is_about_prompt(error: &ProviderError) -> bool {
 /// beside a message that has the true reason. Codes that only repeat a status are in
 /// `provider_error::status_for_code`.
 const RULES: &[Rule] = &[
+    // The balance covers a smaller request, so this is no quota of the account: to pay or to wait is not the only
+    // way out. Such a 402 would say to a client that its own account has no balance.
+    Rule {
+        class: InvalidRequest,
+        codes: &[],
+        phrases: &["can only afford", "fewer max_tokens"],
+        source: "OpenRouter, 402: Gitlawb/openclaude#1125, anomalyco/opencode#12219",
+    },
     Rule {
         class: ContextLength,
         codes: &[
@@ -91,12 +99,14 @@ const RULES: &[Rule] = &[
             "must be reduced in order to run successfully",
             "prompt exceeds max length",
             "prompt is too long",
+            // A shorter prompt is all that helps, whatever limits it: here the balance (OpenRouter).
+            "prompt tokens limit exceeded",
             "range of input length should be",
             "reduce the length of the messages",
         ],
         source: "OpenAI, Anthropic, Gemini API, Amazon Bedrock, Moonshot, Zhipu, Alibaba, vLLM, error messages; \
             ggml-org/llama.cpp#15780, NousResearch/hermes-agent#2507, cline/cline#13194, \
-            musistudio/claude-code-router#1799, Aider-AI/aider#1880",
+            musistudio/claude-code-router#1799, Aider-AI/aider#1880, continuedev/continue#11227",
     },
     Rule {
         class: Quota,

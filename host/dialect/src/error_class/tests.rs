@@ -75,6 +75,17 @@ const REPORTED: &[(&str, Option<u16>, ErrorClass)] = &[
         Some(402),
         Quota,
     ),
+    // OpenRouter: the balance covers a smaller request.
+    (
+        r#"{"error":{"message":"This request requires more credits, or fewer max_tokens. You requested up to 32000 tokens, but can only afford 27342.","code":402}}"#,
+        Some(402),
+        InvalidRequest,
+    ),
+    (
+        r#"{"error":{"message":"Prompt tokens limit exceeded: 36163 > 29652.","code":402}}"#,
+        Some(402),
+        ContextLength,
+    ),
     (
         r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
         None,

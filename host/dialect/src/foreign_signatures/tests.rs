@@ -335,3 +335,67 @@ proptest! {
         }
     }
 }
+
+/// Texts with signatures, and what is similar to them.
+const SCANNED: [(Dialect, &str, &[&str]); 4] = [
+    (
+        Dialect::AnthropicMessages,
+        r#"{"content":[{"type":"thinking","thinking":"a \"signature\":\"no\"","signature" : "Eq\/B"},{"type":"redacted_thinking","data":"xyz"},{"signature":7}]}"#,
+        &["Eq/B", "xyz"],
+    ),
+    (
+        Dialect::Gemini,
+        r#"{"parts":[{"inlineData":{"data":"AAAA"},"thoughtSignature":"U0lH"},{"thought_signature":""}]}"#,
+        &["U0lH", ""],
+    ),
+    (
+        Dialect::OpenaiChat,
+        r#"{"reasoning_details":[{"data":"d","signature":"s"}],"extra_content":{"google":{"thought_signature":"t"}}}"#,
+        &["d", "s", "t"],
+    ),
+    (
+        Dialect::OpenaiResponses,
+        r#"{"output":[{"type":"reasoning","encrypted_content":"gAAA"},{"type":"message"}]}"#,
+        &["gAAA"],
+    ),
+];
+
+#[test]
+fn pieces_have_the_signatures_of_the_whole() {
+    for (dialect, text, expected) in SCANNED {
+        let expected: std::collections::BTreeSet<&str> = expected.iter().copied().collect();
+        for length in 1..=text.len() {
+            let mut found = std::collections::BTreeSet::new();
+            let mut scan = SignatureScan::new(dialect);
+            for piece in text.as_bytes().chunks(length) {
+                scan.push(piece, &mut |signature| {
+                    found.insert(signature.to_owned());
+                });
+            }
+            assert!(
+                found.iter().eq(expected.iter().copied()),
+                "{dialect} in {length}: {found:?}"
+            );
+            assert!(scan.held_bytes() <= text.len());
+        }
+    }
+}
+
+#[test]
+fn pieces_of_a_long_text_are_not_stored() {
+    let mut scan = SignatureScan::new(Dialect::Gemini);
+    let mut longest = 0;
+    scan.push(br#"{"inlineData":{"data":""#, &mut |_| {});
+    for _ in 0..100 {
+        scan.push(&[b'A'; 16 << 10], &mut |_| {});
+        longest = longest.max(scan.held_bytes());
+    }
+    assert!(longest < 64, "{longest}");
+    // A signature without an end is forgotten.
+    scan.push(br#""},"thoughtSignature":""#, &mut |_| {});
+    for _ in 0..100 {
+        scan.push(&[b'A'; 16 << 10], &mut |_| {});
+        longest = longest.max(scan.held_bytes());
+    }
+    assert!(longest <= crate::limits::SIGNATURE_BYTES_MAX, "{longest}");
+}

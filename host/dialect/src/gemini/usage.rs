@@ -137,6 +137,15 @@ mod tests {
                 json!({"promptTokenCount": 20, "candidatesTokenCount": 603, "thoughtsTokenCount": 405, "totalTokenCount": 623}),
                 (20, 603, 405),
             ),
+            // Without a total, as Google documents: thoughts beside the candidates, tool use beside the prompt.
+            (
+                json!({"promptTokenCount": 20, "candidatesTokenCount": 198, "thoughtsTokenCount": 100}),
+                (20, 298, 100),
+            ),
+            (
+                json!({"promptTokenCount": 20, "toolUsePromptTokenCount": 300, "candidatesTokenCount": 50, "thoughtsTokenCount": 30}),
+                (320, 80, 30),
+            ),
             (
                 json!({"promptTokenCount": 20, "toolUsePromptTokenCount": 300, "candidatesTokenCount": 50, "thoughtsTokenCount": 30, "totalTokenCount": 400}),
                 (320, 80, 30),

@@ -193,6 +193,11 @@ pub trait EventDecoder: Send {
 pub trait EventEncoder: Send {
     /// Writes one event. Nothing is written after `Done` or `Error`.
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>);
+
+    /// Returns how many bytes of the response are held for a later event.
+    fn held_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// Why a provider's response or event cannot be decoded.

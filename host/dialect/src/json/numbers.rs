@@ -40,7 +40,8 @@ pub(crate) fn mark_long(json: &str) -> Cow<'_, str> {
 }
 
 /// Returns the number that a string stands for, after [`mark_long`].
-pub(crate) fn long_number(text: &str) -> Option<&str> {
+#[must_use]
+pub fn long_number(text: &str) -> Option<&str> {
     let number = text.strip_prefix(MARK)?;
     is_number(number).then_some(number)
 }
@@ -56,15 +57,17 @@ pub(crate) fn into_string(value: Value) -> Option<String> {
 
 /// Puts the numbers back into a JSON text that was written from a tree.
 pub(crate) fn restore_long(json: Vec<u8>) -> Vec<u8> {
-    let opening: Vec<u8> = [b"\"", MARK.encode_utf8(&mut [0; 4]).as_bytes()].concat();
-    let finder = memchr::memmem::Finder::new(&opening);
     let (mut out, mut copied, mut at) = (Vec::new(), 0, 0);
-    while let Some(found) = finder.find(json.get(at..).unwrap_or_default()) {
-        let start = at + found;
-        let inner = json
-            .get(start + opening.len()..)
-            .and_then(|rest| rest.get(..memchr::memchr(b'"', rest)?));
-        at = start + opening.len();
+    // The first byte of the mark is rarer than a quote: a text without marks is passed over in one go.
+    while let Some(found) = memchr::memchr(OPENING[1], json.get(at..).unwrap_or_default()) {
+        let start = (at + found).saturating_sub(1);
+        at = start + 2;
+        let rest = json.get(start..).unwrap_or_default();
+        let Some(rest) = rest.strip_prefix(&OPENING) else {
+            continue;
+        };
+        at = start + OPENING.len();
+        let inner = memchr::memchr(b'"', rest).and_then(|end| rest.get(..end));
         let Some(number) = inner.filter(|inner| std::str::from_utf8(inner).is_ok_and(is_number))
         else {
             continue;
@@ -136,6 +139,13 @@ const LONG_DIGITS: usize = 18;
 
 /// The character before the digits: for private use, beside those of lone surrogates.
 const MARK: char = '\u{10_F7FE}';
+
+/// How a marked number begins in JSON: a quote, and the mark in UTF-8.
+const OPENING: [u8; 5] = {
+    let mut mark = [0; 4];
+    MARK.encode_utf8(&mut mark);
+    [b'"', mark[0], mark[1], mark[2], mark[3]]
+};
 
 #[cfg(test)]
 mod tests {

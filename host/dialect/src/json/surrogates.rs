@@ -6,13 +6,19 @@ use std::borrow::Cow;
 /// Returns a body as a text that serde_json can decode: bytes that are no UTF-8 and lone surrogates are replaced by
 /// U+FFFD.
 pub(crate) fn lenient_text(body: &[u8]) -> Cow<'_, str> {
-    match String::from_utf8_lossy(body) {
+    match lossy_text(body) {
         Cow::Borrowed(text) => replace_lone(text),
         Cow::Owned(text) => match replace_lone(&text) {
             Cow::Owned(replaced) => Cow::Owned(replaced),
             Cow::Borrowed(_) => Cow::Owned(text),
         },
     }
+}
+
+/// Returns bytes as a text, with U+FFFD for those that are no UTF-8. Nearly all texts are valid, and the search for
+/// what is not costs several times as much as the check.
+pub(crate) fn lossy_text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// Replaces the escapes of lone surrogates in a JSON text by U+FFFD.

@@ -5,25 +5,70 @@
 use serde_json::{Map, Value, json};
 
 use super::DIALECT;
-use crate::ir::{ReasoningPart, Signature, TranslationError, TranslationReport};
+use crate::ir::{Effort, ReasoningPart, Signature, TranslationError, TranslationReport, loss};
 use crate::limits::REASONING_RECORD_BYTES_MAX;
-use crate::thinking::{BodyEdit, Thinking};
+use crate::thinking::{BodyEdit, Thinking, warn_suffix};
+use crate::traits::{ReasoningRequest, Traits};
 
-/// Edits a client's request so that it asks for `thinking`.
+/// Edits a client's request so that it asks for `thinking`, in the members that the server has for it.
 ///
 /// # Errors
 /// As [`BodyEdit::set`].
 pub(super) fn edit_thinking(
     thinking: Thinking,
+    traits: &Traits,
     edit: &mut BodyEdit,
     report: &mut TranslationReport,
 ) -> Result<(), TranslationError> {
+    let mut suffix_report = TranslationReport::default();
+    let effort = thinking.effort(traits, edit, report);
+    let mut written = effort.map_or_else(Vec::new, |effort| {
+        effort_members(effort, traits, &mut suffix_report)
+    });
+    warn_suffix(suffix_report, report);
+    // The usual member, and those of this server.
+    let of_server = traits.reasoning_request.members();
+    let usual = ["reasoning_effort"];
+    let usual = usual.iter().filter(|name| !of_server.contains(name));
+    for name in of_server.iter().chain(usual) {
+        let at = written.iter().position(|(member, _)| member == name);
+        let value = at.map(|at| written.swap_remove(at).1);
+        edit.replace(&format!("/{name}"), value)?;
+    }
     // OpenRouter's members would contradict OpenAI's.
-    thinking.write_effort("/reasoning_effort", edit, report)?;
     for name in ["effort", "max_tokens", "enabled"] {
         edit.remove(&format!("/reasoning/{name}"));
     }
     Ok(())
+}
+
+/// Returns the members by which a request asks for an effort.
+pub(super) fn effort_members(
+    effort: Effort,
+    traits: &Traits,
+    report: &mut TranslationReport,
+) -> Vec<(&'static str, Value)> {
+    let enabled = effort != Effort::None;
+    let kind = if enabled { "enabled" } else { "disabled" };
+    let is_switch = matches!(
+        traits.reasoning_request,
+        ReasoningRequest::EnableThinking | ReasoningRequest::Thinking
+    );
+    if is_switch && enabled {
+        report.warn(
+            loss::EFFORT,
+            "changed: the model takes reasoning on or off, no effort",
+        );
+    }
+    let members = traits.reasoning_request.members().iter();
+    let value = |name: &&'static str| match *name {
+        "enable_thinking" => Some((*name, json!(enabled))),
+        "thinking" => Some((*name, json!({"type": kind}))),
+        // Beside a switch that is off, an effort would contradict it.
+        _ if !enabled && traits.reasoning_request == ReasoningRequest::ThinkingAndEffort => None,
+        _ => Some((*name, json!(traits.effort_word(effort)))),
+    };
+    members.filter_map(value).collect()
 }
 
 /// Returns the reasoning text of a message or a delta, by either name; empty if there is none.

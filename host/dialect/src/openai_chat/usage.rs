@@ -23,6 +23,9 @@ pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
         // LiteLLM repeats Anthropic's members, also where the details have none.
         "cache_read_input_tokens",
         "cache_creation_input_tokens",
+        // mlx-vlm has the names of the Responses API (earendil-works/pi#2326).
+        "input_tokens",
+        "output_tokens",
     ];
     let [
         input,
@@ -34,7 +37,10 @@ pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
         cached,
         read,
         written,
+        other_input,
+        other_output,
     ] = members(raw.get(), names).ok()?.values;
+    let (input, output) = (input.or(other_input), output.or(other_output));
     if input.is_none() && output.is_none() {
         return None;
     }
@@ -184,6 +190,10 @@ mod tests {
                 r#"{"prompt_tokens":40,"completion_tokens":5,"cache_read_input_tokens":40,"cache_creation_input_tokens":20,"total_tokens":105}"#,
                 Some([100, 5, 40, 20, 0]),
             ),
+            (
+                r#"{"input_tokens":11,"output_tokens":5,"total_tokens":16}"#,
+                Some([11, 5, 0, 0, 0]),
+            ),
             ("{}", None),
             ("null", None),
             ("[1]", None),
@@ -209,6 +219,31 @@ mod tests {
             (
                 r#"{"prompt_tokens":12,"completion_tokens":1,"completion_tokens_details":{"reasoning_tokens":386}}"#,
                 Some([12, 387, 0, 0, 386]),
+            ),
+            // No total, as Databricks streams (tensorzero/tensorzero#4217): OpenAI's arithmetic.
+            (
+                r#"{"prompt_tokens":120,"completion_tokens":30,"prompt_tokens_details":{"cached_tokens":80},"completion_tokens_details":{"reasoning_tokens":10}}"#,
+                Some([120, 30, 80, 0, 10]),
+            ),
+            // DeepSeek's members without a total: hits and misses are the prompt.
+            (
+                r#"{"prompt_tokens":120,"completion_tokens":30,"prompt_cache_hit_tokens":80,"prompt_cache_miss_tokens":40}"#,
+                Some([120, 30, 80, 0, 0]),
+            ),
+            // A gateway before Claude without a total: 80 cached tokens do not fit into 40.
+            (
+                r#"{"prompt_tokens":40,"completion_tokens":30,"cache_read_input_tokens":80}"#,
+                Some([120, 30, 80, 0, 0]),
+            ),
+            // A total that no arithmetic confirms: OpenAI's, and what is missing is output.
+            (
+                r#"{"prompt_tokens":120,"completion_tokens":30,"total_tokens":170,"completion_tokens_details":{"reasoning_tokens":10}}"#,
+                Some([120, 50, 0, 0, 10]),
+            ),
+            // A total that is too small, as of gateways that leave out the cache.
+            (
+                r#"{"prompt_tokens":120,"completion_tokens":30,"total_tokens":70,"prompt_tokens_details":{"cached_tokens":80}}"#,
+                Some([120, 30, 80, 0, 0]),
             ),
             // A gateway before Gemini: router-for-me/CLIProxyAPI#5733.
             (

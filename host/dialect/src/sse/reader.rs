@@ -4,6 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr2;
 
 use super::block::EventBlock;
+use crate::json::lossy_text;
 use crate::limits::EVENT_BYTES_MAX;
 
 /// One event, as it arrived.
@@ -241,7 +242,7 @@ pub enum SseError {
 
 /// Returns the name as UTF-8; invalid bytes are replaced, as the standard requires.
 fn valid_name(bytes: Bytes) -> Bytes {
-    match String::from_utf8_lossy(&bytes) {
+    match lossy_text(&bytes) {
         std::borrow::Cow::Borrowed(_) => bytes,
         std::borrow::Cow::Owned(mended) => mended.into(),
     }

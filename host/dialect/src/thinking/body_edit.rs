@@ -53,6 +53,24 @@ impl BodyEdit {
         }
     }
 
+    /// Sets the value at a pointer, or removes it.
+    ///
+    /// # Errors
+    /// As [`Self::set`].
+    pub(crate) fn replace(
+        &mut self,
+        pointer: &str,
+        value: Option<Value>,
+    ) -> Result<(), TranslationError> {
+        match value {
+            Some(value) => self.set(pointer, value),
+            None => {
+                self.remove(pointer);
+                Ok(())
+            }
+        }
+    }
+
     /// Sets the value at a pointer. Missing objects around it are added.
     ///
     /// # Errors

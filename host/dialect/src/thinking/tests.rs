@@ -11,13 +11,21 @@ fn thinking(suffix: &str) -> Thinking {
     Thinking::parse(suffix).unwrap()
 }
 
+/// The traits of a model, at a server without a row.
+fn built_in(dialect: Dialect, model: &str) -> Traits {
+    Traits::built_in(dialect, "", model)
+}
+
 /// Applies a suffix to a body. Returns the patched body, and the fields of the warnings.
 fn apply_suffix(dialect: Dialect, model: &str, suffix: &str, body: &str) -> (String, Vec<String>) {
     let mut report = TranslationReport::default();
     let body = Bytes::copy_from_slice(body.as_bytes());
-    let patched = dialect
-        .codec()
-        .apply_thinking(thinking(suffix), model, &body, &mut report);
+    let patched = dialect.codec().apply_thinking(
+        thinking(suffix),
+        &built_in(dialect, model),
+        &body,
+        &mut report,
+    );
     let patched = String::from_utf8(patched.unwrap().into()).unwrap();
     let fields = report
         .into_warnings()
@@ -90,7 +98,7 @@ fn keeps_reasoning_visibility_of_body() {
 fn sets_effort_for_openai_chat() {
     check(
         Dialect::OpenaiChat,
-        "gpt-5",
+        "m",
         &[
             (
                 "high",
@@ -305,7 +313,7 @@ fn rejects_unpatchable_body_with_member() {
         let body = Bytes::from_static(body.as_bytes());
         let patched = dialect.codec().apply_thinking(
             thinking("high"),
-            "m",
+            &Traits::default(),
             &body,
             &mut TranslationReport::default(),
         );
@@ -344,14 +352,132 @@ proptest! {
         }
         let text = Bytes::from(body.to_string());
         let mut report = TranslationReport::default();
-        let Ok(patched) = dialect.codec().apply_thinking(thinking(suffix), model, &text, &mut report) else {
+        let Ok(patched) = dialect.codec().apply_thinking(thinking(suffix), &built_in(dialect, model), &text, &mut report) else {
             prop_assert!(!names.is_empty());
             return Ok(());
         };
         let patched_body: Value = serde_json::from_slice(&patched).unwrap();
         prop_assert_eq!(&patched_body["rest"], rest.as_str());
         // A second application changes nothing.
-        let again = dialect.codec().apply_thinking(thinking(suffix), model, &patched, &mut report).unwrap();
+        let again = dialect.codec().apply_thinking(thinking(suffix), &built_in(dialect, model), &patched, &mut report).unwrap();
         prop_assert_eq!(serde_json::from_slice::<Value>(&again).unwrap(), patched_body);
     }
+}
+
+/// The default traits with these members.
+fn traits_with(set: Value) -> Traits {
+    let mut traits = Traits::default();
+    traits.apply(&serde_json::from_value(set).unwrap());
+    traits
+}
+
+/// Applies a suffix to a body by these traits. Returns the patched body, and the fields of the warnings.
+fn apply_by_traits(dialect: Dialect, set: Value, suffix: &str, body: &str) -> (Value, Vec<String>) {
+    let mut report = TranslationReport::default();
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let codec = dialect.codec();
+    let patched = codec.apply_thinking(thinking(suffix), &traits_with(set), &body, &mut report);
+    let warnings = report.into_warnings().into_iter();
+    (
+        serde_json::from_slice(&patched.unwrap()).unwrap(),
+        warnings.map(|warning| warning.field).collect(),
+    )
+}
+
+/// Traits, a suffix, a body, the patched body, and the number of warnings.
+const BY_TRAITS: [(&str, &str, &str, &str, usize); 8] = [
+    (
+        r#"{"efforts":["low","high"]}"#,
+        "max",
+        "{}",
+        r#"{"reasoning_effort":"high"}"#,
+        1,
+    ),
+    (
+        r#"{"efforts":["high","max"]}"#,
+        "max",
+        "{}",
+        r#"{"reasoning_effort":"max"}"#,
+        0,
+    ),
+    (
+        r#"{"reasoning-request":"enable-thinking"}"#,
+        "low",
+        r#"{"enable_thinking":false,"reasoning_effort":"high"}"#,
+        r#"{"enable_thinking":true}"#,
+        1,
+    ),
+    (
+        r#"{"reasoning-request":"thinking-and-effort"}"#,
+        "high",
+        "{}",
+        r#"{"thinking":{"type":"enabled"},"reasoning_effort":"high"}"#,
+        0,
+    ),
+    (
+        r#"{"reasoning-request":"thinking-and-effort"}"#,
+        "none",
+        r#"{"reasoning_effort":"high"}"#,
+        r#"{"thinking":{"type":"disabled"}}"#,
+        0,
+    ),
+    (
+        r#"{"reasoning-request":"none"}"#,
+        "high",
+        r#"{"n":1}"#,
+        r#"{"n":1}"#,
+        1,
+    ),
+    (
+        r#"{"effort-with-tools":false}"#,
+        "high",
+        r#"{"tools":[{}]}"#,
+        r#"{"tools":[{}]}"#,
+        1,
+    ),
+    (
+        r#"{"reasoning-request":"thinking"}"#,
+        "auto",
+        r#"{"thinking":{"type":"enabled"},"n":1}"#,
+        r#"{"n":1}"#,
+        0,
+    ),
+];
+
+/// A suffix asks in the members and words that the traits say, also of the configuration.
+#[test]
+fn suffix_obeys_traits_in_chats() {
+    for (set, suffix, body, expected, warned) in BY_TRAITS {
+        let traits = serde_json::from_str(set).unwrap();
+        let (patched, warnings) = apply_by_traits(Dialect::OpenaiChat, traits, suffix, body);
+        let expected: Value = serde_json::from_str(expected).unwrap();
+        assert_eq!(patched, expected, "{set} {suffix}");
+        assert_eq!(warnings, vec!["model"; warned], "{set} {suffix}");
+    }
+}
+
+#[test]
+fn suffix_obeys_traits_in_every_dialect() {
+    let cases = [
+        (
+            Dialect::OpenaiResponses,
+            json!({"efforts": ["medium", "high"]}),
+            "low",
+            json!({"max_tokens": 9000, "reasoning": {"effort": "medium"}}),
+        ),
+        (
+            Dialect::Gemini,
+            json!({"thinking": "budget", "thinking-budget-max": 4096}),
+            "high",
+            json!({"max_tokens": 9000, "generationConfig": {"thinkingConfig": {"thinkingBudget": 4096}}}),
+        ),
+    ];
+    let body = r#"{"max_tokens":9000}"#;
+    for (dialect, traits, suffix, expected) in cases {
+        let (patched, _) = apply_by_traits(dialect, traits, suffix, body);
+        assert_eq!(patched, expected, "{dialect}");
+    }
+    let traits = json!({"thinking": "effort"});
+    let (patched, _) = apply_by_traits(Dialect::AnthropicMessages, traits, "high", body);
+    assert_eq!(patched["output_config"]["effort"], "high", "{patched}");
 }

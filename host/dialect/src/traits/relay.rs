@@ -7,9 +7,11 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::Traits;
+use super::shape::instructions_in_user_turn;
 use super::short_names::NameRule;
 use crate::Dialect;
-use crate::ir::{TranslationReport, Warning};
+use crate::anthropic::billing_header::without_billing_header;
+use crate::ir::{TranslationReport, Warning, loss};
 use crate::json::{Entry, TextEdit, entries, is_void, items, members, string};
 
 /// A request in the provider's own dialect, without what the provider refuses.
@@ -27,6 +29,8 @@ impl Traits {
     pub fn shapes_relays(&self) -> bool {
         self.relay_call_ids
             || self.relay_reasoning_required
+            || self.relay_system_as_user
+            || !self.relay_billing_line
             || !self.relay_members_refused.is_empty()
             || !self.relay_message_members_refused.is_empty()
     }
@@ -47,10 +51,20 @@ impl Traits {
         };
         let root_entries = entries(root);
         edit.drop_members("", &root_entries, &self.relay_members_refused);
-        if dialect == Dialect::OpenaiChat
-            && let Some(messages) = root_entries.iter().find(|entry| entry.is("messages"))
+        if !self.relay_billing_line
+            && dialect == Dialect::AnthropicMessages
+            && let Some(system) = root_entries.iter().find(|entry| entry.is("system"))
         {
-            edit.messages(&items(messages.value, usize::MAX));
+            edit.drop_billing_line(system.value);
+        }
+        if let Some(messages) = root_entries.iter().find(|entry| entry.is("messages")) {
+            let messages = items(messages.value, usize::MAX);
+            if dialect == Dialect::OpenaiChat {
+                edit.messages(&messages);
+            }
+            if self.relay_system_as_user && dialect == Dialect::AnthropicMessages {
+                edit.instructions(&messages);
+            }
         }
         (!edit.text.is_empty()).then(|| ShapedRelay {
             body: edit.text.apply().into(),
@@ -84,6 +98,70 @@ impl<'a> RelayEdit<'a> {
                 .warn(format!("{path}{name}"), "dropped: the provider refuses it");
         }
         self.text.remove_entries(object, is_refused);
+    }
+
+    /// Removes the billing line from the instructions: a text, or a list of blocks with texts.
+    fn drop_billing_line(&mut self, system: &'a RawValue) {
+        let blocks = items(system, usize::MAX);
+        let text_of = |block: &&'a RawValue| -> Option<&'a RawValue> {
+            let [text] = members(block.get(), ["text"]).ok()?.values;
+            text
+        };
+        let texts = blocks.iter().map(text_of);
+        let texts: Vec<Option<&RawValue>> = match blocks.is_empty() {
+            true => vec![Some(system)],
+            false => texts.collect(),
+        };
+        let mut is_removed = vec![false; blocks.len()];
+        for (at, raw) in texts.into_iter().enumerate() {
+            let Some(raw) = raw else { continue };
+            let Some(text) = string(raw) else { continue };
+            let rest = without_billing_header(&text, &mut self.report);
+            match is_removed.get_mut(at) {
+                Some(is_removed) if rest.is_empty() && !text.is_empty() => *is_removed = true,
+                _ if rest.len() < text.len() => {
+                    let rest = serde_json::Value::from(rest);
+                    self.text.replace(raw, rest.to_string());
+                }
+                _ => {}
+            }
+        }
+        self.text.remove_items(&blocks, &is_removed);
+    }
+
+    /// Makes a user's turn of each message with instructions, as translations do.
+    fn instructions(&mut self, messages: &[&'a RawValue]) {
+        for message in messages {
+            let Ok(found) = members(message.get(), ["role", "content"]) else {
+                continue;
+            };
+            let [Some(role), Some(content)] = found.values else {
+                continue;
+            };
+            if string(role).is_none_or(|role| role != "system") {
+                continue;
+            }
+            self.report
+                .warn(loss::INSTRUCTIONS, loss::INSTRUCTIONS_IN_USER_TURN);
+            self.text.replace(role, "\"user\"".to_owned());
+            self.mark_instructions(content);
+            for block in items(content, usize::MAX) {
+                if let Ok(found) = members(block.get(), ["text"])
+                    && let [Some(text)] = found.values
+                {
+                    self.mark_instructions(text);
+                }
+            }
+        }
+    }
+
+    /// Puts the marks of instructions around a text.
+    fn mark_instructions(&mut self, raw: &RawValue) {
+        if let Some(text) = string(raw) {
+            let marked = instructions_in_user_turn(&text);
+            self.text
+                .replace(raw, serde_json::Value::String(marked).to_string());
+        }
     }
 
     fn messages(&mut self, messages: &[&'a RawValue]) {
@@ -210,6 +288,56 @@ mod tests {
         let body = r#"{"messages":[{"role":"assistant","content":"b"},{"role":"assistant","tool_calls":[{"id":"c"}],"reasoning_content":"r"}]}"#;
         let expected = r#"{"messages":[{"role":"assistant","content":"b","reasoning_content":""},{"role":"assistant","tool_calls":[{"id":"c"}],"reasoning_content":"r"}]}"#;
         assert_eq!(shaped(&traits, body).unwrap().0, expected);
+    }
+
+    #[test]
+    fn instructions_become_turns_of_the_user() {
+        let traits = Traits {
+            relay_system_as_user: true,
+            ..Traits::default()
+        };
+        let shape = |dialect, body: &str| {
+            let shaped = traits.shape_relay(dialect, body.as_bytes())?;
+            assert_eq!(shaped.warnings.len(), 1);
+            Some(String::from_utf8(shaped.body.to_vec()).unwrap())
+        };
+        let body = r#"{"messages":[{"role":"user","content":"a"}, {"content":"b\n\"c\"","role" : "system"},{"role":"system","content":[{"type":"text","text":"d"},{"type":"image"}]}],"n":1.0}"#;
+        let expected = r#"{"messages":[{"role":"user","content":"a"}, {"content":"<system>\nb\n\"c\"\n</system>","role" : "user"},{"role":"user","content":[{"type":"text","text":"<system>\nd\n</system>"},{"type":"image"}]}],"n":1.0}"#;
+        let shaped = shape(Dialect::AnthropicMessages, body);
+        assert_eq!(shaped.as_deref(), Some(expected));
+        assert_eq!(shape(Dialect::AnthropicMessages, expected), None);
+        assert_eq!(shape(Dialect::OpenaiChat, body), None);
+    }
+
+    #[test]
+    fn billing_line_is_left_out() {
+        let traits = Traits {
+            relay_billing_line: false,
+            ..Traits::default()
+        };
+        let shape = |body: &str| {
+            let shaped = traits.shape_relay(Dialect::AnthropicMessages, body.as_bytes())?;
+            Some(String::from_utf8(shaped.body.to_vec()).unwrap())
+        };
+        let line = "x-anthropic-billing-header: cch=36ee5;";
+        for (system, expected) in [
+            (format!(r#""{line}\nYou are.""#), r#""You are.""#),
+            (format!(r#""{line}""#), r#""""#),
+            (
+                format!(r#"[{{"type":"text","text":"{line}"}}, {{"type":"text","text":"You"}}]"#),
+                r#"[{"type":"text","text":"You"}]"#,
+            ),
+            (
+                format!(r#"[{{"type":"text","text":"{line}\nYou"}}]"#),
+                r#"[{"type":"text","text":"You"}]"#,
+            ),
+        ] {
+            let body = format!(r#"{{"n":1.0,"system": {system}}}"#);
+            let shaped = shape(&body).unwrap();
+            assert_eq!(shaped, format!(r#"{{"n":1.0,"system": {expected}}}"#));
+            assert_eq!(shape(&shaped), None);
+        }
+        assert_eq!(shape(r#"{"system":[],"messages":[]}"#), None);
     }
 
     proptest! {

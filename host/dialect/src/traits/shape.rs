@@ -5,6 +5,8 @@ mod conversation;
 mod members;
 mod tools;
 
+pub(super) use conversation::instructions_in_user_turn;
+
 use super::Traits;
 use crate::ir::{Request, ToolNames, TranslationReport};
 

@@ -196,3 +196,16 @@ values! {
         Off,
     }
 }
+
+impl ReasoningRequest {
+    /// The members of a request of `openai-chat` that say it.
+    pub(crate) const fn members(self) -> &'static [&'static str] {
+        match self {
+            Self::Effort => &["reasoning_effort"],
+            Self::EnableThinking => &["enable_thinking"],
+            Self::None => &[],
+            Self::Thinking => &["thinking"],
+            Self::ThinkingAndEffort => &["thinking", "reasoning_effort"],
+        }
+    }
+}

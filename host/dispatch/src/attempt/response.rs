@@ -91,7 +91,7 @@ impl<'a> Responded<'a> {
             }
             let executor = Arc::clone(attempt.executor);
             let stream = PluginStream::new(source, executor, reply, mode, &attempt.negotiated);
-            match stream.begin().await {
+            match stream.begin(attempt.context.memory()).await {
                 Ok(FirstStep::Output(stream)) => {
                     return Ok(attempt.open(lease, head, AnyStream::Plugin(stream)));
                 }

@@ -156,7 +156,7 @@ fn patch(call: &Call, target: &TranslationTarget) -> Result<RewrittenBody, Trans
     let mut body = call.body.clone();
     if let Some(thinking) = target.model.thinking {
         let codec = call.dialect.codec();
-        body = codec.apply_thinking(thinking, &target.model.name, &body, &mut report)?;
+        body = codec.apply_thinking(thinking, &target.traits.traits, &body, &mut report)?;
     }
     let mut warnings = report.into_warnings();
     if let Some(shaped) = target.traits.traits.shape_relay(call.dialect, &body) {

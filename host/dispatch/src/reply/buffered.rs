@@ -9,8 +9,10 @@ use jackfield_dialect::Usage;
 use super::source::Source;
 use super::stream::{Polled, ReplyStream, StreamError};
 use super::whole_body::{is_unrequested_stream, translate_body};
+use crate::call::Operation;
 use crate::limits::{BUFFERED_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_BYTES_MAX};
 use crate::negotiation::NegotiatedCall;
+use crate::signatures::PieceRecorder;
 
 /// A body, buffered up to a limit.
 pub(crate) struct BufferedStream {
@@ -25,8 +27,8 @@ enum State {
     Checked(NegotiatedCall),
     /// Held back, and sent as it is: an encoded body cannot be read.
     Encoded,
-    /// Too large: passed on as it arrives.
-    Passing,
+    /// Too large: passed on as it arrives, with a look at its signatures if it can be read.
+    Passing(Option<Box<PieceRecorder>>),
 }
 
 impl BufferedStream {
@@ -58,7 +60,7 @@ impl BufferedStream {
                 queue.push_back(whole.body);
             }
             State::Encoded => queue.push_back(body),
-            State::Passing => {}
+            State::Passing(_) => {}
         }
         Ok(Polled::End)
     }
@@ -69,10 +71,13 @@ impl ReplyStream for BufferedStream {
         let Some(chunk) = self.source.next().await? else {
             return self.finish(queue).await;
         };
-        let negotiated = match &self.state {
+        let negotiated = match &mut self.state {
             State::Checked(negotiated) => Some(negotiated),
             State::Encoded => None,
-            State::Passing => {
+            State::Passing(recorder) => {
+                if let Some(recorder) = recorder {
+                    recorder.record(&chunk);
+                }
                 queue.push_back(chunk);
                 return Ok(Polled::Content);
             }
@@ -81,15 +86,25 @@ impl ReplyStream for BufferedStream {
         if self.buffer.len() <= BUFFERED_RESPONSE_BYTES_MAX {
             return Ok(Polled::Buffered);
         }
-        if negotiated.is_some_and(|negotiated| is_rewritten(negotiated, &self.buffer)) {
+        if let Some(negotiated) = &negotiated
+            && is_rewritten(negotiated, &self.buffer)
+        {
             if self.buffer.len() <= WHOLE_RESPONSE_BYTES_MAX {
                 return Ok(Polled::Buffered);
             }
             let message = "the provider's response is too large to translate";
             return Err(StreamError::invalid_response(message));
         }
-        self.state = State::Passing;
-        queue.push_back(self.buffer.split().freeze());
+        let mut recorder = negotiated.and_then(|negotiated| {
+            let has_content = negotiated.call().operation == Operation::Generate;
+            has_content.then(|| Box::new(negotiated.recorder().in_pieces()))
+        });
+        let body = self.buffer.split().freeze();
+        if let Some(recorder) = &mut recorder {
+            recorder.record(&body);
+        }
+        self.state = State::Passing(recorder);
+        queue.push_back(body);
         Ok(Polled::Content)
     }
 
@@ -102,7 +117,11 @@ impl ReplyStream for BufferedStream {
     }
 
     fn held_bytes(&self) -> usize {
-        self.buffer.len()
+        let passing = match &self.state {
+            State::Passing(Some(recorder)) => recorder.held_bytes(),
+            State::Passing(None) | State::Checked(_) | State::Encoded => 0,
+        };
+        self.buffer.len() + passing
     }
 
     fn usage(&self) -> Option<Usage> {

@@ -13,6 +13,7 @@ use super::stream::{ENDED_EARLY, Polled, ReplyStream, StreamError, judge};
 use super::whole_body::translate_whole;
 use super::writer::StreamWriter;
 use crate::limits::{CLOSE_TIMEOUT, KEEP_ALIVE_INTERVAL};
+use crate::memory::HeldMemory;
 use crate::negotiation::NegotiatedCall;
 use crate::plan::{Frame, Output, Plan, ResponseMode};
 use crate::plugin_fault::report_invalid_output;
@@ -88,11 +89,13 @@ impl PluginStream {
         }
     }
 
-    /// Polls until the plugin has returned frames, or has asked for one more round trip.
-    pub(crate) async fn begin(mut self) -> Result<FirstStep, StreamError> {
+    /// Polls until the plugin has returned frames, or has asked for one more round trip. `held` counts what it holds
+    /// meanwhile.
+    pub(crate) async fn begin(mut self, mut held: HeldMemory) -> Result<FirstStep, StreamError> {
         let mut queue = VecDeque::new();
         loop {
             let polled = self.poll(&mut queue).await?;
+            held.resize(self.held_bytes())?;
             if let Some(plan) = self.next {
                 let reply = self.reply;
                 return Ok(FirstStep::NextRequest { plan, reply });
@@ -189,11 +192,15 @@ impl ReplyStream for PluginStream {
         &mut self.source
     }
 
-    /// The plugin's figures count before those of the provider's events.
     fn held_bytes(&self) -> usize {
-        self.splitter.held_bytes()
+        let collected = match &self.sink {
+            OutputSink::Events(writer) => writer.held_bytes(),
+            OutputSink::Body(_, body) => body.len(),
+        };
+        self.splitter.held_bytes() + collected
     }
 
+    /// The plugin's figures count before those of the provider's events.
     fn usage(&self) -> Option<Usage> {
         match &self.sink {
             OutputSink::Events(writer) => self.usage.or_else(|| writer.usage()),

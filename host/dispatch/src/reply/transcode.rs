@@ -113,7 +113,7 @@ impl ReplyStream for TranscodedStream {
     }
 
     fn held_bytes(&self) -> usize {
-        self.reader.buffered_len()
+        self.reader.buffered_len() + self.writer.held_bytes()
     }
 
     fn usage(&self) -> Option<Usage> {

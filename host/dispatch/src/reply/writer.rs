@@ -201,6 +201,14 @@ impl StreamWriter {
         }
     }
 
+    /// Returns how many bytes of the response are held for a later event.
+    pub(super) fn held_bytes(&self) -> usize {
+        match &self.mode {
+            Mode::SameDialect(_) => 0,
+            Mode::Translated(translator) => translator.held_bytes(),
+        }
+    }
+
     /// Returns the usage last reported.
     pub(super) fn usage(&self) -> Option<Usage> {
         match &self.mode {

@@ -133,6 +133,29 @@ fn headers_of_the_connection_are_the_hosts() {
     );
 }
 
+/// A secret in `host` would name another server, and one in `transfer-encoding` would hide a second request.
+#[test]
+fn secrets_are_not_placed_into_headers_of_the_connection() {
+    for name in ["host", "transfer-encoding", "content-length", "connection"] {
+        let place = SecretPlace::Header {
+            name: name.into(),
+            prefix: String::new(),
+        };
+        let refused = build(planned(HOME, PlannedBody::Empty, place)).unwrap_err();
+        assert!(refused.to_string().contains(name), "{refused}");
+    }
+}
+
+#[test]
+fn methods_of_the_connection_are_refused() {
+    for method in [Method::CONNECT, Method::TRACE] {
+        let mut plan = planned(HOME, PlannedBody::Empty, SecretPlace::Bearer);
+        plan.request.method = method.clone();
+        let refused = build(plan).unwrap_err();
+        assert!(refused.to_string().contains(method.as_str()), "{refused}");
+    }
+}
+
 #[test]
 fn places_secrets_by_plan() {
     let bearer = build(planned(HOME, PlannedBody::Original, SecretPlace::Bearer)).unwrap();

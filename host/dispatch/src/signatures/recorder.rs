@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jackfield_dialect::{Dialect, scan_signatures};
+use jackfield_dialect::{Dialect, SignatureScan, scan_signatures};
 use url::Url;
 
 use super::memory::{Origin, SignatureMemory};
@@ -29,11 +29,41 @@ impl SignatureRecorder {
 
     /// Records the signatures in a piece of the response: an event's data, or a whole body.
     pub(crate) fn record(&self, piece: &[u8]) {
-        scan_signatures(self.dialect, piece, &mut |signature| {
-            if !signature.is_empty() {
-                let digest = self.memory.digest(signature);
-                self.memory.note_given(digest, self.origin);
-            }
-        });
+        scan_signatures(self.dialect, piece, &mut |signature| self.note(signature));
+    }
+
+    /// Returns a recorder for a body that passes in pieces.
+    pub(crate) fn in_pieces(&self) -> PieceRecorder {
+        PieceRecorder {
+            recorder: self.clone(),
+            scan: SignatureScan::new(self.dialect),
+        }
+    }
+
+    fn note(&self, signature: &str) {
+        if !signature.is_empty() {
+            let digest = self.memory.digest(signature);
+            self.memory.note_given(digest, self.origin);
+        }
+    }
+}
+
+/// Records the signatures of a body that is too large to be held back, such as one with images.
+pub(crate) struct PieceRecorder {
+    recorder: SignatureRecorder,
+    scan: SignatureScan,
+}
+
+impl PieceRecorder {
+    /// Records the signatures that end in the next piece.
+    pub(crate) fn record(&mut self, piece: &[u8]) {
+        let recorder = &self.recorder;
+        self.scan
+            .push(piece, &mut |signature| recorder.note(signature));
+    }
+
+    /// The bytes that are kept.
+    pub(crate) const fn held_bytes(&self) -> usize {
+        self.scan.held_bytes()
     }
 }

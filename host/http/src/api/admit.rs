@@ -19,6 +19,7 @@ use crate::admin_token::{PinError, pinned};
 use crate::content_coding::ContentCoding;
 use crate::errors::{ErrorClass, IngressError, SUPPORTED_ENCODINGS};
 use crate::render::{self, GatewayError};
+use crate::wrong_keys::PeerAddress;
 
 /// What the path of a request determines.
 #[derive(Debug, Clone)]
@@ -68,7 +69,7 @@ pub(super) async fn admit(
             return Err(error);
         }
     };
-    let held = HeldMemory::none(api.dispatcher.memory());
+    let held = held_memory(api, &admitted.principal, &head);
     let read = request_body::read(&mut body, admitted.codings, admitted.bytes_max, held);
     let bytes = match read.await {
         Ok(bytes) => bytes,
@@ -136,6 +137,15 @@ fn check(
         bytes_max,
         deadline: api.dispatcher.deadline(),
     })
+}
+
+/// Returns the client's part of the memory budget. Without client keys, an address is a client.
+fn held_memory(api: &Api, principal: &Arc<str>, head: &Parts) -> HeldMemory {
+    let budget = api.dispatcher.memory();
+    match head.extensions.get() {
+        Some(PeerAddress(address)) if api.keys.is_empty() => HeldMemory::none(budget, address),
+        _ => HeldMemory::none(budget, &**principal),
+    }
 }
 
 /// Returns whether the query has `beta=true`. Anthropic's SDKs send it with calls of beta features, and Claude

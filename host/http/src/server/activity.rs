@@ -2,19 +2,20 @@
 //! nothing, half a preface, only pings.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tower::ServiceExt;
 
 use super::responses::{OpenBody, Responses};
 use crate::limits::{FIRST_HEAD_TIMEOUT, REQUEST_HEAD_TIMEOUT};
+use crate::proxies::Peer;
 use crate::server::ConnectionPolicy;
 use crate::wrong_keys::PeerAddress;
 
@@ -25,6 +26,8 @@ pub(super) struct Activity {
     begun: AtomicU64,
     /// Requests whose responses are not sent yet.
     open: AtomicUsize,
+    /// The client has not taken what was written.
+    unsent: AtomicBool,
     pub(super) responses: Responses,
 }
 
@@ -32,17 +35,31 @@ pub(super) struct Activity {
 struct OpenRequest(Arc<Activity>);
 
 impl Activity {
-    /// Waits until the connection was not used for too long.
-    pub(super) async fn unused(&self) {
-        sleep(FIRST_HEAD_TIMEOUT).await;
-        while self.begun.load(Ordering::Relaxed) > 0 {
+    /// Waits until a connection that was accepted then was not used for too long.
+    pub(super) async fn unused(&self, accepted: Instant) {
+        sleep_until(accepted + FIRST_HEAD_TIMEOUT).await;
+        if self.begun.load(Ordering::Relaxed) > 0 {
+            self.idle(REQUEST_HEAD_TIMEOUT).await;
+        }
+    }
+
+    /// Waits until no request began for so long, and the client has all responses. May take twice as long.
+    pub(super) async fn idle(&self, time: Duration) {
+        loop {
             let before = self.begun.load(Ordering::Relaxed);
-            sleep(REQUEST_HEAD_TIMEOUT).await;
-            let is_open = self.open.load(Ordering::Relaxed) > 0;
-            if !is_open && self.begun.load(Ordering::Relaxed) == before {
+            sleep(time).await;
+            let is_busy =
+                self.open.load(Ordering::Relaxed) > 0 || self.unsent.load(Ordering::Relaxed);
+            if !is_busy && self.begun.load(Ordering::Relaxed) == before {
                 return;
             }
         }
+    }
+
+    /// Notes whether the client has taken what was written.
+    pub(super) fn set_unsent(&self, unsent: bool) {
+        // Relaxed: it guards no other data.
+        self.unsent.store(unsent, Ordering::Relaxed);
     }
 
     fn begin(self: &Arc<Self>) -> OpenRequest {
@@ -61,7 +78,7 @@ impl Drop for OpenRequest {
 /// Returns the service of one connection, which notes its requests in `activity` and gives them the client's address.
 pub(super) fn counted(
     router: Router,
-    peer: IpAddr,
+    peer: Peer,
     policy: Arc<ConnectionPolicy>,
     activity: Arc<Activity>,
 ) -> impl Service<
@@ -72,8 +89,9 @@ pub(super) fn counted(
 > + Send
 + 'static {
     service_fn(move |mut request: Request<Incoming>| {
-        let client = policy.proxies.client(peer, request.headers());
-        request.extensions_mut().insert(PeerAddress(client));
+        if let Some(client) = policy.proxies.client(peer, request.headers()) {
+            request.extensions_mut().insert(PeerAddress(client));
+        }
         let open = activity.begin();
         let (router, activity) = (router.clone(), Arc::clone(&activity));
         async move {
@@ -85,9 +103,7 @@ pub(super) fn counted(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::time::{Instant, timeout};
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -99,13 +115,13 @@ mod tests {
             let activity = Arc::clone(&activity);
             #[expect(clippy::disallowed_methods, reason = "ends at a time of the test")]
             tokio::spawn(async move {
-                tokio::time::sleep_until(began + Duration::from_secs(begin)).await;
+                sleep_until(began + Duration::from_secs(begin)).await;
                 let open = activity.begin();
-                tokio::time::sleep_until(began + Duration::from_secs(end)).await;
+                sleep_until(began + Duration::from_secs(end)).await;
                 drop(open);
             });
         }
-        let unused = timeout(Duration::from_secs(10_000), activity.unused());
+        let unused = timeout(Duration::from_secs(10_000), activity.unused(began));
         unused.await.expect("the connection is never closed");
         began.elapsed()
     }

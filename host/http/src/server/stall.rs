@@ -3,12 +3,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::activity::Activity;
 use crate::limits::CLIENT_STALL_BYTES_MIN;
 
 /// Fails writes when the client takes fewer than [`CLIENT_STALL_BYTES_MIN`] within the timeout while more waits.
@@ -16,6 +18,8 @@ use crate::limits::CLIENT_STALL_BYTES_MIN;
 pub(super) struct StallGuard<S> {
     stream: S,
     timeout: Duration,
+    /// Learns whether something waits.
+    activity: Arc<Activity>,
     /// Since a write had to wait. `None` while nothing waits.
     blocked: Option<Blocked>,
 }
@@ -28,10 +32,11 @@ struct Blocked {
 }
 
 impl<S> StallGuard<S> {
-    pub(super) fn new(stream: S, timeout: Duration) -> Self {
+    pub(super) fn new(stream: S, timeout: Duration, activity: Arc<Activity>) -> Self {
         Self {
             stream,
             timeout,
+            activity,
             blocked: None,
         }
     }
@@ -40,9 +45,13 @@ impl<S> StallGuard<S> {
     fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         let timeout = self.timeout;
         loop {
-            let blocked = self.blocked.get_or_insert_with(|| Blocked {
-                until: Box::pin(sleep(timeout)),
-                taken: 0,
+            let activity = &self.activity;
+            let blocked = self.blocked.get_or_insert_with(|| {
+                activity.set_unsent(true);
+                Blocked {
+                    until: Box::pin(sleep(timeout)),
+                    taken: 0,
+                }
             });
             ready!(blocked.until.as_mut().poll(context));
             if blocked.taken < CLIENT_STALL_BYTES_MIN {
@@ -108,7 +117,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for StallGuard<S> {
 
     /// The caller flushes when it has nothing more to write, so that nothing waits any longer.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.blocked = None;
+        if self.blocked.take().is_some() {
+            self.activity.set_unsent(false);
+        }
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
@@ -141,7 +152,7 @@ mod tests {
             }
         };
         let writer = async {
-            let mut guard = StallGuard::new(server, CLIENT_STALL_TIMEOUT);
+            let mut guard = StallGuard::new(server, CLIENT_STALL_TIMEOUT, Arc::default());
             let chunk = [0; 100];
             while began.elapsed() < Duration::from_secs(900) {
                 if let Err(error) = guard.write_all(&chunk).await {
@@ -167,7 +178,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pause_of_the_server_is_no_stall() {
         let (server, mut client) = duplex(100);
-        let mut guard = StallGuard::new(server, CLIENT_STALL_TIMEOUT);
+        let mut guard = StallGuard::new(server, CLIENT_STALL_TIMEOUT, Arc::default());
         let mut buffer = [0; 150];
         for _ in 0..20 {
             let write = async {

@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::{ThinkingConstraints, ThinkingPlan};
-use crate::anthropic::DIALECT;
 use crate::ir::{Reasoning, TranslationError, TranslationReport};
 use crate::thinking::{BodyEdit, Thinking, warn_suffix};
 use crate::traits::Traits;
@@ -14,7 +13,7 @@ use crate::traits::Traits;
 /// If `output_config` is not an object.
 pub(crate) fn edit_thinking(
     thinking: Thinking,
-    model: &str,
+    traits: &Traits,
     edit: &mut BodyEdit,
     report: &mut TranslationReport,
 ) -> Result<(), TranslationError> {
@@ -37,7 +36,7 @@ pub(crate) fn edit_thinking(
             let plan = ThinkingPlan::new(
                 reasoning,
                 thinking_constraints(edit),
-                &Traits::built_in(DIALECT, "", model),
+                traits,
                 &mut suffix_report,
             );
             warn_suffix(suffix_report, report);

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{SERVICE_TIERS, cache_control};
 use crate::RequestHead;
+use crate::anthropic::billing_header::without_billing_header;
 use crate::anthropic::{reasoning, tools};
 use crate::ir::{ObjectReader, Part, Request, Sampling, TranslationError, TranslationReport};
 
@@ -87,21 +88,6 @@ fn decode_system(
     }
     Ok(parts)
 }
-
-/// Returns instructions without the line for Anthropic's billing that Claude Code begins them with. It has a digest of
-/// the request, so no provider could cache a prompt that begins with it (anthropics/claude-code#68900,
-/// waybarrios/vllm-mlx#277, musistudio/claude-code-router#1343).
-pub(super) fn without_billing_header<'t>(text: &'t str, report: &mut TranslationReport) -> &'t str {
-    if !text.starts_with(BILLING_HEADER) {
-        return text;
-    }
-    report.warn("system", "dropped: the line for Anthropic's billing");
-    text.split_once('\n')
-        .map_or("", |(_, rest)| rest.trim_start_matches('\n'))
-}
-
-/// The beginning of the line.
-const BILLING_HEADER: &str = "x-anthropic-billing-header:";
 
 fn decode_sampling(fields: &mut ObjectReader) -> Result<Sampling, TranslationError> {
     let tokens_max = fields.count("max_tokens")?;

@@ -60,6 +60,10 @@ enum BlockState {
 }
 
 impl EventEncoder for AnthropicWriter {
+    fn held_bytes(&self) -> usize {
+        self.held.len()
+    }
+
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.ended {
             return;

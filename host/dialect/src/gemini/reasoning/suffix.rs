@@ -1,6 +1,5 @@
 //! Thinking suffixes of model names, applied to request bodies of this dialect.
 
-use crate::gemini::DIALECT;
 use crate::gemini::request::encode::thinking_config;
 use crate::ir::{TranslationError, TranslationReport};
 use crate::thinking::{BodyEdit, Thinking, warn_suffix};
@@ -12,7 +11,7 @@ use crate::traits::Traits;
 /// If `generationConfig` or `thinkingConfig` is not an object.
 pub(crate) fn edit_thinking(
     thinking: Thinking,
-    model: &str,
+    traits: &Traits,
     edit: &mut BodyEdit,
     report: &mut TranslationReport,
 ) -> Result<(), TranslationError> {
@@ -21,9 +20,8 @@ pub(crate) fn edit_thinking(
     let mut suffix_report = TranslationReport::default();
     // A suffix does not decide whether reasoning is shown: `includeThoughts` stays as it is.
     let overrides = thinking.override_reasoning(None);
-    let traits = Traits::built_in(DIALECT, "", model);
     let overrides =
-        overrides.map(|reasoning| thinking_config(&traits, reasoning, &mut suffix_report));
+        overrides.map(|reasoning| thinking_config(traits, reasoning, &mut suffix_report));
     warn_suffix(suffix_report, report);
     let mut written = None;
     for (name, value) in overrides.into_iter().flatten() {

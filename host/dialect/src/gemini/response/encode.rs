@@ -31,17 +31,17 @@ pub(crate) fn encode_response(response: &Response, context: &ResponseContext) ->
 /// A `GenerateContentResponse` with one candidate.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ResponseBody<'a> {
-    candidates: [EncodedCandidate<'a>; 1],
+pub(crate) struct ResponseBody<'a, P> {
+    candidates: [EncodedCandidate<'a, P>; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     usage_metadata: Option<UsageMetadata>,
     model_version: &'a str,
     response_id: &'a str,
 }
 
-impl<'a> ResponseBody<'a> {
+impl<'a, P> ResponseBody<'a, P> {
     pub(crate) fn new(
-        candidate: EncodedCandidate<'a>,
+        candidate: EncodedCandidate<'a, P>,
         usage: Option<Usage>,
         context: &'a ResponseContext,
     ) -> Self {
@@ -54,11 +54,11 @@ impl<'a> ResponseBody<'a> {
     }
 }
 
-/// A candidate, or the next parts of one.
+/// A candidate, or the next parts of one. `P` is the list of parts.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct EncodedCandidate<'a> {
-    content: Content,
+pub(crate) struct EncodedCandidate<'a, P> {
+    content: Content<P>,
     index: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     finish_reason: Option<&'a str>,
@@ -67,18 +67,33 @@ pub(crate) struct EncodedCandidate<'a> {
 }
 
 #[derive(Serialize)]
-struct Content {
-    parts: Vec<Value>,
+struct Content<P> {
+    parts: P,
     role: &'static str,
 }
 
-impl<'a> EncodedCandidate<'a> {
+/// A part of text. A stream has one for each piece, so it is written without a tree.
+#[derive(Serialize)]
+pub(crate) struct TextPart<'a> {
+    pub(crate) text: &'a str,
+    #[serde(rename = "thought", skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_reasoning: bool,
+}
+
+impl EncodedCandidate<'_, Vec<Value>> {
     /// A candidate of these parts. Without parts it gets an empty text, because clients read the first part
     /// of any candidate.
     pub(crate) fn new(mut parts: Vec<Value>) -> Self {
         if parts.is_empty() {
             parts.push(json!({"text": ""}));
         }
+        Self::of(parts)
+    }
+}
+
+impl<'a, P> EncodedCandidate<'a, P> {
+    /// A candidate of these parts, of which there is at least one.
+    pub(crate) const fn of(parts: P) -> Self {
         Self {
             content: Content {
                 parts,

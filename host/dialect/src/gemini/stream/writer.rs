@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::error_class::TranslatedError;
 use crate::gemini::citations::Grounding;
 use crate::gemini::error;
-use crate::gemini::response::encode::{EncodedCandidate, ResponseBody, write_part};
+use crate::gemini::response::encode::{EncodedCandidate, ResponseBody, TextPart, write_part};
 use crate::ir::{
     Citation, Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ReasoningPart,
     ResponseContext, Signature, ToolCall,
@@ -57,6 +57,14 @@ enum PartState {
 }
 
 impl EventEncoder for GeminiWriter {
+    fn held_bytes(&self) -> usize {
+        match &self.open {
+            PartState::Call(call) => call.arguments.len(),
+            PartState::Text { text, .. } => text.as_ref().map_or(0, String::len),
+            PartState::Nothing | PartState::Reasoning { .. } => 0,
+        }
+    }
+
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.ended {
             return;
@@ -115,7 +123,7 @@ impl GeminiWriter {
             }
             (PartState::Reasoning { has_text, .. }, Delta::Reasoning(piece)) => {
                 *has_text = true;
-                self.emit_part(Some(json!({"text": piece, "thought": true})), out);
+                self.emit_text(piece, true, out);
             }
             (PartState::Reasoning { redacted, has_text }, Delta::Signature(signature)) => {
                 let is_reasoning = *redacted || *has_text;
@@ -129,7 +137,7 @@ impl GeminiWriter {
                 if let Some(text) = text {
                     text.push_str(piece);
                 }
-                self.emit_part(Some(json!({"text": piece})), out);
+                self.emit_text(piece, false, out);
             }
             (PartState::Text { citations, .. }, Delta::Citation(citation))
                 if citations.len() < CITATIONS_MAX =>
@@ -150,6 +158,11 @@ impl GeminiWriter {
             }
             PartState::Nothing | PartState::Reasoning { .. } => {}
         }
+    }
+
+    fn emit_text(&self, text: &str, is_reasoning: bool, out: &mut Vec<Frame>) {
+        let candidate = EncodedCandidate::of([TextPart { text, is_reasoning }]);
+        out.push(frame(&ResponseBody::new(candidate, None, &self.context)));
     }
 
     fn emit_part(&self, part: Option<Value>, out: &mut Vec<Frame>) {

@@ -10,6 +10,7 @@ use crate::ir::{
     loss,
 };
 use crate::json::{self, object};
+use crate::openai_chat::reasoning::effort_members;
 use crate::traits::{ReasoningRequest, TokenLimitMember, Traits};
 
 /// Encodes a request for a chat completion, without deprecated members.
@@ -141,29 +142,11 @@ fn encode_reasoning(
     let Some(effort) = effort else {
         return;
     };
-    let enabled = effort != Effort::None;
-    let kind = if enabled { "enabled" } else { "disabled" };
-    match traits.reasoning_request {
-        ReasoningRequest::None => report.warn(loss::EFFORT, loss::REFUSED_BY_MODEL),
-        ReasoningRequest::Effort => put("reasoning_effort", json!(traits.effort_word(effort))),
-        ReasoningRequest::EnableThinking => put("enable_thinking", json!(enabled)),
-        ReasoningRequest::Thinking => put("thinking", json!({"type": kind})),
-        ReasoningRequest::ThinkingAndEffort => {
-            put("thinking", json!({"type": kind}));
-            if enabled {
-                put("reasoning_effort", json!(traits.effort_word(effort)));
-            }
-        }
+    if traits.reasoning_request == ReasoningRequest::None {
+        report.warn(loss::EFFORT, loss::REFUSED_BY_MODEL);
     }
-    let switch = matches!(
-        traits.reasoning_request,
-        ReasoningRequest::EnableThinking | ReasoningRequest::Thinking
-    );
-    if switch && enabled {
-        report.warn(
-            loss::EFFORT,
-            "changed: the model takes reasoning on or off, no effort",
-        );
+    for (name, value) in effort_members(effort, traits, report) {
+        put(name, value);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::error_class::TranslatedError;
@@ -152,7 +153,7 @@ impl ChatWriter {
                     self.fail(&ProviderError::from_message(message), out);
                 }
                 EncodingPart::Custom(arguments) => arguments.push_str(text),
-                _ => self.call_piece("function", "arguments", text, out),
+                _ => self.call_piece(CallInput::Function { arguments: text }, out),
             },
             Delta::Citation(citation) => {
                 let chars = self.text_end - self.text_start;
@@ -165,13 +166,13 @@ impl ChatWriter {
             }
             Delta::Reasoning(text) => {
                 self.reasoning_end += text.len();
-                self.delta(json!({"reasoning_content": text}), out);
+                self.delta(TextDelta::ReasoningContent(text), out);
             }
-            Delta::Refusal(text) => self.delta(json!({"refusal": text}), out),
+            Delta::Refusal(text) => self.delta(TextDelta::Refusal(text), out),
             Delta::Signature(signature) => self.sign(signature, out),
             Delta::Text(text) => {
                 self.text_end += chars(text);
-                self.delta(json!({"content": text}), out);
+                self.delta(TextDelta::Content(text), out);
             }
         }
     }
@@ -189,16 +190,14 @@ impl ChatWriter {
     fn end(&mut self, out: &mut Vec<Frame>) {
         if let EncodingPart::Custom(arguments) = std::mem::take(&mut self.open) {
             let input = tool_text::input(&arguments).unwrap_or(arguments);
-            self.call_piece("custom", "input", &input, out);
+            self.call_piece(CallInput::Custom { input: &input }, out);
         }
     }
 
-    fn call_piece(&self, kind: &str, member: &str, text: &str, out: &mut Vec<Frame>) {
-        let mut inner = Map::new();
-        inner.insert(member.to_owned(), json!(text));
-        let mut call = json!({"index": self.calls.saturating_sub(1)});
-        call[kind] = Value::Object(inner);
-        self.delta(json!({"tool_calls": [call]}), out);
+    fn call_piece(&self, input: CallInput<'_>, out: &mut Vec<Frame>) {
+        let index = self.calls.saturating_sub(1);
+        let tool_calls = [EncodedCallPiece { index, input }];
+        self.delta(CallDelta { tool_calls }, out);
     }
 
     fn finish(&self, finish: &FinishReason, out: &mut Vec<Frame>) {
@@ -213,7 +212,7 @@ impl ChatWriter {
     fn done(&mut self, out: &mut Vec<Frame>) {
         self.ended = true;
         if let (true, Some(usage)) = (self.response_context.include_usage, self.usage) {
-            self.chunk(&[], Some(Some(usage.into())), out);
+            self.chunk::<Value>(&[], Some(Some(usage.into())), out);
         }
         out.push(frame(b"[DONE]".to_vec()));
     }
@@ -225,7 +224,7 @@ impl ChatWriter {
         out.push(frame(body.to_vec()));
     }
 
-    fn delta(&self, delta: Value, out: &mut Vec<Frame>) {
+    fn delta(&self, delta: impl Serialize, out: &mut Vec<Frame>) {
         self.chunk(&[EncodedChoice::of(delta, None)], self.no_usage(), out);
     }
 
@@ -234,9 +233,9 @@ impl ChatWriter {
         self.response_context.include_usage.then_some(None)
     }
 
-    fn chunk(
+    fn chunk<D: Serialize>(
         &self,
-        choices: &[EncodedChoice],
+        choices: &[EncodedChoice<D>],
         usage: Option<Option<UsageObject>>,
         out: &mut Vec<Frame>,
     ) {
@@ -259,27 +258,68 @@ pub(crate) const fn frame(data: Vec<u8>) -> Frame {
     }
 }
 
+/// A delta with one member, which is a text. Each piece of a stream makes one, so it is written without a tree.
 #[derive(Serialize)]
-struct EncodedChunk<'a> {
+#[serde(rename_all = "snake_case")]
+enum TextDelta<'a> {
+    Content(&'a str),
+    ReasoningContent(&'a str),
+    Refusal(&'a str),
+}
+
+/// A delta with a piece of a call.
+#[derive(Serialize)]
+struct CallDelta<'a> {
+    tool_calls: [EncodedCallPiece<'a>; 1],
+}
+
+/// A piece of what the tool gets, written as `{"index": 0, "function": {"arguments": ".."}}`.
+struct EncodedCallPiece<'a> {
+    index: usize,
+    input: CallInput<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum CallInput<'a> {
+    Custom { input: &'a str },
+    Function { arguments: &'a str },
+}
+
+impl Serialize for EncodedCallPiece<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut piece = serializer.serialize_struct("EncodedCallPiece", 2)?;
+        piece.serialize_field("index", &self.index)?;
+        let kind = match self.input {
+            CallInput::Custom { .. } => "custom",
+            CallInput::Function { .. } => "function",
+        };
+        piece.serialize_field(kind, &self.input)?;
+        piece.end()
+    }
+}
+
+#[derive(Serialize)]
+struct EncodedChunk<'a, D> {
     id: &'a str,
     object: &'static str,
     created: u64,
     model: &'a str,
-    choices: &'a [EncodedChoice],
+    choices: &'a [EncodedChoice<D>],
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Option<UsageObject>>,
 }
 
 #[derive(Serialize)]
-struct EncodedChoice {
+struct EncodedChoice<D> {
     index: u32,
-    delta: Value,
+    delta: D,
     logprobs: Option<Value>,
     finish_reason: Option<&'static str>,
 }
 
-impl EncodedChoice {
-    const fn of(delta: Value, finish_reason: Option<&'static str>) -> Self {
+impl<D> EncodedChoice<D> {
+    const fn of(delta: D, finish_reason: Option<&'static str>) -> Self {
         Self {
             index: 0,
             delta,

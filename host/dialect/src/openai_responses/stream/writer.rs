@@ -63,6 +63,10 @@ struct OpenMessage {
 }
 
 impl EventEncoder for ResponsesWriter {
+    fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.writer.ended {
             return;

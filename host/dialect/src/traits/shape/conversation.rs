@@ -73,6 +73,11 @@ fn user_turn(text: &str) -> Turn {
     }
 }
 
+/// The form of instructions in a user's turn.
+pub(in crate::traits) fn instructions_in_user_turn(text: &str) -> String {
+    format!("<system>\n{text}\n</system>")
+}
+
 /// Moves instructions inside of the conversation into the user's turn at their place: the beginning of the prompt
 /// stays the same from call to call, so that the provider finds it in its cache.
 fn fold_instructions(request: &mut Request, report: &mut TranslationReport) {
@@ -86,7 +91,7 @@ fn fold_instructions(request: &mut Request, report: &mut TranslationReport) {
             turn.role = Role::User;
             for part in &mut turn.parts {
                 if let Part::Text { text, .. } = part {
-                    *text = format!("<system>\n{text}\n</system>");
+                    *text = instructions_in_user_turn(text);
                 }
             }
         }

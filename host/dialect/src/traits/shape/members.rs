@@ -100,9 +100,7 @@ fn stop(request: &mut Request, traits: &Traits, report: &mut TranslationReport) 
 }
 
 fn reasoning(request: &mut Request, traits: &Traits, report: &mut TranslationReport) {
-    let refused = traits.reasoning_request == ReasoningRequest::None
-        || (!traits.effort_with_tools && !request.tools.is_empty());
-    if refused
+    if !traits.takes_effort(!request.tools.is_empty())
         && let Some(reasoning) = request.reasoning.take()
         && (reasoning.effort.is_some() || reasoning.budget_tokens.is_some())
     {
@@ -121,35 +119,42 @@ fn reasoning(request: &mut Request, traits: &Traits, report: &mut TranslationRep
         reasoning.effort = Some(Effort::from_budget(tokens));
     }
     if let Some(effort) = reasoning.effort {
-        let nearest = nearest(effort, &traits.efforts);
+        let nearest = traits.nearest_effort(effort);
         if nearest != effort {
-            let name = nearest.openai_name();
-            report.warn(
-                loss::EFFORT,
-                format!("changed: to {name}, the nearest that the model takes"),
-            );
+            report.warn(loss::EFFORT, traits.changed_effort(nearest));
             reasoning.effort = Some(nearest);
         }
     }
 }
 
-/// Returns the nearest effort of those that a model takes, and of two that are as near the lower one. Who asks for
-/// reasoning does not get none, where there is another.
-fn nearest(effort: Effort, taken: &[EffortWord]) -> Effort {
-    let place = |effort: Effort| Effort::ALL.iter().position(|it| *it == effort).unwrap_or(0);
-    let distance = |other: &Effort| {
-        let ends_reasoning = effort != Effort::None && *other == Effort::None;
-        (
-            ends_reasoning,
-            place(effort).abs_diff(place(*other)),
-            place(*other),
-        )
-    };
-    let taken = taken.iter().map(|word| word.effort());
-    taken.min_by_key(distance).unwrap_or(effort)
-}
-
 impl Traits {
+    /// Whether the model takes an effort, in a request with tools or without.
+    pub(crate) fn takes_effort(&self, has_tools: bool) -> bool {
+        self.reasoning_request != ReasoningRequest::None && (self.effort_with_tools || !has_tools)
+    }
+
+    /// Returns the nearest effort of those that the model takes, and of two that are as near the lower one. Who asks for
+    /// reasoning does not get none, where there is another.
+    pub(crate) fn nearest_effort(&self, effort: Effort) -> Effort {
+        let place = |effort: Effort| Effort::ALL.iter().position(|it| *it == effort).unwrap_or(0);
+        let distance = |other: &Effort| {
+            let ends_reasoning = effort != Effort::None && *other == Effort::None;
+            (
+                ends_reasoning,
+                place(effort).abs_diff(place(*other)),
+                place(*other),
+            )
+        };
+        let taken = self.efforts.iter().map(|word| word.effort());
+        taken.min_by_key(distance).unwrap_or(effort)
+    }
+
+    /// The warning for an effort in place of another one.
+    pub(crate) fn changed_effort(&self, effort: Effort) -> String {
+        let word = self.effort_word(effort);
+        format!("changed: to {word}, the nearest that the model takes")
+    }
+
     /// The provider's word for an effort.
     pub(crate) fn effort_word(&self, effort: Effort) -> &'static str {
         if effort == Effort::Max && self.efforts.contains(&EffortWord::Max) {

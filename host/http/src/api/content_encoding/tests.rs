@@ -56,7 +56,7 @@ fn decode(
     codings: &[ContentCoding],
     bytes_max: usize,
 ) -> Result<Bytes, DecodeError> {
-    let mut held = HeldMemory::none(&Arc::new(MemoryBudget::new(usize::MAX)));
+    let mut held = HeldMemory::none(&Arc::new(MemoryBudget::new(usize::MAX)), "a");
     let decoded = super::decode(encoded, codings, bytes_max, &mut held)?;
     assert_eq!(held.bytes(), decoded.len());
     Ok(decoded)

@@ -218,6 +218,51 @@ async fn codex_gets_a_request_that_is_too_long_in_a_stream() {
     assert_eq!(shown(&whole, Dialect::OpenaiResponses.into()).await.0, 400);
 }
 
+/// OpenRouter's 402 for a request that the balance does not cover: a client of another dialect would read it as its own
+/// account without a balance, or as a quota for which it waits.
+#[tokio::test]
+async fn balance_too_small_for_one_request_is_the_requests_fault() {
+    let words = [
+        ("requires more credits, or fewer max_tokens", None),
+        (
+            "Prompt tokens limit exceeded: 64128 > 6964",
+            Some("context_length_exceeded"),
+        ),
+    ];
+    for (message, code) in words {
+        for to in DIALECTS {
+            let body = json!({"error": {"message": message, "code": 402}}).to_string();
+            let failure = UpstreamFailure {
+                response: Some(ErrorResponse {
+                    dialect: Dialect::OpenaiChat,
+                    status: StatusCode::PAYMENT_REQUIRED,
+                    headers: HeaderMap::new(),
+                    body: body.clone().into(),
+                }),
+                ..UpstreamFailure::new(Failure {
+                    kind: kind::BILLING.into(),
+                    status: Some(402),
+                    ..failure(ErrorClass::InvalidRequest)
+                })
+            };
+            let (status, _, shown) = shown(&failure, to.into()).await;
+            if to == Dialect::OpenaiChat {
+                // The provider's own words for a client of its dialect.
+                assert_eq!((status, &shown[..]), (402, body.as_bytes()));
+                continue;
+            }
+            assert_eq!(status, 400, "{to}: {message}");
+            let shown: Value = serde_json::from_slice(&shown).unwrap();
+            let class = ErrorClass::InvalidRequest;
+            let kind = (to.codec().errors().labels)(class).kind;
+            assert_eq!(kind_of(&shown), kind, "{to}: {shown}");
+            if to == Dialect::OpenaiResponses {
+                assert_eq!(shown["error"]["code"].as_str(), code, "{shown}");
+            }
+        }
+    }
+}
+
 #[test]
 fn errors_about_credentials_stay_hidden() {
     for failure in [

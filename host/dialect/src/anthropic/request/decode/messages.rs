@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::without_billing_header;
+use crate::anthropic::billing_header::without_billing_header;
 use crate::anthropic::request::cache_control;
 use crate::anthropic::response::block;
 use crate::anthropic::{DIALECT, citations, media};

@@ -26,6 +26,11 @@ pub(super) enum AfterPiece {
 }
 
 impl HeldArguments {
+    /// Returns the length of the pieces, in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.bytes
+    }
+
     /// Adds a piece.
     pub(super) fn push(&mut self, piece: &str) -> AfterPiece {
         self.bytes += piece.len();
