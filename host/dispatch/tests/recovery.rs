@@ -290,10 +290,9 @@ async fn slow_credential_is_avoided() {
     assert_eq!(stage.upstream.credentials(), ["a", "b"]);
 }
 
-/// A provider in an outage gets a request a second, whatever the number of clients, also where windows end: after 1, 3, 7,
-/// 15 and 31 s. The call that has its turn there tries each credential once. Not counted are the requests of the first
-/// two seconds: until the failures of two clients are known, a failure may be the request's, and the calls that came
-/// meanwhile try each credential.
+/// A provider in an outage gets a request a second, whatever the number of clients and credentials, also where windows
+/// end. Not counted are the requests of the first two seconds: until the failures of two clients are known, a failure may
+/// be the request's, and the calls that came meanwhile try each credential.
 #[test]
 fn outage_costs_a_request_a_second() {
     for credentials in [1, 2, 5] {
@@ -304,14 +303,9 @@ fn outage_costs_a_request_a_second() {
             let calls = if latency.is_zero() { 1 } else { 3 };
             let most = calls * credentials + 8;
             assert!(first.len() <= most, "{credentials}: {times:?}");
-            let most = 60 + 5 * (credentials - 1);
-            assert!(
-                (45..=most).contains(&later.len()),
-                "{credentials}: {times:?}"
-            );
-            let gaps = later.windows(2).map(|pair: &[Duration]| pair[1] - pair[0]);
-            let in_turn = gaps.filter(|gap| *gap < SECOND).count();
-            assert!(in_turn <= 5 * (credentials - 1), "{credentials}: {times:?}");
+            assert!((45..=59).contains(&later.len()), "{credentials}: {times:?}");
+            let mut gaps = later.windows(2).map(|pair: &[Duration]| pair[1] - pair[0]);
+            assert!(gaps.all(|gap| gap >= SECOND), "{credentials}: {times:?}");
         }
     }
 }

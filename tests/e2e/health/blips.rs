@@ -313,8 +313,8 @@ async fn without_cooling_the_next_request_is_served() {
     next.assert_served(ClientApi::Chat);
 }
 
-/// An endless outage: six clients with 80 requests a second in all. The provider gets one request a second, and of the
-/// call that has its turn at the end of a window, after 1 and 3 s, one for each of the two keys.
+/// An endless outage: six clients with 80 requests a second in all. The provider gets one request a second, also
+/// where windows end.
 async fn trials_are_bounded() {
     let (provider, jackfield) =
         failing("openai-compatible", &["key-a", "key-b"], usize::MAX, || {
@@ -349,7 +349,7 @@ async fn trials_are_bounded() {
         .filter(|at| *at > Duration::from_millis(500))
         .collect();
     assert!(
-        (3..=7).contains(&later.len()),
+        (3..=5).contains(&later.len()),
         "{later:?} in 4.5 s of outage"
     );
 }

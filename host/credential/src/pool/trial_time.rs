@@ -116,8 +116,8 @@ pub(super) fn trial_time(
 /// one is served: many calls that come together would otherwise all go to a provider that still fails, and
 /// those of clients whose requests no provider accepts would open the next window before a good one comes.
 /// Any request may have a turn, also one that opened the window: it may be the only one. A call that has failed at the
-/// site goes on with its other credentials, each once: the first two that fail would otherwise open the window of the
-/// site again and again, before one that works is tried.
+/// site goes on with its other credentials, each once, if its client was served before: the failures of two of them
+/// would otherwise open the window of the site again and again, before one that works is tried.
 pub(super) fn turn_after_windows(
     live: &Live,
     model: u32,
@@ -125,10 +125,7 @@ pub(super) fn turn_after_windows(
     health: &HealthReader<'_>,
 ) -> Option<Timestamp> {
     let now = health.now;
-    if !query.requester.is_known()
-        || query.only.is_some()
-        || failures_at_site(live, query, health) > 0
-    {
+    if !query.requester.is_known() || query.only.is_some() {
         return None;
     }
     let client = query.requester.client;
@@ -145,6 +142,9 @@ pub(super) fn turn_after_windows(
         return Some(now);
     };
     let is_served = |client| lane.regulars.contain(client, now);
+    if failures_at_site(live, query, health) > 0 && is_served(client) {
+        return None;
+    }
     let interval = lane.gate.interval_after_window();
     let next = (health.sites).next_trial((live.route, key, query.endpoint), interval);
     let opens_at = next.max(ended);
