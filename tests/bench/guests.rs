@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use jackfield_dispatch::ClientDigest;
 use jackfield_dispatch::plan::{Context, Frame};
 use jackfield_dispatch::port::{Executor, PickContext, Selector};
 use jackfield_dispatch::snapshot::Plugins;
-use jackfield_runtime::{Engine, Origin, Registry};
+use jackfield_runtime::{Engine, EngineOptions, Origin, Registry};
 use jackfield_test_support::{guest, plugin, with_marker};
 use parking_lot::Mutex;
 
@@ -30,7 +31,7 @@ pub(crate) struct Guests {
 
 impl Guests {
     pub(crate) async fn load() -> Result<Self> {
-        let registry = Registry::new(Engine::new(None)?);
+        let registry = Registry::new(Engine::new(EngineOptions::default())?);
         let serving = Arc::new(Mutex::new(Arc::<Plugins>::default()));
         let latest = Arc::clone(&serving);
         registry.on_change(Box::new(move |now| *latest.lock() = Arc::clone(now)));
@@ -72,6 +73,7 @@ pub(crate) fn context(client_model: &str) -> Context {
         credential: Arc::new(credential(0)),
         settings: Arc::from("{}"),
         options: Vec::new(),
+        client: ClientDigest::new(1),
     }
 }
 
@@ -86,6 +88,7 @@ pub(crate) fn pick_context(sequence: u64) -> PickContext {
         random: 1,
         now_ms: NOW.as_millis(),
         settings: Arc::from("{}"),
+        client: ClientDigest::new(1),
     }
 }
 

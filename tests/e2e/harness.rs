@@ -11,6 +11,7 @@ use std::time::Duration;
 use jackfield_http::{install_crypto_provider, serve as serve_http};
 use jackfield_mock_provider::{MockOAuth, MockOAuthOptions, MockProvider};
 use parking_lot::Mutex;
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -101,21 +102,30 @@ impl Jackfield {
     /// Starts a server. `config` is the configuration without the listeners and folders. The data is in the
     /// folder, so that a restart finds it; all tests share compiled code.
     pub(crate) async fn start_in(folder: TempDir, config: &str) -> Self {
-        write_secret_file(
-            &folder.path().join("jackfield.yaml"),
-            &(config_head() + config),
-        );
+        write_config_in(folder.path(), config);
         share_compiled_code(folder.path());
         Self::restart(folder).await
     }
 
-    /// Starts a server on a folder with a configuration and data.
+    /// Starts a server on a folder with a configuration and data, and waits until its plugins are loaded.
     pub(crate) async fn restart(folder: TempDir) -> Self {
         Self::restart_by(Command::new(binary()), folder).await
     }
 
     /// The same, by a command that runs the binary with the arguments that are added.
-    pub(crate) async fn restart_by(mut command: Command, folder: TempDir) -> Self {
+    pub(crate) async fn restart_by(command: Command, folder: TempDir) -> Self {
+        let jackfield = Self::start_without_waiting(command, folder).await;
+        wait_until("the plugins are compiled", async || {
+            let shown = jackfield.admin("plugins").await;
+            let plugins = shown["plugins"].as_array().unwrap();
+            plugins.iter().all(|plugin| plugin["compiling"] == false)
+        })
+        .await;
+        jackfield
+    }
+
+    /// Starts a server on a folder by a command, and waits until it listens.
+    pub(crate) async fn start_without_waiting(mut command: Command, folder: TempDir) -> Self {
         let path = folder.path().join("jackfield.yaml");
         let mut child = command
             .args(["serve", "--config"])
@@ -199,6 +209,20 @@ impl Jackfield {
         )
     }
 
+    /// Makes a call with a client key; returns the status, the headers and the body.
+    pub(crate) async fn call_as(&self, key: &str, body: &Value) -> (u16, HeaderMap, Value) {
+        let request = self
+            .client
+            .post(self.url("/v1/chat/completions"))
+            .bearer_auth(key)
+            .body(body.to_string());
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        (status, headers, body)
+    }
+
     /// Gets a path of the admin API.
     pub(crate) async fn admin(&self, path: &str) -> Value {
         let url = format!("http://{}/admin/v1/{path}", self.admin);
@@ -280,6 +304,11 @@ impl Jackfield {
             .unwrap();
         assert!(killed.success());
     }
+}
+
+/// Writes the configuration of a server that is not started yet. `config` has no listeners and folders.
+pub(crate) fn write_config_in(folder: &Path, config: &str) {
+    write_secret_file(&folder.join("jackfield.yaml"), &(config_head() + config));
 }
 
 /// Writes a file with secrets, which only its owner may read: the server warns of others.

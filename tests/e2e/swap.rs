@@ -222,3 +222,32 @@ async fn served_keys(jackfield: &Jackfield) -> Vec<String> {
     }
     served
 }
+
+/// A new version that fails in each call is taken out of use within its proving time.
+#[tokio::test]
+async fn version_before_takes_over_from_a_bad_one() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = two_providers(&upstream).await;
+    let call = async || jackfield.call(&chat("guest", false, &json!({}))).await;
+    for _ in 0..3 {
+        let (status, response) = call().await;
+        assert_eq!(status, 200, "{response}");
+    }
+    replace(&jackfield, "practice-executor", &guest("traps")).await;
+    let shown = jackfield.plugin("practice-executor").await;
+    assert!(shown["proving_until_ms"].is_u64(), "{shown}");
+    let mut failed = 0;
+    while call().await.0 == 502 {
+        failed += 1;
+        assert!(failed <= 10, "the bad version is still in use");
+    }
+    assert_eq!(failed, 10);
+    let shown = jackfield.plugin("practice-executor").await;
+    assert_eq!(shown["serving"]["generation"], 1, "{shown}");
+    assert_eq!(shown["taken_back"]["generation"], 2, "{shown}");
+    assert_eq!(
+        shown["previous"]["suspended"]["why"],
+        shown["taken_back"]["why"]
+    );
+    assert!(jackfield.has_logged("the version before is in use again"));
+}

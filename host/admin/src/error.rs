@@ -152,7 +152,11 @@ fn call_status_and_code(error: &CallError) -> (StatusCode, &'static str) {
         CallError::CredentialNotFound(_) => (StatusCode::NOT_FOUND, "credential_not_found"),
         CallError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
         CallError::NotSupported { .. } => (StatusCode::CONFLICT, "not_supported"),
-        CallError::Plugin(_) => (StatusCode::BAD_GATEWAY, "plugin_failed"),
+        CallError::Plugin(_) => (
+            StatusCode::BAD_GATEWAY,
+            error.code().unwrap_or("plugin_failed"),
+        ),
+        CallError::PluginCompiling(_) => (StatusCode::SERVICE_UNAVAILABLE, "plugin_compiling"),
         CallError::Upstream(failure) if failure.failure.scope == Scope::Request => {
             (StatusCode::BAD_REQUEST, "invalid_request")
         }

@@ -30,7 +30,7 @@ use tokio::sync::{Semaphore, watch};
 pub use self::client::{AdminClient, AdminClientError, AdminRequest};
 pub use self::config::{ConfigAdmin, ConfigAdminError};
 pub use self::credentials::{CredentialAdmin, LoggedIn};
-pub use self::plugins::{PluginAdmin, PluginAdminError};
+pub use self::plugins::{PluginAdmin, PluginAdminError, PluginEvents};
 use crate::error::ApiError;
 use crate::limits::EVENT_READERS_MAX;
 use crate::logins::Logins;

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use futures_util::stream::BoxStream;
 
 use crate::Admin;
 use crate::error::ApiError;
 use crate::extract::Name;
-use crate::types::{Plugin, PluginList, RolledBack};
+use crate::types::{Plugin, PluginEvent, PluginList, RolledBack};
+
+/// Events of plugins, with their names. An error is the number of events that the reader was too slow to receive.
+pub type PluginEvents = BoxStream<'static, Result<(&'static str, PluginEvent), u64>>;
 
 /// What the admin API can do with plugins.
 pub trait PluginAdmin: Send + Sync {
@@ -17,6 +21,9 @@ pub trait PluginAdmin: Send + Sync {
 
     /// Returns the number of instances of all plugins.
     fn instances_alive(&self) -> usize;
+
+    /// Subscribes to what happens to plugins from now on.
+    fn subscribe(&self) -> PluginEvents;
 
     /// Activates the previous version of a plugin and returns what is in use now.
     ///

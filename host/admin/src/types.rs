@@ -25,7 +25,10 @@ pub use self::event::{
 };
 pub use self::http_request::{HttpRequest, HttpResponse};
 pub use self::login::{Login, LoginCallback, LoginMethod, LoginResponse, LoginState, NewLogin};
-pub use self::plugin::{Generation, Instances, Plugin, PluginList, RolledBack};
+pub use self::plugin::{
+    Generation, Instances, Plugin, PluginEvent, PluginList, RolledBack, Suspended, SuspendedClient,
+    TakenBack,
+};
 
 /// The body of every error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

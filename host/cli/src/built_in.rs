@@ -13,7 +13,7 @@ mod tests {
 
     use jackfield_config::DEFAULT_BASE_URLS;
     use jackfield_dispatch::port::PluginId;
-    use jackfield_runtime::{Engine, Origin, Plugin};
+    use jackfield_runtime::{Engine, EngineOptions, Origin, Plugin};
 
     use super::*;
 
@@ -21,7 +21,7 @@ mod tests {
 
     #[tokio::test]
     async fn default_base_urls_match_executor_descriptors() -> TestResult {
-        let engine = Engine::new(None)?;
+        let engine = Engine::new(EngineOptions::default())?;
         let mut declared = Vec::new();
         for (name, component) in BUILT_IN.iter().copied() {
             let id = PluginId {

@@ -17,6 +17,7 @@ use jackfield_dispatch::{
     Call, Clock, Dispatcher, Operation, ResponseBody, error_chain, forwarded_headers,
 };
 use jackfield_http::HttpUpstream;
+use jackfield_runtime::Compiling;
 
 use self::client_request::ClientRequest;
 use self::recorder::Recorder;
@@ -67,7 +68,9 @@ pub(crate) async fn record(arguments: RecordArguments, config: Config) -> Result
     let recorder = Arc::new(Recorder::new(HttpUpstream::new()));
     let upstream = Arc::<Recorder>::clone(&recorder);
     let config = Arc::new(config);
-    let host = Host::with_upstream(config, &arguments.config, upstream, DataUse::OneCall).await?;
+    let file = &arguments.config;
+    let (data_use, compiling) = (DataUse::OneCall, Compiling::InPlace);
+    let host = Host::with_upstream(config, file, upstream, data_use, compiling).await?;
     let failure = call(&host.dispatcher, &request, pinned).await.err();
     let exchange = recorder.last().ok_or_else(|| match &failure {
         Some(failure) => format!("no provider was called: {failure}"),
@@ -102,6 +105,7 @@ async fn call(
         headers: Arc::new(forwarded_headers(request.dialect, &request.headers)),
         beta: request.path.contains("beta=true"),
         principal: Arc::from("case-record"),
+        network: None,
         affinity: None,
         pinned,
         deadline: dispatcher.deadline(),

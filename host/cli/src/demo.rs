@@ -13,6 +13,7 @@ use jackfield_config::{Config, Environment, FileText};
 use jackfield_dispatch::error_chain;
 use jackfield_http::serve as serve_http;
 use jackfield_mock_provider::MockProvider;
+use jackfield_runtime::Compiling;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -31,7 +32,7 @@ pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
     let file = folder.path().join("demo.yaml");
     let config = Arc::new(config(&file, address, provider_address)?);
     let hangups = hangups()?;
-    let host = Host::new(Arc::clone(&config), &file).await?;
+    let host = Host::new(Arc::clone(&config), &file, Compiling::InPlace).await?;
 
     let (stop, stopped) = watch::channel(false);
     let tour = Tour {

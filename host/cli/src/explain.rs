@@ -10,7 +10,7 @@ use jackfield_dialect::Dialect;
 use jackfield_dialect::traits::{ResolvedTraits, TraitSource, rows};
 use jackfield_dispatch::error_chain;
 use jackfield_dispatch::snapshot::Plugins;
-use jackfield_runtime::{Engine, PluginDir, Registry};
+use jackfield_runtime::{Engine, EngineOptions, PluginDir, Registry};
 
 use crate::built_in::BUILT_IN;
 use crate::terminal::print;
@@ -38,7 +38,7 @@ pub(crate) async fn explain(config: &Config) -> Result<(), String> {
 }
 
 async fn plugins(config: &Config) -> Result<Arc<Plugins>, String> {
-    let engine = Engine::new(None).map_err(|error| error_chain(&error))?;
+    let engine = Engine::new(EngineOptions::default()).map_err(|error| error_chain(&error))?;
     let registry = Arc::new(Registry::new(engine));
     let loaded = PluginDir::load(&config.plugins, BUILT_IN, Arc::clone(&registry)).await;
     drop(loaded.map_err(|error| error_chain(&error))?);

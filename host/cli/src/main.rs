@@ -1,6 +1,7 @@
 //! The binary `jackfield`: the command line, and nothing else.
 
 mod admin_credentials;
+mod admin_plugins;
 mod admin_target;
 mod built_in;
 mod case;

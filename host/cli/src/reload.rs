@@ -170,8 +170,11 @@ impl Reload {
     fn missing_plugins(&self, config: &Config) -> Vec<String> {
         let plugins = &self.snapshot.load().plugins;
         let executors = config.providers.iter();
-        let executors =
-            executors.filter(|each| !plugins.executors.contains_key(&each.endpoint.executor));
+        let is_missing = |executor: &Arc<str>| {
+            // What is still being compiled is not missing.
+            !plugins.executors.contains_key(executor) && !plugins.compiling.contains(executor)
+        };
+        let executors = executors.filter(|each| is_missing(&each.endpoint.executor));
         let mut missing: Vec<String> = executors
             .map(|each| {
                 let (name, executor) = (&each.name, &each.endpoint.executor);
@@ -179,7 +182,7 @@ impl Reload {
             })
             .collect();
         let selector = &config.routing.selector;
-        if !plugins.selectors.contains_key(selector) {
+        if !plugins.selectors.contains_key(selector) && !plugins.compiling.contains(selector) {
             missing.push(format!("the selector `{selector}` is not loaded"));
         }
         missing

@@ -14,9 +14,10 @@ use jackfield_http::limits::DRAIN_MAX;
 use jackfield_http::{
     Drain, ListenError, Listener, SocketError, api_router, serve as serve_http, serve_by,
 };
+use jackfield_runtime::Compiling;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::reload::Reload;
 use crate::wire::{HAND_OVER_MAX, HAND_OVER_POLL, Host};
@@ -28,14 +29,16 @@ pub(crate) async fn serve(config: Config, file: &Path) -> Result<(), String> {
         tracing::warn!(warning, "configuration");
     }
     let config = Arc::new(config);
-    // Before the plugins load, which takes time: without a handler, SIGHUP would end the process.
+    // Before the store opens, which may take time: without a handler, SIGHUP would end the process.
     let (stop, hangups) = (stop_signal()?, hangups()?);
-    let host = Host::new(Arc::clone(&config), file).await?;
+    let mut host = Host::new(Arc::clone(&config), file, Compiling::InBackground).await?;
     let api = listen(&config.listen, config.socket_mode).await?;
     let admin = match &config.admin {
         Some(admin) => Some(listen(&admin.listen, admin.socket_mode).await?),
         None => None,
     };
+    // After the listeners: connections are accepted already, and calls wait. What is left is loaded later.
+    let _ = timeout(COMPILED_LOAD_WAIT, host.folder.load_compiled()).await;
     Box::pin(run(host, api, admin, stop, hangups)).await
 }
 
@@ -149,6 +152,9 @@ async fn hand_over(
     tracing::info!("data folder left to the next process");
     Ok(())
 }
+
+/// How long a start waits for plugins whose code is in the cache before it answers. All of them take some 100 ms.
+const COMPILED_LOAD_WAIT: Duration = Duration::from_secs(2);
 
 /// Waits for running refreshes. The provider may have replaced the stored tokens already.
 async fn wait_for_refreshes(auth: &AuthManager) {

@@ -14,13 +14,13 @@ use jackfield_dispatch::port::Upstream;
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher, error_chain};
 use jackfield_http::{Api, BrowserGuard, ConnectionPolicy, HttpUpstream, TrustedProxies};
-use jackfield_runtime::{CodeCacheOptions, Engine, PluginDir, Registry};
+use jackfield_runtime::{CodeCacheOptions, Compiling, Engine, EngineOptions, PluginDir, Registry};
 use jackfield_store::{Key, LockError, OpenError, SqliteStore};
 use tokio::time::{Instant, sleep};
 
 use crate::admin_credentials::{self, CredentialFactory};
+use crate::admin_plugins::RegistryAdmin;
 use crate::built_in::BUILT_IN;
-use crate::plugins::RegistryAdmin;
 use crate::reload::{Reload, api_options, client_keys, guard_names, proxy_networks};
 
 /// The services, ready to serve.
@@ -48,10 +48,15 @@ pub(crate) enum DataUse {
 }
 
 impl Host {
-    /// Builds the services of a configuration that was read from `file`, and loads the plugins.
-    pub(crate) async fn new(config: Arc<Config>, file: &Path) -> Result<Self, String> {
+    /// Builds the services of a configuration that was read from `file`. `compiling` says whether the plugins are
+    /// loaded.
+    pub(crate) async fn new(
+        config: Arc<Config>,
+        file: &Path,
+        compiling: Compiling,
+    ) -> Result<Self, String> {
         let upstream = Arc::new(HttpUpstream::new());
-        Self::with_upstream(config, file, upstream, DataUse::Alone).await
+        Self::with_upstream(config, file, upstream, DataUse::Alone, compiling).await
     }
 
     /// The same, with another client for providers.
@@ -60,10 +65,11 @@ impl Host {
         file: &Path,
         upstream: Arc<dyn Upstream>,
         data_use: DataUse,
+        compiling: Compiling,
     ) -> Result<Self, String> {
-        let (registry, folder) = plugins(&config).await?;
-        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot::build(&config)));
         let clock = Clock::system();
+        let (registry, folder) = plugins(&config, &clock, compiling).await?;
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot::build(&config)));
         let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(Arc::clone(&config))));
         let (registrations, files) = credentials(&config, &catalog).await?;
         let opened = store(&config, data_use).await?;
@@ -104,7 +110,7 @@ impl Host {
         });
         let parts = token.map(|token| AdminParts {
             dispatcher: Arc::clone(&dispatcher),
-            plugins: Box::new(RegistryAdmin(Arc::clone(&registry))),
+            plugins: Box::new(RegistryAdmin::new(&registry, &catalog, &dispatcher)),
             credentials: Box::new(CredentialFactory(catalog)),
             config: Arc::<Reload>::clone(&reload),
             guard,
@@ -124,12 +130,32 @@ impl Host {
     }
 }
 
-/// Starts the engine, and loads the plugins.
-async fn plugins(config: &Config) -> Result<(Arc<Registry>, PluginDir), String> {
-    let engine = Engine::new(code_cache(config).as_ref()).map_err(|error| error_chain(&error))?;
+/// Starts the engine, and lists the plugins. In place it loads them, too: nothing is served that could wait for it.
+async fn plugins(
+    config: &Config,
+    clock: &Clock,
+    compiling: Compiling,
+) -> Result<(Arc<Registry>, PluginDir), String> {
+    let cache = code_cache(config);
+    let engine = Engine::new(EngineOptions {
+        cache: cache.as_ref(),
+        clock: Some(clock.clone()),
+        compiling,
+    });
+    let engine = engine.map_err(|error| error_chain(&error))?;
     let registry = Arc::new(Registry::new(engine));
-    let folder = PluginDir::load(&config.plugins, BUILT_IN, Arc::clone(&registry));
-    let folder = folder.await.map_err(|error| error_chain(&error))?;
+    let folder = match compiling {
+        Compiling::InPlace => {
+            PluginDir::load(&config.plugins, BUILT_IN, Arc::clone(&registry)).await
+        }
+        Compiling::InBackground => {
+            PluginDir::open(&config.plugins, BUILT_IN, Arc::clone(&registry))
+        }
+    };
+    let mut folder = folder.map_err(|error| error_chain(&error))?;
+    let executors = config.providers.iter();
+    let executors = executors.map(|provider| &*provider.endpoint.executor);
+    folder.load_first(&executors.chain([&*config.routing.selector]).collect());
     Ok((registry, folder))
 }
 

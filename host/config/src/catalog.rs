@@ -66,6 +66,11 @@ impl Catalog {
         self.providers.contains_key(name)
     }
 
+    /// Returns the names of the clients' keys.
+    pub fn client_names(&self) -> impl Iterator<Item = &str> {
+        self.config.client_keys.iter().map(|key| key.name.as_str())
+    }
+
     /// Returns the registrations of the credentials in the configuration file.
     pub fn registrations(&self) -> Vec<Registration> {
         let mut cache = ServedCache::new();

@@ -37,8 +37,8 @@ pub(crate) enum AttemptError {
     Upstream(Box<UpstreamFailure>),
     /// No other credential can help.
     Fatal(Box<CallError>),
-    /// No dialect of this executor can express the call. Another executor may. No credential is
-    /// penalized.
+    /// No dialect of this executor can express the call, or the executor is being compiled. Another executor
+    /// may serve. No credential is penalized.
     Incompatible(Box<CallError>),
     /// The provider rejected the credential. New tokens may help.
     NeedsRefresh(Box<StaleAttempt>),
@@ -107,7 +107,15 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self, AttemptError> {
         let call = &context.call;
         let serving = context.snapshot.serving(&lease.credential().provider);
-        let (provider, executor) = serving.map_err(|error| AttemptError::Fatal(Box::new(error)))?;
+        let (provider, executor) = match serving {
+            Ok(serving) => serving,
+            // Another provider's executor may serve already.
+            Err(error @ CallError::PluginCompiling(_)) => {
+                context.end_attempt(lease, Outcome::Inconclusive, None);
+                return Err(AttemptError::Incompatible(Box::new(error)));
+            }
+            Err(error) => return Err(AttemptError::Fatal(Box::new(error))),
+        };
         let now = context.clock.now();
         let negotiated = NegotiatedCall::new(
             call,
@@ -146,6 +154,7 @@ impl<'a> Prepared<'a> {
             credential: Arc::clone(lease.credential()),
             settings: Arc::clone(&provider.settings),
             options: options(call, negotiated.upstream_dialect()),
+            client: context.client,
         };
         let attempt = Attempt {
             context,

@@ -1,6 +1,7 @@
 //! A call: one admitted client request, and the response to it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub struct Call {
     pub beta: bool,
     /// The name of the client key.
     pub principal: Arc<str>,
+    /// The client's network: its IPv4 address, or its /64 of IPv6. `None` where clients have keys, or if it is not known.
+    pub network: Option<IpAddr>,
     /// A hash of the session; see [`Dispatcher::affinity`](crate::Dispatcher::affinity).
     pub affinity: Option<u64>,
     /// The only credential that the call may use, even while it cools. Only the operator may set it.

@@ -8,6 +8,7 @@ use jackfield_credential::{CandidateQuery, Failure, HealthPlace, Outcome, Reques
 
 use crate::call::{Call, Operation};
 use crate::call_log::{AttemptOutcome, AttemptStep, Step, Trace, millis};
+use crate::client_digest::ClientDigest;
 use crate::clock::Clock;
 use crate::head_times::HeadTimes;
 use crate::memory::{HeldMemory, MemoryBudget};
@@ -23,6 +24,8 @@ pub(crate) struct CallContext {
     pub(crate) model: Arc<str>,
     /// The client and the request, for health.
     pub(crate) requester: Requester,
+    /// The client, for plugins.
+    pub(crate) client: ClientDigest,
     /// The only credential that the call may use.
     pub(crate) pinned: Option<Slot>,
     pub(crate) snapshot: Arc<Snapshot>,

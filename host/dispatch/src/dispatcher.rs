@@ -1,7 +1,9 @@
 //! The dispatcher: carries out a call in rounds over the pool, until there is a response, an error that
 //! no other credential can avoid, or the deadline passes.
 
+mod estimates;
 mod exhausted;
+mod plugins;
 mod rounds;
 
 use std::sync::Arc;
@@ -24,7 +26,7 @@ use crate::error::CallError;
 use crate::expired_token::{until_refresh, wait_for_token};
 use crate::fallback::{Fallback, reason_label};
 use crate::head_times::HeadTimes;
-use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, MEMORY_BYTES_MAX};
+use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, MEMORY_BYTES_MAX, SUSPENDED_RESPONSES_MAX};
 use crate::memory::MemoryBudget;
 use crate::model_name;
 use crate::pick::{PickError, PickQuery, Picker};
@@ -35,7 +37,6 @@ use crate::random::Random;
 use crate::requester::RequesterHash;
 use crate::signatures::SignatureMemory;
 use crate::snapshot::Snapshot;
-use crate::token_estimate;
 use crate::unknown_model::UnknownModel;
 
 /// Carries out calls.
@@ -53,6 +54,8 @@ pub struct Dispatcher {
     head_times: Arc<HeadTimes>,
     signatures: Arc<SignatureMemory>,
     memory: Arc<MemoryBudget>,
+    /// Permits for delayed answers to calls whose plugin is suspended.
+    suspended_responses: Semaphore,
 }
 
 /// The parts of a dispatcher.
@@ -94,6 +97,7 @@ impl Dispatcher {
             head_times: Arc::default(),
             signatures: Arc::default(),
             memory: Arc::new(MemoryBudget::new(MEMORY_BYTES_MAX)),
+            suspended_responses: Semaphore::new(SUSPENDED_RESPONSES_MAX),
         }
     }
 
@@ -168,6 +172,7 @@ impl Dispatcher {
         let context = Arc::new(CallContext {
             model: Arc::clone(resolved.as_ref().unwrap_or(&call.model)),
             requester: self.requester_hash.requester(&call),
+            client: self.requester_hash.client(&call),
             pinned,
             call: Arc::new(call),
             snapshot: self.snapshot.load_full(),
@@ -194,8 +199,11 @@ impl Dispatcher {
     }
 
     async fn respond(&self, context: &Arc<CallContext>) -> Result<ClientResponse, CallError> {
-        match timeout_at(context.call.deadline, self.try_models(context)).await {
-            Ok(Err(error)) => self.estimate_tokens(error, context).await,
+        match timeout_at(context.call.deadline, self.try_loaded(context)).await {
+            Ok(Err(error)) => {
+                self.delay_suspended(&error).await;
+                self.estimate_tokens(error, context).await
+            }
             Ok(finished) => finished,
             Err(_) => Err(CallError::Deadline(context.snapshot.timeouts.total)),
         }
@@ -209,24 +217,6 @@ impl Dispatcher {
         let slot = self.auth().slot(id);
         let not_found = || CallError::CredentialNotFound(id.to_string());
         Ok(Some(slot.ok_or_else(not_found)?))
-    }
-
-    /// Estimates the tokens if no provider counted them. Returns the error if an estimate is not possible,
-    /// or if no permit is free before the deadline.
-    async fn estimate_tokens(
-        &self,
-        error: CallError,
-        context: &Arc<CallContext>,
-    ) -> Result<ClientResponse, CallError> {
-        if !token_estimate::may_estimate(&error, context) {
-            return Err(error);
-        }
-        let permit = Arc::clone(&self.estimates).acquire_owned();
-        let permit = timeout_at(context.call.deadline, permit);
-        match permit.await {
-            Ok(Ok(permit)) => token_estimate::estimate(error, context, permit).await,
-            Ok(Err(_)) | Err(_) => Err(error),
-        }
     }
 
     /// Tries the requested model, and then its fallback models.

@@ -2,6 +2,7 @@
 
 mod no_credential;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use jackfield_dialect::{Dialect, ProviderError};
 pub(crate) use self::no_credential::class_of;
 pub use self::no_credential::{NoCredential, NoCredentialReason};
 use crate::memory::MemoryFull;
-use crate::port::{PluginFault, PluginId};
+use crate::port::{FaultKind, PluginFault, PluginId};
 use crate::unknown_model::UnknownModel;
 
 /// Why a call failed.
@@ -53,6 +54,9 @@ pub enum CallError {
     /// A plugin failed.
     #[error(transparent)]
     Plugin(#[from] PluginFault),
+    /// The executor of this name is being compiled after the start.
+    #[error("the plugin `{0}` is still being compiled after the start; try again in some seconds")]
+    PluginCompiling(Arc<str>),
     /// The provider of a credential is not configured (any more).
     #[error("the provider `{0}` is not configured")]
     ProviderNotFound(String),
@@ -135,7 +139,12 @@ impl CallError {
             Self::InvalidRequest(_) => "invalid-request",
             Self::MemoryFull(_) => "memory-full",
             Self::NotSupported { .. } => "not-supported",
-            Self::Plugin(_) => "plugin",
+            Self::Plugin(fault) => match fault.kind {
+                FaultKind::Suspended { .. } => "plugin-suspended",
+                FaultKind::SuspendedForClient { .. } => "client-suspended",
+                _ => "plugin",
+            },
+            Self::PluginCompiling(_) => "plugin-compiling",
             Self::SelectorRefused { .. } => "selector-refused",
             Self::NoCredentialAvailable(none) if none.reason() == NoCredentialReason::Missing => {
                 "unknown-model"
@@ -158,7 +167,12 @@ impl CallError {
             Self::MemoryFull(_) => "memory_full",
             Self::Misconfigured(_) => "misconfigured",
             Self::NotSupported { .. } => "not_supported",
-            Self::Plugin(_) => "plugin_failed",
+            Self::Plugin(fault) => match fault.kind {
+                FaultKind::Suspended { .. } => "plugin_suspended",
+                FaultKind::SuspendedForClient { .. } => "client_suspended",
+                _ => "plugin_failed",
+            },
+            Self::PluginCompiling(_) => "plugin_compiling",
             Self::ProviderNotFound(_) => "provider_not_found",
             Self::SelectorRefused { .. } => "selector_refused",
             Self::NoCredentialAvailable(none) => match none.reason() {

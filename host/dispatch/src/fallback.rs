@@ -36,7 +36,7 @@ impl Condition {
             CallError::UnknownModel(_) | CallError::SelectorRefused { .. } => {
                 self == Self::Unavailable
             }
-            CallError::Plugin(_) => self == Self::Failed,
+            CallError::Plugin(_) | CallError::PluginCompiling(_) => self == Self::Failed,
             CallError::Upstream(failure) => self.holds_after(&failure.failure),
             // The time is over, or another model would fail alike.
             CallError::CredentialNotFound(_)

@@ -6,6 +6,7 @@ mod attempt;
 mod call;
 pub mod call_log;
 mod classify;
+mod client_digest;
 mod client_head;
 mod clock;
 mod context;
@@ -52,6 +53,7 @@ pub use call::{
     StreamFraming,
 };
 pub use classify::or_default_rules;
+pub use client_digest::ClientDigest;
 pub use clock::Clock;
 pub use dispatcher::{Dispatcher, DispatcherParts};
 pub use error::{

@@ -101,6 +101,23 @@ pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// where several providers serve a model.
 pub const INCOMPATIBLE_MAX: usize = 256;
 
+/// How long a call waits for an executor that is being compiled after the start. A plugin in Rust takes about a second,
+/// and clients wait for that rather than repeat the call; one in Python takes up to 31 s, which is too long.
+pub const PLUGIN_COMPILING_WAIT: Duration = Duration::from_secs(5);
+
+/// When a client may repeat a call whose executor is still being compiled after [`PLUGIN_COMPILING_WAIT`].
+pub const PLUGIN_COMPILING_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// The interval at which a waiting call looks whether its executor is compiled.
+pub const PLUGIN_COMPILING_POLL: Duration = Duration::from_millis(50);
+
+/// How long the answer to a call waits whose plugin is suspended. A client that repeats it at once makes two calls a
+/// second for each of its connections, which costs next to nothing.
+pub const SUSPENDED_RESPONSE_DELAY: Duration = Duration::from_millis(500);
+
+/// Such answers that wait at a time. Each holds a connection and a body. Further ones are not delayed.
+pub const SUSPENDED_RESPONSES_MAX: usize = 1_024;
+
 /// Token estimates that run at the same time. Each occupies a core for up to a second.
 pub const ESTIMATES_MAX: usize = 2;
 

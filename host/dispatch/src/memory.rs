@@ -70,22 +70,27 @@ impl MemoryBudget {
         bytes_max - bytes_max / (CLIENT_SHARE_OF_FREE + 1)
     }
 
-    fn take(&self, client: u64, bytes: usize) -> Result<(), MemoryFull> {
+    fn take(&self, client: Option<u64>, bytes: usize) -> Result<(), MemoryFull> {
         let mut held = self.held.lock();
         let all = held.all.checked_add(bytes).ok_or(MemoryFull)?;
         let free = held.bytes_max.checked_sub(all).ok_or(MemoryFull)?;
-        let of_client = held.by_client.get(&client).copied().unwrap_or_default() + bytes;
-        if of_client > free.saturating_mul(CLIENT_SHARE_OF_FREE) {
-            return Err(MemoryFull);
+        if let Some(client) = client {
+            let of_client = held.by_client.get(&client).copied().unwrap_or_default() + bytes;
+            if of_client > free.saturating_mul(CLIENT_SHARE_OF_FREE) {
+                return Err(MemoryFull);
+            }
+            held.by_client.insert(client, of_client);
         }
         held.all = all;
-        held.by_client.insert(client, of_client);
         Ok(())
     }
 
-    fn give_back(&self, client: u64, bytes: usize) {
+    fn give_back(&self, client: Option<u64>, bytes: usize) {
         let mut held = self.held.lock();
         held.all -= bytes;
+        let Some(client) = client else {
+            return;
+        };
         if let Some(of_client) = held.by_client.get_mut(&client) {
             *of_client -= bytes;
             if *of_client == 0 {
@@ -95,11 +100,12 @@ impl MemoryBudget {
     }
 }
 
-/// A part of the budget that a client holds. It goes back when this is dropped.
+/// A part of the budget that is held. It goes back when this is dropped.
 #[derive(Debug)]
 pub struct HeldMemory {
     budget: Arc<MemoryBudget>,
-    client: u64,
+    /// The hash of the client whose share it counts in.
+    client: Option<u64>,
     bytes: usize,
 }
 
@@ -109,7 +115,17 @@ impl HeldMemory {
     pub fn none(budget: &Arc<MemoryBudget>, client: impl Hash) -> Self {
         Self {
             budget: Arc::clone(budget),
-            client: budget.hashes.hash_one(client),
+            client: Some(budget.hashes.hash_one(client)),
+            bytes: 0,
+        }
+    }
+
+    /// Holds nothing of a budget yet that is not shared between clients.
+    #[must_use]
+    pub fn without_client(budget: &Arc<MemoryBudget>) -> Self {
+        Self {
+            budget: Arc::clone(budget),
+            client: None,
             bytes: 0,
         }
     }

@@ -222,6 +222,7 @@ impl Picker {
             random: self.random.u64(..1 << RANDOM_BITS),
             now_ms: context.clock.now().as_millis(),
             settings: Arc::clone(&routing.settings),
+            client: context.client,
         };
         match selector
             .pick(&pick_context, Arc::new(candidates.clone()))

@@ -10,6 +10,8 @@ use jackfield_credential::{Credential, Failure, Timestamp};
 use jackfield_dialect::json::Patch;
 use url::Url;
 
+use crate::client_digest::ClientDigest;
+
 /// One attempt of one operation, as an executor sees it.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -35,6 +37,8 @@ pub struct Context {
     pub settings: Arc<str>,
     /// Further parameters of the operation, such as `method` and `url` of `http-request`.
     pub options: Vec<(&'static str, String)>,
+    /// The client that the operation is for. It is not passed on to the plugin.
+    pub client: ClientDigest,
 }
 
 /// The facts by which an executor decides whether to refresh tokens.

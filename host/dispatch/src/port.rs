@@ -12,6 +12,7 @@ use futures_util::Stream;
 use http::{HeaderMap, StatusCode};
 use jackfield_auth::CandidateSet;
 
+use crate::client_digest::ClientDigest;
 use crate::plan::{Context, Evaluation, Frame, Output, Plan, Refusal, UpstreamRequest};
 
 /// A future behind a port.
@@ -25,8 +26,8 @@ pub trait Executor: Send + Sync + fmt::Debug {
     /// What it declared when it was loaded.
     fn descriptor(&self) -> &Descriptor;
 
-    /// Counts a fault that the host found in the plugin's output.
-    fn note_fault(&self);
+    /// Counts a fault that the host found in the plugin's output for this client.
+    fn note_fault(&self, client: ClientDigest);
 
     /// Plans one attempt.
     fn prepare<'a>(
@@ -176,6 +177,8 @@ pub struct PickContext {
     pub now_ms: u64,
     /// The selector's settings, as the text of a JSON object.
     pub settings: Arc<str>,
+    /// The client that calls. It is not passed on to the plugin.
+    pub client: ClientDigest,
 }
 
 /// The result of a pick.
@@ -271,11 +274,35 @@ pub enum FaultKind {
     OverOutput,
     /// It ran for longer than a call may.
     OverTime,
+    /// It is not called: it failed in most calls, for several clients.
+    Suspended {
+        /// When the next call is let through, as a trial.
+        retry_after: Duration,
+    },
+    /// It is not called for this client, on whose requests it failed.
+    SuspendedForClient {
+        /// When the client's next call is let through, as a trial.
+        retry_after: Duration,
+    },
     /// It trapped: a panic, or memory beyond the limit.
     Trapped,
 }
 
 impl FaultKind {
+    /// When a plugin that is not called gets its next call; `None` for the faults of a call.
+    pub fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Suspended { retry_after } | Self::SuspendedForClient { retry_after } => {
+                Some(retry_after)
+            }
+            Self::InvalidOutput
+            | Self::Overloaded
+            | Self::OverOutput
+            | Self::OverTime
+            | Self::Trapped => None,
+        }
+    }
+
     /// A label of few values, for metrics and the admin API.
     pub fn label(self) -> &'static str {
         match self {
@@ -283,6 +310,8 @@ impl FaultKind {
             Self::Overloaded => "overloaded",
             Self::OverOutput => "over-output",
             Self::OverTime => "over-time",
+            Self::Suspended { .. } => "suspended",
+            Self::SuspendedForClient { .. } => "suspended-for-client",
             Self::Trapped => "trapped",
         }
     }
@@ -295,6 +324,8 @@ impl fmt::Display for FaultKind {
             Self::Overloaded => "had no free instance",
             Self::OverOutput => "returned too much output",
             Self::OverTime => "ran out of time",
+            Self::Suspended { .. } => "is suspended",
+            Self::SuspendedForClient { .. } => "is suspended for this client",
             Self::Trapped => "trapped",
         })
     }

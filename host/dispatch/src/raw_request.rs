@@ -79,6 +79,7 @@ impl Dispatcher {
         request::build_request(plan, &bounds).map_err(|error| {
             CallError::Plugin(report_invalid_output(
                 &**planner.executor,
+                context.client,
                 error.to_string(),
             ))
         })

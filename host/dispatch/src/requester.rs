@@ -2,16 +2,28 @@
 //! credential.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::net::IpAddr;
 
 use jackfield_credential::Requester;
 
 use crate::call::Call;
+use crate::client_digest::ClientDigest;
 
 /// Hashes calls. The keys are random, so that no client can craft a request with the hash of another.
 #[derive(Default)]
 pub(crate) struct RequesterHash(RandomState);
 
 impl RequesterHash {
+    /// Returns the digest of the client, for plugins: of its key, or of its network if there are no keys.
+    pub(crate) fn client(&self, call: &Call) -> ClientDigest {
+        self.client_of(&call.principal, call.network)
+    }
+
+    /// Returns the digest of a client with this name, or of one without a key in this network.
+    pub(crate) fn client_of(&self, principal: &str, network: Option<IpAddr>) -> ClientDigest {
+        ClientDigest::new(self.0.hash_one((principal, network)))
+    }
+
     /// Returns the hashes of the client and of the request: its model, endpoint and body.
     pub(crate) fn requester(&self, call: &Call) -> Requester {
         let mut request = self.0.build_hasher();
@@ -55,6 +67,7 @@ mod tests {
             headers: Arc::new(HeaderMap::new()),
             beta: false,
             principal: Arc::from(principal),
+            network: None,
             affinity: None,
             pinned: None,
             deadline: Instant::now(),

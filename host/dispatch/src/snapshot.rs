@@ -1,7 +1,7 @@
 //! The snapshot: configuration and plugins, immutable. A call keeps one snapshot to its last byte; a
 //! change stores a new snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jackfield_credential::ProviderName;
@@ -41,6 +41,8 @@ pub struct Plugins {
     pub executors: BTreeMap<Arc<str>, Arc<dyn Executor>>,
     /// The selectors.
     pub selectors: BTreeMap<Arc<str>, Arc<dyn Selector>>,
+    /// Plugins that are being compiled, or wait for it, and of which no version serves.
+    pub compiling: BTreeSet<Arc<str>>,
 }
 
 impl Snapshot {
@@ -73,11 +75,18 @@ impl Snapshot {
         let provider = self.providers.get(name);
         let provider = provider.ok_or_else(|| CallError::ProviderNotFound(name.to_string()))?;
         let executor = self.plugins.executors.get(&provider.executor);
-        let executor = executor.ok_or_else(|| CallError::ExecutorNotFound {
-            provider: name.to_string(),
-            executor: provider.executor.as_ref().to_owned(),
-        })?;
+        let executor = executor.ok_or_else(|| self.missing(name, &provider.executor))?;
         Ok((provider, executor))
+    }
+
+    fn missing(&self, provider: &ProviderName, executor: &Arc<str>) -> CallError {
+        if self.plugins.compiling.contains(executor) {
+            return CallError::PluginCompiling(Arc::clone(executor));
+        }
+        CallError::ExecutorNotFound {
+            provider: provider.to_string(),
+            executor: executor.as_ref().to_owned(),
+        }
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) fn may_estimate(error: &CallError, context: &CallContext) -> bool {
         CallError::Untranslatable(_)
         | CallError::NotSupported { .. }
         | CallError::Plugin(_)
+        | CallError::PluginCompiling(_)
         | CallError::SelectorRefused { .. }
         | CallError::NoCredentialAvailable { .. } => true,
         CallError::Upstream(failure) => failure.failure.scope != Scope::Request,

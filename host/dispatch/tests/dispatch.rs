@@ -29,6 +29,7 @@ mod memory;
 mod pinned_calls;
 mod plugin_fault;
 mod plugin_stream;
+mod plugin_unavailable;
 mod raw_requests;
 mod recovery;
 mod refresh_policy;

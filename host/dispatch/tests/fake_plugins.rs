@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use jackfield_dialect::json::Patch;
+use jackfield_dispatch::ClientDigest;
 use jackfield_dispatch::plan::{
     Context, Evaluation, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal,
     ResponseMode, SecretPlace,
@@ -185,7 +186,7 @@ impl Executor for FakeExecutor {
         &self.descriptor
     }
 
-    fn note_fault(&self) {
+    fn note_fault(&self, _: ClientDigest) {
         self.faults.fetch_add(1, Ordering::Relaxed);
     }
 

@@ -114,6 +114,7 @@ impl Setting {
             plugins: Arc::new(Plugins {
                 executors: BTreeMap::from([(Arc::from("fake-executor"), serving)]),
                 selectors: selectors.into_iter().collect(),
+                ..Plugins::default()
             }),
             routing: Routing {
                 selector: Arc::from("fake-selector"),
@@ -186,6 +187,7 @@ impl Stage {
             headers: Arc::new(HeaderMap::new()),
             beta: false,
             principal: Arc::from("tests"),
+            network: None,
             affinity: None,
             pinned: None,
             deadline: self.dispatcher.deadline(),

@@ -222,22 +222,20 @@ async fn ready(State(api): State<Arc<Api>>) -> Response<Body> {
     if api.draining.load(Ordering::Relaxed) {
         missing.push("the server is shutting down".to_owned());
     }
-    if !snapshot
-        .plugins
-        .selectors
-        .contains_key(&snapshot.routing.selector)
-    {
-        missing.push(format!(
-            "selector `{}` is not loaded",
-            snapshot.routing.selector
-        ));
+    let plugins = &snapshot.plugins;
+    let state = |plugin: &Arc<str>| match plugins.compiling.contains(plugin) {
+        true => "is still being compiled",
+        false => "is not loaded",
+    };
+    let selector = &snapshot.routing.selector;
+    if !plugins.selectors.contains_key(selector) {
+        missing.push(format!("selector `{selector}` {}", state(selector)));
     }
     for (name, provider) in &snapshot.providers {
-        if !snapshot.plugins.executors.contains_key(&provider.executor) {
-            missing.push(format!(
-                "provider `{name}`: executor `{}` is not loaded",
-                provider.executor
-            ));
+        let executor = &provider.executor;
+        if !plugins.executors.contains_key(executor) {
+            let state = state(executor);
+            missing.push(format!("provider `{name}`: executor `{executor}` {state}"));
         }
     }
     if missing.is_empty() {

@@ -119,9 +119,9 @@ fn call_status(error: &CallError, dialect: Dialect) -> StatusCode {
         | CallError::NotSupported { .. }
         | CallError::Untranslatable(_) => StatusCode::BAD_REQUEST,
         CallError::Plugin(_) => StatusCode::BAD_GATEWAY,
-        CallError::MemoryFull(_) | CallError::SelectorRefused { .. } => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        CallError::MemoryFull(_)
+        | CallError::PluginCompiling(_)
+        | CallError::SelectorRefused { .. } => StatusCode::SERVICE_UNAVAILABLE,
         CallError::NoCredentialAvailable(none) => match none.reason() {
             NoCredentialReason::Limited => StatusCode::TOO_MANY_REQUESTS,
             NoCredentialReason::Missing => StatusCode::NOT_FOUND,

@@ -15,6 +15,8 @@ use jackfield_dialect::ir::Warning;
 use jackfield_dialect::{Codec, CooldownBody, Dialect, ErrorBody};
 use jackfield_dispatch::{CallError, ClientResponse, MEMORY_RETRY_AFTER, ResponseBody};
 
+use jackfield_dispatch::limits::PLUGIN_COMPILING_RETRY_AFTER;
+
 use crate::errors::ErrorClass;
 use upstream_error::upstream_error;
 
@@ -177,6 +179,8 @@ fn retry_after(error: &CallError) -> Option<Duration> {
     match error {
         CallError::MemoryFull(_) => Some(MEMORY_RETRY_AFTER),
         CallError::NoCredentialAvailable(none) => none.retry_after,
+        CallError::Plugin(fault) => fault.kind.retry_after(),
+        CallError::PluginCompiling(_) => Some(PLUGIN_COMPILING_RETRY_AFTER),
         CallError::Upstream(failure) => failure.failure.retry_after,
         _ => None,
     }

@@ -22,6 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::activity::{Activity, counted};
+pub(crate) use self::addresses::network;
 use self::addresses::{AddressPlace, Addresses, Group, GroupLimits};
 use self::listener::ClientStream;
 pub use self::listener::{ListenError, Listener};

@@ -5,8 +5,10 @@
 mod seal;
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -14,11 +16,11 @@ use jackfield_files::check_folder;
 use wasmtime::{Cache, CacheConfig};
 
 use self::seal::Sealer;
-use crate::limits::CODE_CACHE_BYTES_MAX;
+use crate::limits::{CODE_CACHE_BYTES_MAX, COMPILED_NOTES_MAX};
 
 /// Where compiled code is cached.
 pub struct CodeCacheOptions {
-    /// The folder. It has the folders `code` and `seals`, which are created if they are missing.
+    /// The folder. It has the folders `code`, `notes` and `seals`, which are created if they are missing.
     pub folder: PathBuf,
     /// The key of the seals.
     pub key: [u8; 32],
@@ -30,6 +32,8 @@ pub(crate) struct CodeCache {
     cache: Cache,
     code: PathBuf,
     seals: PathBuf,
+    /// What was compiled from which component.
+    notes: PathBuf,
     sealer: Sealer,
 }
 
@@ -41,6 +45,7 @@ impl CodeCache {
     pub(crate) fn open(options: &CodeCacheOptions) -> Result<Self, String> {
         let code = private_folder(&options.folder.join("code"))?;
         let seals = private_folder(&options.folder.join("seals"))?;
+        let notes = private_folder(&options.folder.join("notes"))?;
         let mut config = CacheConfig::new();
         config
             .with_directory(&code)
@@ -52,10 +57,12 @@ impl CodeCache {
             cache,
             code,
             seals,
+            notes,
             sealer: Sealer::new(options.key),
         };
         opened
             .delete_unsealed()
+            .and_then(|()| opened.delete_old_notes())
             .map_err(|error| format!("{} cannot be examined: {error}", opened.code.display()))?;
         Ok(opened)
     }
@@ -64,20 +71,49 @@ impl CodeCache {
         &self.cache
     }
 
-    /// Seals the files that a compilation of this process has added. Blocks.
-    pub(crate) fn seal_new(&self) {
+    /// Seals the files that a compilation of this process has added, and notes them under a name. Blocks.
+    pub(crate) fn seal_new(&self, note: &str) {
         let sealed = self.artifacts().and_then(|artifacts| {
+            let mut added = Vec::new();
             for artifact in artifacts {
                 let seal = self.seal_path(&artifact);
                 if !seal.exists() {
                     self.seal(&artifact, &seal)?;
+                    added.extend([self.name(&artifact), b"\n".to_vec()].concat());
                 }
             }
-            Ok(())
+            let note = self.notes.join(note);
+            // The code of a note that exists may have been deleted, and compiled again.
+            if added.is_empty() && note.exists() {
+                return Ok(());
+            }
+            fs::write(note, added)
         });
         if let Err(error) = sealed {
             tracing::warn!(folder = %self.seals.display(), %error, "compiled code not sealed; the next start compiles it again");
         }
+    }
+
+    /// Whether the files that were noted under this name are there. It only says what loads fast: the engine looks
+    /// into its cache in any case.
+    pub(crate) fn is_noted(&self, note: &str) -> bool {
+        let Ok(noted) = fs::read(self.notes.join(note)) else {
+            return false;
+        };
+        let names = noted.split(|byte| *byte == b'\n');
+        let mut names = names.filter(|name| !name.is_empty());
+        names.all(|name| self.code.join(OsStr::from_bytes(name)).exists())
+    }
+
+    /// Deletes all notes if there are too many: old ones of files that were deleted long ago.
+    fn delete_old_notes(&self) -> io::Result<()> {
+        let notes: Vec<_> = fs::read_dir(&self.notes)?.collect::<io::Result<_>>()?;
+        if notes.len() > COMPILED_NOTES_MAX {
+            for note in notes {
+                remove(&note.path())?;
+            }
+        }
+        Ok(())
     }
 
     fn seal(&self, artifact: &Path, seal: &Path) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
+use crate::component_size::check_size;
 use crate::inspect::check_header;
 use crate::limits::COMPONENT_BYTES_MAX;
 use crate::prepare_error::PrepareError;
@@ -17,7 +18,7 @@ impl ComponentBytes {
     /// Checks the size and the header of a file and computes its digest.
     ///
     /// # Errors
-    /// When it is larger than [`COMPONENT_BYTES_MAX`] or does not begin like a component.
+    /// When it is larger than [`COMPONENT_BYTES_MAX`], does not begin like a component, or has too much to compile.
     pub(crate) async fn check(bytes: Vec<u8>) -> Result<Self, PrepareError> {
         if bytes.len() as u64 > COMPONENT_BYTES_MAX {
             return Err(PrepareError::TooLarge);
@@ -28,11 +29,12 @@ impl ComponentBytes {
         let hashed = spawn_blocking(move || {
             let digest = Sha256::digest(&bytes);
             let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            Self { bytes, digest }
+            check_size(&bytes)?;
+            Ok(Self { bytes, digest })
         });
         hashed
             .await
-            .map_err(|panic| PrepareError::Read(panic.to_string()))
+            .map_err(|panic| PrepareError::Read(panic.to_string()))?
     }
 
     /// The bytes.

@@ -1,10 +1,12 @@
 //! The wasmtime engine with its limits, a linker for each world, the ticker, and the code cache.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use jackfield_dispatch::port::PluginId;
+use jackfield_dispatch::{Clock, MemoryBudget};
 use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{
@@ -21,7 +23,7 @@ use crate::limits::{
     ALL_MEMORY_BYTES_MAX, INSTANCES_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, STACK_BYTES_MAX,
     TABLE_ELEMENTS_MAX,
 };
-use crate::memory_budget::{InstanceMemory, MemoryBudget};
+use crate::memory_budget::InstanceMemory;
 use crate::slow_calls::{SlowCalls, SlowThreads};
 use crate::ticker::{Activity, start_ticker};
 
@@ -38,6 +40,31 @@ struct Inner {
     activity: Arc<Activity>,
     slow_calls: Box<dyn SlowCalls>,
     memory: Arc<MemoryBudget>,
+    clock: Clock,
+    compiling: Compiling,
+    /// One permit, for compiling in the background.
+    compile_permits: Arc<Semaphore>,
+}
+
+/// How an engine works.
+#[derive(Default)]
+pub struct EngineOptions<'a> {
+    /// Where compiled code is cached; `None` to compile each component at each start.
+    pub cache: Option<&'a CodeCacheOptions>,
+    /// The clock by which plugins are suspended and proven; `None` for the system's.
+    pub clock: Option<Clock>,
+    /// How components are compiled.
+    pub compiling: Compiling,
+}
+
+/// How an engine compiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compiling {
+    /// On all cores, as fast as possible: nothing is served meanwhile.
+    #[default]
+    InPlace,
+    /// On one thread with low priority, one component at a time.
+    InBackground,
 }
 
 /// Why the engine could not be created.
@@ -55,12 +82,16 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// Creates an engine. It caches compiled code as the options say; without them, and if the cache cannot be used,
-    /// which is logged, it compiles each component at each start.
+    /// Creates an engine. If the code cache cannot be used, which is logged, it compiles each component at each start.
     ///
     /// # Errors
     /// When wasmtime does not support the platform; when the threads cannot be started.
-    pub fn new(cache: Option<&CodeCacheOptions>) -> Result<Self, EngineError> {
+    pub fn new(options: EngineOptions<'_>) -> Result<Self, EngineError> {
+        let EngineOptions {
+            cache,
+            clock,
+            compiling,
+        } = options;
         let cache = cache.and_then(|options| {
             let opened = CodeCache::open(options);
             opened
@@ -73,7 +104,8 @@ impl Engine {
                 .ok()
         });
         let wasmtime_cache = cache.as_ref().map(|cache| cache.cache().clone());
-        let engine = wasmtime::Engine::new(&config(wasmtime_cache)).map_err(EngineError::Engine)?;
+        let engine = wasmtime::Engine::new(&config(wasmtime_cache, compiling))
+            .map_err(EngineError::Engine)?;
         let activity = Arc::<Activity>::default();
         start_ticker(&engine, Arc::clone(&activity)).map_err(EngineError::Ticker)?;
         let slow_threads = SlowThreads::start().map_err(EngineError::SlowThreads)?;
@@ -91,7 +123,10 @@ impl Engine {
             cache,
             activity,
             slow_calls: Box::new(slow_threads),
-            memory: Arc::new(MemoryBudget::new(ALL_MEMORY_BYTES_MAX, "all plugins")),
+            memory: Arc::new(MemoryBudget::new(ALL_MEMORY_BYTES_MAX)),
+            clock: clock.unwrap_or_else(Clock::system),
+            compiling,
+            compile_permits: Arc::new(Semaphore::new(1)),
             engine,
         })))
     }
@@ -105,16 +140,42 @@ impl Engine {
             .map_or((0, 0), |cache| (cache.cache_hits(), cache.cache_misses()))
     }
 
-    /// Seals what was compiled, so that the next start may use it. Blocks.
-    pub(crate) fn seal_compiled_code(&self) {
+    /// Seals what was compiled from the component of this digest, so that the next start may use it. Blocks.
+    pub(crate) fn seal_compiled_code(&self, digest: &str) {
         if let Some(cache) = &self.0.cache {
-            cache.seal_new();
+            cache.seal_new(&self.note_name(digest));
         }
+    }
+
+    /// Whether the code of the component of this digest is in the cache, so that it loads in milliseconds.
+    pub(crate) fn is_compiled(&self, digest: &str) -> bool {
+        let cache = self.0.cache.as_ref();
+        cache.is_some_and(|cache| cache.is_noted(&self.note_name(digest)))
+    }
+
+    /// The same component compiled by another version of wasmtime, or for another processor, is other code.
+    fn note_name(&self, digest: &str) -> String {
+        let mut hasher = DefaultHasher::new();
+        let hash = self.0.engine.precompile_compatibility_hash();
+        hash.hash(&mut hasher);
+        format!("{digest}-{:016x}", hasher.finish())
+    }
+
+    pub(crate) fn compiling(&self) -> Compiling {
+        self.0.compiling
+    }
+
+    pub(crate) fn compile_permits(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.compile_permits)
     }
 
     /// Returns the number of instances of all plugins.
     pub fn instances_alive(&self) -> usize {
         INSTANCES_MAX as usize - self.0.instances.available_permits()
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -144,12 +205,12 @@ impl Engine {
         &self,
         plugin: PluginId,
         log_lines_dropped: Arc<AtomicU64>,
-        memory: Arc<MemoryBudget>,
+        memory: &Arc<MemoryBudget>,
     ) -> Store<HostState> {
         let state = HostState::new(
             plugin,
             log_lines_dropped,
-            InstanceMemory::new(memory, Arc::clone(&self.0.memory)),
+            InstanceMemory::new(memory, &self.0.memory),
             Arc::clone(&self.0.activity),
         );
         let mut store = Store::new(&self.0.engine, state);
@@ -158,6 +219,9 @@ impl Engine {
         store.epoch_deadline_callback(|mut context| {
             let state = context.data_mut();
             state.activity.note();
+            if let Some(call) = &mut state.call {
+                call.tick()?;
+            }
             match state.ticks_left.checked_sub(1) {
                 Some(left) => {
                     state.ticks_left = left;
@@ -175,7 +239,7 @@ impl Engine {
 #[error("the call used up its time")]
 pub(crate) struct TimeLimitExceeded;
 
-fn config(cache: Option<Cache>) -> Config {
+fn config(cache: Option<Cache>, compiling: Compiling) -> Config {
     let mut config = Config::new();
     config
         // Plugins do not use the component model's async functions. With support for them, a call costs
@@ -188,6 +252,8 @@ fn config(cache: Option<Cache>) -> Config {
         // of it is for them.
         .async_stack_size(STACK_BYTES_MAX * 2)
         .wasm_memory64(false)
+        // In the background, wasmtime's own threads would have the priority of those that serve.
+        .parallel_compilation(compiling == Compiling::InPlace)
         .cache(cache)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     config

@@ -29,6 +29,10 @@ pub(crate) fn check_result<R>(
         kind,
         detail,
     };
+    if fault.kind.retry_after().is_some() {
+        // The breaker has logged it.
+        return Err(fault);
+    }
     let stderr = state.stderr();
     tracing::warn!(
         plugin = %fault.plugin,
@@ -53,6 +57,9 @@ pub(crate) fn invalid_output(plugin: &PluginId, detail: impl Into<String>) -> Pl
 
 /// Returns the kind and the detail of a fault.
 fn explain(state: &HostState, error: &wasmtime::Error) -> (FaultKind, String) {
+    if let Some(fault) = error.downcast_ref::<PluginFault>() {
+        return (fault.kind, fault.detail.clone());
+    }
     if error.is::<TimeLimitExceeded>() {
         let ran = TICK * state.ticks_max;
         return (

@@ -24,6 +24,7 @@ use crate::limits::{
     LOG_LINES_PER_CALL_MAX, MEMORY_BYTES_MAX, STDERR_BYTES_MAX, TABLE_ELEMENTS_MAX,
 };
 use crate::memory_budget::InstanceMemory;
+use crate::running_call::RunningCall;
 use crate::ticker::Activity;
 
 /// The data of one instance's store.
@@ -50,6 +51,8 @@ pub(crate) struct HostState {
     pub(crate) memory: InstanceMemory,
     /// The limit beyond which it requested memory, in words.
     pub(crate) memory_refused: Option<String>,
+    /// The present call, for the breaker.
+    pub(crate) call: Option<RunningCall>,
     /// Where the host notes that a guest runs.
     pub(crate) activity: Arc<Activity>,
     /// The WASI resources of the guest.
@@ -83,6 +86,7 @@ impl HostState {
             saw_content: false,
             memory,
             memory_refused: None,
+            call: None,
             activity,
             table: ResourceTable::new(),
             limits,
@@ -129,10 +133,7 @@ impl ResourceLimiter for HostState {
         let within = self.limits.memory_growing(current, desired, maximum)?;
         let refused = match within {
             false => Some(format!("{} MiB of memory", MEMORY_BYTES_MAX >> 20)),
-            true => match self.memory.grow(desired - current) {
-                Ok(()) => None,
-                Err(budget) => Some(budget.limit()),
-            },
+            true => self.memory.grow(desired - current).err(),
         };
         let allowed = refused.is_none();
         if let Some(limit) = refused {
@@ -231,34 +232,32 @@ impl AsyncWrite for Stderr {
 
 #[cfg(test)]
 mod tests {
+    use jackfield_dispatch::MemoryBudget;
+
     use super::*;
-    use crate::memory_budget::MemoryBudget;
 
     #[test]
     fn memory_is_capped_over_instances() {
-        let budget = |max, scope| Arc::new(MemoryBudget::new(max, scope));
-        let (own, all) = (
-            budget(4 << 20, "this plugin"),
-            budget(6 << 20, "all plugins"),
-        );
+        let budget = |max| Arc::new(MemoryBudget::new(max));
+        let (own, all) = (budget(4 << 20), budget(6 << 20));
         let state = |own: &Arc<MemoryBudget>| {
             let plugin = PluginId {
                 name: Arc::from("p"),
                 generation: 1,
             };
-            let memory = InstanceMemory::new(Arc::clone(own), Arc::clone(&all));
+            let memory = InstanceMemory::new(own, &all);
             HostState::new(plugin, Arc::default(), memory, Arc::default())
         };
         let (mut first, mut second) = (state(&own), state(&own));
         assert!(first.memory_growing(0, 3 << 20, None).unwrap());
         assert!(!second.memory_growing(0, 2 << 20, None).unwrap());
         let limit = second.memory_refused.as_deref();
-        assert_eq!(limit, Some("4 MiB of memory for this plugin"));
-        let other = budget(9 << 20, "this plugin");
+        assert_eq!(limit, Some("2048 MiB of memory for this plugin"));
+        let other = budget(9 << 20);
         let mut other = state(&other);
         assert!(!other.memory_growing(0, 4 << 20, None).unwrap());
         let limit = other.memory_refused.as_deref();
-        assert_eq!(limit, Some("6 MiB of memory for all plugins"));
+        assert_eq!(limit, Some("4096 MiB of memory for all plugins"));
         drop(first);
         assert!(second.memory_growing(0, 2 << 20, None).unwrap());
         assert!(other.memory_growing(0, 4 << 20, None).unwrap());

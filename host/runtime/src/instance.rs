@@ -2,32 +2,32 @@
 //! advance. An instance that saw a client's content, or that failed, is dropped, so that no call sees
 //! the content of another.
 
+mod run;
+
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::Poll;
-use std::time::Duration;
 
-use jackfield_dispatch::port::{BoxFuture, FaultKind, PluginFault, PluginId};
+use jackfield_dispatch::port::{FaultKind, PluginFault, PluginId};
+use jackfield_dispatch::{ClientDigest, MemoryBudget};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::yield_now;
-use tokio::time::{Instant, error::Elapsed, timeout};
+use tokio::time::{error::Elapsed, timeout};
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
+use crate::breaker::{Breaker, Pass};
+use crate::client_places::ClientPlaces;
 use crate::engine::Engine;
 use crate::fault::{check_result, invalid_output};
 use crate::host_state::HostState;
 use crate::limits::{
-    CALL_TICKS_MAX, IDLE_INSTANCES_MAX, IDLE_MEMORY_BYTES_MAX, IN_PLACE_POLLS_MAX,
-    INSTANCE_CALLS_MAX, INSTANCE_WAIT, PLUGIN_MEMORY_BYTES_MAX, PREWARM_INSTANCES, SLOW_CALL_WAIT,
-    SLOW_CALLS_MAX, SLOW_CALLS_PER_PLUGIN_MAX, SLOW_CALLS_WAITING_MAX, TICK,
+    CALL_TICKS_MAX, IDLE_INSTANCES_MAX, IDLE_MEMORY_BYTES_MAX, INSTANCE_CALLS_MAX, INSTANCE_WAIT,
+    PLUGIN_MEMORY_BYTES_MAX, PREWARM_INSTANCES, SLOW_CALLS_PER_CLIENT_AND_THREAD,
+    SLOW_CALLS_PER_PLUGIN_MAX,
 };
-use crate::memory_budget::MemoryBudget;
 use crate::overruns::Overruns;
-use crate::slow_calls::{finish, thread_time};
+use crate::running_call::RunningCall;
 
 /// One of the two worlds of `wit/worlds.wit`: how the host finds the functions of an instance.
 pub(crate) trait World: Send + Sync + 'static {
@@ -58,8 +58,17 @@ pub(crate) trait Generation: fmt::Debug + Send + Sync {
     /// The version in its descriptor.
     fn version(&self) -> &str;
 
-    /// Counters of its instances.
+    /// Its instances, whatever their world.
+    fn pool(&self) -> &dyn InstancePool;
+}
+
+/// The instances of one generation, whatever their world.
+pub(crate) trait InstancePool {
+    /// Counters of the instances.
     fn counts(&self) -> InstanceCounts;
+
+    /// The breaker of the generation.
+    fn breaker(&self) -> &Breaker;
 
     /// Drops the idle instances and keeps none from now on: another generation is in use.
     fn retire(&self);
@@ -87,9 +96,12 @@ struct Shared<W: World> {
     overruns: Overruns,
     /// Places among the slow calls of all plugins.
     slow_places: Arc<Semaphore>,
+    /// The places of each client among them.
+    client_places: Arc<ClientPlaces>,
     /// Calls that wait for one of them.
     slow_waiting: AtomicUsize,
     memory: Arc<MemoryBudget>,
+    breaker: Arc<Breaker>,
 }
 
 struct Idle<W: World> {
@@ -148,7 +160,11 @@ impl<W: World> Instances<W> {
             pending: 0,
             retired: false,
         };
+        let per_client = engine.slow_calls().threads() * SLOW_CALLS_PER_CLIENT_AND_THREAD;
+        let breaker = Breaker::new(plugin.clone(), engine.clock().clone());
         let instances = Self(Arc::new(Shared {
+            breaker: Arc::new(breaker),
+            client_places: Arc::new(ClientPlaces::new(per_client)),
             engine,
             plugin,
             linked,
@@ -158,10 +174,18 @@ impl<W: World> Instances<W> {
             overruns: Overruns::default(),
             slow_places: Arc::new(Semaphore::new(SLOW_CALLS_PER_PLUGIN_MAX)),
             slow_waiting: AtomicUsize::new(0),
-            memory: Arc::new(MemoryBudget::new(PLUGIN_MEMORY_BYTES_MAX, "this plugin")),
+            memory: Arc::new(MemoryBudget::new(PLUGIN_MEMORY_BYTES_MAX)),
         }));
-        let first = instances.instantiate().await?;
+        let first = instances.instantiate(HOST_PASS).await?;
         Ok((instances, first))
+    }
+
+    /// Lets a call of a client through.
+    ///
+    /// # Errors
+    /// When the plugin is suspended, for the client or for all.
+    pub(crate) fn admit(&self, client: ClientDigest) -> Result<Pass, PluginFault> {
+        self.0.breaker.admit(client)
     }
 
     /// Takes a clean instance for one call: an idle one, or a new one.
@@ -169,72 +193,40 @@ impl<W: World> Instances<W> {
     /// # Errors
     /// When [`INSTANCES_MAX`](crate::limits::INSTANCES_MAX) instances stay alive for
     /// [`INSTANCE_WAIT`], or when the component fails to start. Counts the fault.
-    pub(crate) async fn acquire(&self) -> Result<Instance<W>, PluginFault> {
+    pub(crate) async fn acquire(&self, pass: Pass) -> Result<Instance<W>, PluginFault> {
         self.0.counters.calls.fetch_add(1, Ordering::Relaxed);
+        let call = self.running(pass);
+        match self.take(pass).await {
+            Ok(mut instance) => {
+                instance.begin_call(CALL_TICKS_MAX, call);
+                Ok(instance)
+            }
+            Err(fault) => {
+                call.failed(fault.kind);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Returns the call that a pass is for.
+    pub(crate) fn running(&self, pass: Pass) -> RunningCall {
+        RunningCall::new(Arc::clone(&self.0.breaker), pass)
+    }
+
+    async fn take(&self, pass: Pass) -> Result<Instance<W>, PluginFault> {
         // Only `release` puts an instance back, and no `Drop` does: a call that is cancelled halfway
         // leaves its instance in an unknown state.
         let idle = self.0.idle.lock().instances.pop();
         if let Some(instance) = idle {
             return Ok(instance);
         }
-        self.instantiate().await.map_err(|error| {
+        self.instantiate(pass).await.map_err(|error| {
             self.count_fault();
             match error {
                 InstantiateError::Fault(fault) => fault,
                 InstantiateError::Link(error) => invalid_output(&self.0.plugin, error.to_string()),
             }
         })
-    }
-
-    /// Runs a guest call. It begins here, on the thread that serves; a call that has not ended after a tick
-    /// or two goes on on the threads for slow calls. Dropping the future stops the call.
-    ///
-    /// # Errors
-    /// The error of the call, or `Overloaded` if there is no place for a slow call. The instance is dropped
-    /// with the call.
-    pub(crate) async fn run<T, E>(
-        &self,
-        call: impl Future<Output = Result<T, E>> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<PluginFault> + Send + 'static,
-    {
-        let mut call: BoxFuture<'static, Result<T, E>> = Box::pin(call);
-        if self.0.overruns.allow(Instant::now) {
-            if let Some(result) = poll_for_a_tick(&mut call).await {
-                return result;
-            }
-            self.0.overruns.count(Instant::now());
-        }
-        let places = self
-            .slow_places()
-            .await
-            .inspect_err(|_| self.count_fault())?;
-        let slow_calls = self.0.engine.slow_calls();
-        let ended = finish(slow_calls, call, places).await;
-        ended.unwrap_or_else(|| Err(self.overloaded("the host stops".to_owned()).into()))
-    }
-
-    /// Waits for a place for a slow call: one of this generation's, then one of all.
-    async fn slow_places(&self) -> Result<[OwnedSemaphorePermit; 2], PluginFault> {
-        let full = || {
-            self.overloaded(format!(
-            "its {SLOW_CALLS_PER_PLUGIN_MAX} or all {SLOW_CALLS_MAX} places for slow calls were taken for {} s, or {SLOW_CALLS_WAITING_MAX} calls wait for one",
-            SLOW_CALL_WAIT.as_secs(),
-        ))
-        };
-        let _waiting = Waiting::enter(&self.0.slow_waiting).ok_or_else(full)?;
-        let (own, all) = (&self.0.slow_places, self.0.engine.slow_calls().places());
-        let both = async {
-            let own = Arc::clone(own).acquire_owned().await;
-            let all = Arc::clone(all).acquire_owned().await;
-            own.ok().zip(all.ok())
-        };
-        match timeout(SLOW_CALL_WAIT, both).await {
-            Ok(Some((own, all))) => Ok([own, all]),
-            _ => Err(full()),
-        }
     }
 
     /// Creates the fault of a call whose instance is gone. The fault that dropped it is counted.
@@ -258,16 +250,23 @@ impl<W: World> Instances<W> {
     /// fault the instance is dropped: its memory may be in any state.
     pub(crate) fn check<R>(
         &self,
-        instance: Instance<W>,
+        mut instance: Instance<W>,
         result: Result<wasmtime::Result<R>, Elapsed>,
     ) -> Result<(Instance<W>, R), PluginFault> {
-        let result = check_result(instance.store.data(), result);
-        let value = result.inspect_err(|_| self.count_fault())?;
-        Ok((instance, value))
+        match check_result(instance.store.data(), result) {
+            Ok(value) => Ok((instance, value)),
+            Err(fault) => {
+                if fault.kind.retry_after().is_none() {
+                    self.count_fault();
+                }
+                instance.fail(fault.kind);
+                Err(fault)
+            }
+        }
     }
 
     /// Creates an instance. The start function of a component runs under the limits of a call.
-    async fn instantiate(&self) -> Result<Instance<W>, InstantiateError> {
+    async fn instantiate(&self, pass: Pass) -> Result<Instance<W>, InstantiateError> {
         // Not a part of the call below: to wait for a permit takes no thread.
         let permits = Arc::clone(self.0.engine.instance_permits());
         let Ok(Ok(permit)) = timeout(INSTANCE_WAIT, permits.acquire_owned()).await else {
@@ -277,19 +276,32 @@ impl<W: World> Instances<W> {
                 .into());
         };
         let shared = Arc::clone(&self.0);
-        self.run(async move { shared.instantiate(permit).await })
+        self.run(pass, async move { shared.instantiate(permit).await })
             .await
     }
 
     /// Creates and counts the fault of a plugin that returned a value the contract does not allow.
-    pub(crate) fn invalid_output(&self, detail: impl Into<String>) -> PluginFault {
+    pub(crate) fn invalid_output(
+        &self,
+        instance: &mut Instance<W>,
+        detail: impl Into<String>,
+    ) -> PluginFault {
         self.count_fault();
+        instance.fail(FaultKind::InvalidOutput);
         invalid_output(&self.0.plugin, detail)
+    }
+
+    /// Counts a fault that the host found in what the plugin returned for a client.
+    pub(crate) fn note_fault(&self, client: ClientDigest) {
+        self.count_fault();
+        let call = self.running(Pass::further(client));
+        call.failed(FaultKind::InvalidOutput);
     }
 
     /// Takes an instance back after a call without a fault. Keeps it if it saw no content, has little
     /// memory and has calls left; otherwise drops it and creates another one in advance.
     pub(crate) fn release(&self, mut instance: Instance<W>) {
+        instance.succeed();
         let state = instance.store.data_mut();
         let reusable = !state.saw_content && state.memory.bytes() <= IDLE_MEMORY_BYTES_MAX;
         state.clear_call_data();
@@ -307,7 +319,7 @@ impl<W: World> Instances<W> {
     }
 
     /// Counts a fault of this generation.
-    pub(crate) fn count_fault(&self) {
+    fn count_fault(&self) {
         self.0.counters.faults.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -330,7 +342,7 @@ impl<W: World> Instances<W> {
             let Some(shared) = shared.upgrade() else {
                 return;
             };
-            let created = Self(Arc::clone(&shared)).instantiate().await;
+            let created = Self(Arc::clone(&shared)).instantiate(HOST_PASS).await;
             let mut idle = shared.idle.lock();
             idle.pending -= 1;
             // The generation may have been retired in the meantime. An error is ignored: the next call
@@ -340,9 +352,10 @@ impl<W: World> Instances<W> {
             }
         });
     }
+}
 
-    /// Drops the idle instances and keeps none from now on.
-    pub(crate) fn retire(&self) {
+impl<W: World> InstancePool for Instances<W> {
+    fn retire(&self) {
         let mut idle = self.0.idle.lock();
         idle.retired = true;
         let dropped = std::mem::take(&mut idle.instances);
@@ -351,12 +364,15 @@ impl<W: World> Instances<W> {
         drop(dropped);
     }
 
-    /// The opposite of [`retire`](Self::retire).
-    pub(crate) fn reactivate(&self) {
+    fn reactivate(&self) {
         self.0.idle.lock().retired = false;
     }
 
-    pub(crate) fn counts(&self) -> InstanceCounts {
+    fn breaker(&self) -> &Breaker {
+        &self.0.breaker
+    }
+
+    fn counts(&self) -> InstanceCounts {
         let counters = &self.0.counters;
         InstanceCounts {
             created: counters.created.load(Ordering::Relaxed),
@@ -390,11 +406,10 @@ impl<W: World> Shared<W> {
         permit: OwnedSemaphorePermit,
     ) -> Result<Instance<W>, InstantiateError> {
         let log_lines_dropped = Arc::clone(&self.counters.log_lines_dropped);
-        let memory = Arc::clone(&self.memory);
         let mut store = self
             .engine
-            .store(self.plugin.clone(), log_lines_dropped, memory);
-        begin_call(&mut store, CALL_TICKS_MAX);
+            .store(self.plugin.clone(), log_lines_dropped, &self.memory);
+        begin_call(&mut store, CALL_TICKS_MAX, None);
         let instance = self.linked.instantiate_async(&mut store).await;
         let instance = check_result(store.data(), Ok(instance))?;
         let bindings = W::bindings(&self.indices, &mut store, &instance);
@@ -411,57 +426,33 @@ impl<W: World> Shared<W> {
 
 impl<W: World> Instance<W> {
     /// Prepares for one call of at most `ticks` ticks.
-    pub(crate) fn begin_call(&mut self, ticks: u32) {
-        begin_call(&mut self.store, ticks);
+    pub(crate) fn begin_call(&mut self, ticks: u32, call: RunningCall) {
+        begin_call(&mut self.store, ticks, Some(call));
+    }
+
+    /// The call ended well.
+    pub(crate) fn succeed(&mut self) {
+        if let Some(call) = self.store.data_mut().call.take() {
+            call.succeeded();
+        }
+    }
+
+    /// The call ended with a fault.
+    fn fail(&mut self, kind: FaultKind) {
+        if let Some(call) = self.store.data_mut().call.take() {
+            call.failed(kind);
+        }
     }
 }
 
-/// Polls a call until it ends, or has used a tick of this thread. On a busy machine the clock alone says
-/// little: the system may stop this thread for several ticks while a guest runs for microseconds.
-async fn poll_for_a_tick<T>(call: &mut BoxFuture<'static, T>) -> Option<T> {
-    // Without a look at the thread's time, which is a system call: nearly all calls end here.
-    let first = poll_fn(|context| Poll::Ready(call.as_mut().poll(context)));
-    if let Poll::Ready(result) = first.await {
-        return Some(result);
-    }
-    let mut used = Duration::ZERO;
-    for _ in 0..IN_PLACE_POLLS_MAX {
-        yield_now().await;
-        let began = thread_time();
-        let next = poll_fn(|context| Poll::Ready(call.as_mut().poll(context)));
-        if let Poll::Ready(result) = next.await {
-            return Some(result);
-        }
-        used += thread_time().saturating_sub(began);
-        if used >= TICK / 2 {
-            break;
-        }
-    }
-    None
-}
+/// The host's own calls: `describe`, and instances that are created in advance.
+pub(crate) const HOST_PASS: Pass = Pass::further(ClientDigest::HOST);
 
-fn begin_call(store: &mut Store<HostState>, ticks: u32) {
+fn begin_call(store: &mut Store<HostState>, ticks: u32, call: Option<RunningCall>) {
     // Two: with one, a call that begins just before a tick would leave the thread after microseconds.
     store.set_epoch_deadline(2);
     let state = store.data_mut();
     state.activity.note();
+    state.call = call;
     state.reset_limits(ticks);
-}
-
-/// A call in the count of those that wait.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    /// Counts a call, if fewer than [`SLOW_CALLS_WAITING_MAX`] wait.
-    fn enter(count: &'a AtomicUsize) -> Option<Self> {
-        let more = |waiting| (waiting < SLOW_CALLS_WAITING_MAX).then(|| waiting + 1);
-        let entered = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        entered.is_ok().then_some(Self(count))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }

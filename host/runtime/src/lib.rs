@@ -3,8 +3,12 @@
 //! `Selector` of `jackfield-dispatch`.
 
 mod bindings;
+mod breaker;
+mod client_places;
 mod code_cache;
+mod compile_thread;
 mod component_bytes;
+mod component_size;
 mod convert;
 mod engine;
 mod executor;
@@ -19,16 +23,23 @@ mod overruns;
 mod plugin;
 mod plugin_dir;
 mod prepare_error;
+mod proving;
 mod registry;
+mod running_call;
 mod selector;
 mod slow_calls;
 mod ticker;
 
+pub use breaker::{BreakerEvent, BreakerStatus, Suspended};
 pub use code_cache::CodeCacheOptions;
-pub use engine::{Engine, EngineError};
+pub use component_size::OverSize;
+pub use engine::{Compiling, Engine, EngineError, EngineOptions};
 pub use inspect::{CONTRACT_VERSION, InspectError, PluginKind};
 pub use instance::InstanceCounts;
 pub use plugin::{Origin, Plugin};
 pub use plugin_dir::{BuiltIn, PluginDir, PluginDirError};
 pub use prepare_error::PrepareError;
-pub use registry::{ChangeCallback, GenerationStatus, PluginStatus, Registry, RollbackError};
+pub use registry::{
+    ChangeCallback, GenerationStatus, PluginEvent, PluginEventKind, PluginStatus, Registry,
+    RollbackError, TakenBack,
+};

@@ -6,6 +6,28 @@ use std::time::Duration;
 /// component takes about half a second for each megabyte.
 pub const COMPONENT_BYTES_MAX: u64 = 32 << 20;
 
+/// Functions of a component, in all of its modules. CPython has 13,503. Compiled code and wasmtime's notes about each one
+/// stay in memory: 300,000 tiny ones took 1.9 GB and 30 s of a core.
+pub const FUNCTIONS_MAX: u64 = 50_000;
+
+/// Imports and exports of a component, in all of its modules. A component in Python has 6,870. 90,000 took 1.3 GB.
+pub const IMPORTS_AND_EXPORTS_MAX: u64 = 20_000;
+
+/// Code of a component, in bytes. CPython has 6.6 MB, which take 11 to 31 s of a core to compile.
+pub const CODE_BYTES_MAX: u64 = 16 << 20;
+
+/// The largest function, in bytes. CPython's interpreter loop has 427 KB. The time for one function grows faster than its
+/// size.
+pub const FUNCTION_BYTES_MAX: u64 = 1 << 20;
+
+/// How long the host waits until a component is compiled. A compilation cannot be stopped, so the limits above are what
+/// bounds it; the next one begins after it in any case. The thread has a low priority, so that on a machine without a
+/// free core one of 31 s may take ten times as long.
+pub const COMPILE_WAIT: Duration = Duration::from_secs(600);
+
+/// Plugins of which is noted that their code is in the cache: more than fit into it.
+pub const COMPILED_NOTES_MAX: usize = 1_024;
+
 /// Size of one linear memory of an instance, in bytes. CPython starts with 20 MB. To transform a body of
 /// the largest size takes a few times that size.
 pub const MEMORY_BYTES_MAX: usize = 128 << 20;
@@ -64,6 +86,10 @@ pub const SLOW_CALLS_MAX: usize = 128;
 /// The same for one generation of a plugin, so that one plugin leaves places to the others.
 pub const SLOW_CALLS_PER_PLUGIN_MAX: usize = 32;
 
+/// The same for one client of a generation, for each thread for slow calls. More would not end sooner, since all take
+/// turns, and the breaker sees the first fault of a client the later, the more of its calls run.
+pub const SLOW_CALLS_PER_CLIENT_AND_THREAD: usize = 4;
+
 /// Calls of one generation that wait for such a place. Further ones fail at once.
 pub const SLOW_CALLS_WAITING_MAX: usize = 256;
 
@@ -121,3 +147,61 @@ pub const PLUGIN_FILES_MAX: usize = 256;
 
 /// Headers of a planned request. Servers accept about a hundred; a `HeaderMap` cannot hold 32,768.
 pub const HEADERS_MAX: usize = 1_000;
+
+/// Guest time that a plugin may waste on the requests of one client in [`CLIENT_WASTE_WINDOW`] before it is suspended for
+/// that client: three calls that run over their time, or a hundred that trap at once. 1.7 % of a core.
+pub const CLIENT_WASTE_MAX: Duration = Duration::from_secs(1);
+
+/// How long it takes until a used-up budget is whole again.
+pub const CLIENT_WASTE_WINDOW: Duration = Duration::from_secs(60);
+
+/// What a fault costs at least: another instance, and lines in the log.
+pub const FAULT_WASTE_MIN: Duration = Duration::from_millis(10);
+
+/// Guest time of a call that its client left which is not charged: clients may leave. A call in a scripting language takes
+/// about 3 ms.
+pub const ABANDONED_TIME_FREE: Duration = Duration::from_millis(20);
+
+/// The clients of one generation whose wasted time is counted, about 150 bytes each. Further ones replace the one with the
+/// oldest fault that is not suspended. If all are suspended, further ones have no budget, and only the breaker for all
+/// clients sees their faults.
+pub const WASTEFUL_CLIENTS_MAX: usize = 4_096;
+
+/// How long a client is suspended before its first trial. It doubles with each failed trial, and with each further
+/// suspension within [`CIRCUIT_MEMORY`].
+pub const SUSPENDED_CLIENT_WAIT: Duration = Duration::from_secs(10);
+
+/// The longest time between the trials of a client.
+pub const SUSPENDED_CLIENT_WAIT_MAX: Duration = Duration::from_secs(300);
+
+/// The calls by which a plugin is suspended for all clients.
+pub const EVIDENCE_WINDOW: Duration = Duration::from_secs(30);
+
+/// Clients whose faults suspend a plugin for all. One client alone could break it for the others on purpose.
+pub const SUSPENDING_CLIENTS: usize = 3;
+
+/// Faults that suspend a plugin for all: fewer may be chance.
+pub const SUSPENDING_FAULTS_MIN: u64 = 10;
+
+/// How long a plugin is suspended for all clients before its first trial. Shorter than for one client, since those that
+/// did nothing wait, too.
+pub const SUSPENDED_PLUGIN_WAIT: Duration = Duration::from_secs(5);
+
+/// The longest time between the trials of a plugin.
+pub const SUSPENDED_PLUGIN_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How long earlier suspensions make the next one longer.
+pub const CIRCUIT_MEMORY: Duration = Duration::from_secs(600);
+
+/// How long after a swap the generation before takes over by itself, if the new one is suspended for all clients. Later an
+/// operator decides: the provider may have changed, and the old version may be as bad.
+pub const PROVING_TIME: Duration = Duration::from_secs(600);
+
+/// The generation before served well if at most one of this many of its calls failed.
+pub const SERVED_WELL_CALLS_PER_FAULT: u64 = 10;
+
+/// Events of plugins that wait for a reader. They are rare.
+pub const PLUGIN_EVENTS_BUFFERED_MAX: usize = 256;
+
+/// Suspended clients of one generation that the admin API shows.
+pub const SUSPENDED_CLIENTS_SHOWN: usize = 100;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use jackfield_dispatch::port::{Executor, PluginId, Selector};
-use tokio::task::spawn_blocking;
 use wasmtime::component::Component;
 
+use crate::compile_thread::compile;
 use crate::component_bytes::ComponentBytes;
 use crate::engine::Engine;
 use crate::executor::ComponentExecutor;
@@ -42,7 +42,7 @@ pub enum Origin {
 
 impl Plugin {
     /// Checks, compiles, links, starts and describes a plugin. Takes up to seconds if its compiled code is
-    /// not in the cache. Hashing and compiling run on the blocking pool.
+    /// not in the cache. Hashing and compiling run on other threads.
     ///
     /// # Errors
     /// When the plugin is rejected.
@@ -66,16 +66,7 @@ impl Plugin {
         origin: Origin,
     ) -> Result<Self, PrepareError> {
         let digest = component.digest().to_owned();
-        let compiling = engine.clone();
-        let compiled = spawn_blocking(move || {
-            let compiled = Component::new(compiling.wasmtime(), component.bytes())
-                .map_err(|error| PrepareError::Compile(format!("{error:#}")))?;
-            compiling.seal_compiled_code();
-            Ok::<_, PrepareError>(compiled)
-        });
-        let component = compiled
-            .await
-            .map_err(|panic| PrepareError::Compile(panic.to_string()))??;
+        let component = compile(engine, &id.name, component).await?;
         let handle = PluginHandle::start(engine, id.clone(), &component).await?;
         Ok(Self {
             id,
@@ -131,7 +122,7 @@ impl Plugin {
 
     /// Counters of its instances.
     pub fn counts(&self) -> InstanceCounts {
-        self.generation().counts()
+        self.generation().pool().counts()
     }
 
     /// The component, whatever its kind.

@@ -1,7 +1,7 @@
 //! The plugins folder: read at the start, then watched. A changed file is prepared in the background
 //! and swapped in. A rejected file changes nothing, and the reason is logged and recorded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use jackfield_dispatch::port::PluginId;
 use tokio::task::spawn_blocking;
 
 use crate::limits::{COMPONENT_BYTES_MAX, PLUGIN_FILES_MAX};
@@ -26,6 +27,8 @@ pub struct PluginDir {
     built_in: &'static [BuiltIn],
     registry: Arc<Registry>,
     seen: BTreeMap<String, FileStamp>,
+    /// Plugins that were not loaded yet since the start, in the order in which they will be.
+    pending: Vec<String>,
 }
 
 /// Identifies the content of a file without reading it. The inode is part of it, because a file that is
@@ -35,6 +38,19 @@ struct FileStamp {
     bytes: u64,
     inode: u64,
     modified: SystemTime,
+}
+
+impl FileStamp {
+    /// Returns the stamp of a file; `None` if there is none.
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        let modified = metadata.modified().ok()?;
+        metadata.is_file().then(|| Self {
+            bytes: metadata.len(),
+            inode: metadata.ino(),
+            modified,
+        })
+    }
 }
 
 /// Why the folder cannot be read or watched.
@@ -60,25 +76,101 @@ impl PluginDir {
         built_in: &'static [BuiltIn],
         registry: Arc<Registry>,
     ) -> Result<Self, PluginDirError> {
+        let mut folder = Self::open(path, built_in, registry)?;
+        folder.load_rest().await;
+        Ok(folder)
+    }
+
+    /// Lists the plugins without loading them. Calls wait for them from now on.
+    ///
+    /// # Errors
+    /// When the folder cannot be created or read.
+    pub fn open(
+        path: &Path,
+        built_in: &'static [BuiltIn],
+        registry: Arc<Registry>,
+    ) -> Result<Self, PluginDirError> {
         let failed = |cause| PluginDirError::Read(path.to_owned(), cause);
         fs::create_dir_all(path).map_err(failed)?;
         // With its symbolic links: their targets may be exchanged.
         let path = std::path::absolute(path).map_err(failed)?;
-        let mut folder = Self {
+        let files = plugin_files(&path).map_err(failed)?;
+        let built_in_names = built_in.iter().map(|(name, _)| (*name).to_owned());
+        let pending: BTreeSet<String> = built_in_names.chain(files.into_keys()).collect();
+        registry.announce(pending.iter().map(String::as_str));
+        Ok(Self {
             path,
             built_in,
             registry,
             seen: BTreeMap::new(),
-        };
-        for (name, _) in built_in {
-            // Before the files: if a file is rejected, its name still has the built-in plugin.
-            folder.load_built_in(name).await;
-        }
-        folder.scan().await.map_err(failed)?;
-        Ok(folder)
+            pending: pending.into_iter().collect(),
+        })
     }
 
-    /// Watches the folder and loads changed files until the returned future is dropped.
+    /// Loads these before the others.
+    pub fn load_first(&mut self, names: &BTreeSet<&str>) {
+        self.pending
+            .sort_by_key(|name| !names.contains(name.as_str()));
+    }
+
+    /// Loads the plugins whose code is in the cache, which takes milliseconds each.
+    pub async fn load_compiled(&mut self) {
+        // Not taken out: what is not loaded when the caller stops waiting is loaded later.
+        for name in self.pending.clone() {
+            if self.load_if_compiled(&name).await {
+                self.pending.retain(|pending| *pending != name);
+            }
+        }
+    }
+
+    async fn load_if_compiled(&mut self, name: &str) -> bool {
+        let path = self.file(name);
+        let Some(stamp) = FileStamp::of(&path) else {
+            let built_in = self.built_in.iter().find(|(known, _)| *known == name);
+            let Some((_, component)) = built_in else {
+                return false;
+            };
+            let bytes = component.to_vec();
+            return self
+                .registry
+                .load_compiled(name, bytes, Origin::BuiltIn)
+                .await;
+        };
+        let Ok(bytes) = read_file(&path).await else {
+            return false;
+        };
+        let origin = Origin::File(path);
+        let is_loaded = self.registry.load_compiled(name, bytes, origin).await;
+        if is_loaded {
+            self.seen.insert(name.to_owned(), stamp);
+        }
+        is_loaded
+    }
+
+    /// Loads the plugins that are not loaded yet.
+    async fn load_rest(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        for name in pending {
+            let stamp = FileStamp::of(&self.file(&name));
+            let Some(stamp) = stamp else {
+                // A file may have been removed since it was listed.
+                match self.built_in.iter().any(|(known, _)| *known == name) {
+                    true => drop(self.load_built_in(&name).await),
+                    false => self.registry.withdraw(&name),
+                }
+                continue;
+            };
+            self.seen.insert(name.clone(), stamp);
+            if let Err(error) = self.load_file(&name).await
+                && self.load_built_in(&name).await
+            {
+                self.registry.restore_problem(&name, error.to_string());
+            }
+        }
+    }
+
+    /// Watches the folder and loads changed files until the returned future is dropped. Before that, it loads the
+    /// plugins that are not loaded yet.
     ///
     /// # Errors
     /// When the system cannot watch the folder.
@@ -86,7 +178,16 @@ impl PluginDir {
         let watch = Watch::new(&self.path, Depth::Flat);
         let mut watch = watch.map_err(|cause| PluginDirError::Watch(self.path.clone(), cause))?;
         Ok(async move {
-            // A file that changed after `load` and before the watch began caused no event.
+            if !self.pending.is_empty() {
+                let plugins = self.pending.join(", ");
+                tracing::info!(
+                    plugins,
+                    "compiling plugins that are not in the code cache; calls that need them wait, or fail with `plugin_compiling`"
+                );
+                self.load_rest().await;
+                tracing::info!("plugins compiled");
+            }
+            // A file that changed after it was loaded and before the watch began caused no event.
             self.rescan().await;
             while let Some(change) = watch.changed().await {
                 let folder = self.path.display();
@@ -129,27 +230,28 @@ impl PluginDir {
                 // Before the load and whatever its result: otherwise each event in the folder would
                 // compile a rejected file again.
                 self.seen.insert(name.clone(), stamp);
-                self.load_file(&name).await;
+                let _ = self.load_file(&name).await;
             }
         }
         Ok(())
     }
 
-    async fn load_file(&self, name: &str) {
-        // Not `with_extension`: a name may have dots, and it would cut `acme-1.2` at the last one.
-        let path = self.path.join(format!("{name}.{EXTENSION}"));
-        let reading = spawn_blocking({
-            let path = path.clone();
-            move || read_component(&path)
-        });
-        let read = reading.await.unwrap_or_else(|panic| Err(panic.into()));
-        match read {
+    async fn load_file(&self, name: &str) -> Result<PluginId, PrepareError> {
+        let path = self.file(name);
+        match read_file(&path).await {
             // The registry logs and records its own errors.
-            Ok(bytes) => drop(self.registry.load(name, bytes, Origin::File(path)).await),
-            Err(error) => self
-                .registry
-                .record_error(name, &PrepareError::Read(error.to_string())),
+            Ok(bytes) => self.registry.load(name, bytes, Origin::File(path)).await,
+            Err(error) => {
+                let error = PrepareError::Read(error.to_string());
+                self.registry.record_error(name, &error);
+                Err(error)
+            }
         }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        // Not `with_extension`: a name may have dots, and it would cut `acme-1.2` at the last one.
+        self.path.join(format!("{name}.{EXTENSION}"))
     }
 
     /// Puts the built-in plugin of this name in use again, if there is one. Any other plugin stays in use
@@ -186,12 +288,9 @@ fn plugin_files(folder: &Path) -> io::Result<BTreeMap<String, FileStamp>> {
             continue;
         };
         // The file may have been removed since it was listed.
-        let Ok(metadata) = fs::metadata(&path) else {
+        let Some(stamp) = FileStamp::of(&path) else {
             continue;
         };
-        if !metadata.is_file() {
-            continue;
-        }
         if found.len() == PLUGIN_FILES_MAX {
             tracing::error!(
                 file = name,
@@ -200,14 +299,15 @@ fn plugin_files(folder: &Path) -> io::Result<BTreeMap<String, FileStamp>> {
             );
             break;
         }
-        let stamp = FileStamp {
-            bytes: metadata.len(),
-            inode: metadata.ino(),
-            modified: metadata.modified()?,
-        };
         found.insert(name.to_owned(), stamp);
     }
     Ok(found)
+}
+
+async fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let path = path.to_owned();
+    let reading = spawn_blocking(move || read_component(&path));
+    reading.await.unwrap_or_else(|panic| Err(panic.into()))
 }
 
 /// Reads a file, but at most one byte more than a component may have. That byte makes the registry

@@ -2,6 +2,7 @@
 
 use jackfield_dispatch::port::PluginFault;
 
+use crate::component_size::OverSize;
 use crate::inspect::{InspectError, PluginKind};
 use crate::instance::InstantiateError;
 use crate::limits::COMPONENT_BYTES_MAX;
@@ -12,6 +13,9 @@ pub enum PrepareError {
     /// It is larger than [`COMPONENT_BYTES_MAX`].
     #[error("it is larger than {} MiB; strip it, or split it", COMPONENT_BYTES_MAX >> 20)]
     TooLarge,
+    /// To compile it would take too much time and memory.
+    #[error(transparent)]
+    OverSize(#[from] OverSize),
     /// It is not a plugin, or it is a plugin for another host.
     #[error(transparent)]
     Inspect(#[from] InspectError),

@@ -1,20 +1,26 @@
 //! All plugins by name. A new version is prepared, which may fail, and then swapped in, which cannot
 //! fail. It can be rolled back.
 
+mod status;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
+use jackfield_dispatch::Clock;
 use jackfield_dispatch::port::PluginId;
 use jackfield_dispatch::snapshot::Plugins;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 
+pub use self::status::{GenerationStatus, PluginEvent, PluginEventKind, PluginStatus, TakenBack};
+use crate::breaker::{BreakerCallback, BreakerEvent};
 use crate::component_bytes::ComponentBytes;
 use crate::engine::Engine;
-use crate::inspect::PluginKind;
-use crate::instance::{Generation, InstanceCounts};
+use crate::instance::Generation;
+use crate::limits::PLUGIN_EVENTS_BUFFERED_MAX;
 use crate::plugin::{Origin, Plugin};
 use crate::prepare_error::PrepareError;
+use crate::proving::Proving;
 
 /// Called after each change, in order, while the registry is locked: it must not block, and it must not
 /// call the registry.
@@ -23,11 +29,18 @@ pub type ChangeCallback = Box<dyn Fn(&Arc<Plugins>) + Send + Sync>;
 /// All plugins, their versions in use and the ones before.
 pub struct Registry {
     engine: Engine,
-    slots: Mutex<BTreeMap<Arc<str>, Slot>>,
-    publish: Mutex<ChangeCallback>,
+    shared: Arc<RegistryState>,
     /// One permit. To compile a component takes seconds of a core: one at a time leaves the other cores
     /// to requests.
     compiling: Semaphore,
+}
+
+/// What callbacks of breakers use, too.
+struct RegistryState {
+    slots: Mutex<BTreeMap<Arc<str>, Slot>>,
+    publish: Mutex<ChangeCallback>,
+    events: broadcast::Sender<PluginEvent>,
+    clock: Clock,
 }
 
 #[derive(Default)]
@@ -41,40 +54,12 @@ struct Slot {
     generations: Vec<(u64, Weak<dyn Generation>)>,
     swaps: u64,
     problem: Option<String>,
-}
-
-/// A plugin as the admin API shows it.
-#[derive(Debug, Clone)]
-pub struct PluginStatus {
-    /// The plugin's name.
-    pub name: Arc<str>,
-    /// The generation in use.
-    pub serving: Option<GenerationStatus>,
-    /// The generation that a rollback would restore.
-    pub previous: Option<GenerationStatus>,
-    /// The generations that calls still use or that a rollback could restore, ascending.
-    pub alive: Vec<u64>,
-    /// How often the generation in use changed, rollbacks included.
-    pub swaps: u64,
-    /// Why the newest file of this name was rejected, if it was.
-    pub problem: Option<String>,
-}
-
-/// A generation as the admin API shows it.
-#[derive(Debug, Clone)]
-pub struct GenerationStatus {
-    /// Its number.
-    pub generation: u64,
-    /// Whether it is an executor or a selector.
-    pub kind: PluginKind,
-    /// The version in its descriptor.
-    pub version: String,
-    /// SHA-256 of the component.
-    pub digest: String,
-    /// Its source.
-    pub origin: Origin,
-    /// Counters of its instances.
-    pub instances: InstanceCounts,
+    /// Set while the version before would take over.
+    proving: Option<Proving>,
+    /// Set if the version in use took over by itself.
+    taken_back: Option<TakenBack>,
+    /// Whether a file of this name is being compiled, or waits for it, and no version serves.
+    compiling: bool,
 }
 
 /// Why a rollback is not possible.
@@ -92,11 +77,20 @@ impl Registry {
     /// Creates a registry without plugins.
     pub fn new(engine: Engine) -> Self {
         Self {
+            shared: Arc::new(RegistryState {
+                slots: Mutex::default(),
+                publish: Mutex::new(Box::new(|_| ())),
+                events: broadcast::Sender::new(PLUGIN_EVENTS_BUFFERED_MAX),
+                clock: engine.clock().clone(),
+            }),
             engine,
-            slots: Mutex::default(),
-            publish: Mutex::new(Box::new(|_| ())),
             compiling: Semaphore::new(1),
         }
+    }
+
+    /// Subscribes to what happens to plugins from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<PluginEvent> {
+        self.shared.events.subscribe()
     }
 
     /// The engine that runs the plugins.
@@ -109,9 +103,9 @@ impl Registry {
     pub fn on_change(&self, publish: ChangeCallback) {
         // Locked to the end: a swap between the call and the replacement would reach only the old
         // callback.
-        let slots = self.slots.lock();
+        let slots = self.shared.slots.lock();
         publish(&collect_serving(&slots));
-        *self.publish.lock() = publish;
+        *self.shared.publish.lock() = publish;
     }
 
     /// Prepares a plugin and uses it from the next call on. Calls in progress end on the generation that
@@ -128,23 +122,64 @@ impl Registry {
     ) -> Result<PluginId, PrepareError> {
         let loaded = async {
             let component = ComponentBytes::check(bytes).await?;
-            // A file may be written again with the same bytes. A swap would then make this component its
-            // own previous version, and a rollback would change nothing.
-            if let Some(id) = self.already_serving(name, component.digest()) {
-                return Ok(id);
-            }
-            let plugin = self.prepare(name, component, origin).await?;
-            Ok(self.swap(plugin))
+            self.load_checked(name, component, origin).await
         };
         loaded
             .await
             .inspect_err(|error| self.record_error(name, error))
     }
 
+    async fn load_checked(
+        &self,
+        name: &str,
+        component: ComponentBytes,
+        origin: Origin,
+    ) -> Result<PluginId, PrepareError> {
+        // A file may be written again with the same bytes. A swap would then make this component its
+        // own previous version, and a rollback would change nothing.
+        if let Some(id) = self.already_serving(name, component.digest()) {
+            return Ok(id);
+        }
+        let plugin = self.prepare(name, component, origin).await?;
+        Ok(self.swap(plugin))
+    }
+
+    /// Says that plugins of these names will be loaded: calls wait for them.
+    pub(crate) fn announce<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        let mut slots = self.shared.slots.lock();
+        for name in names {
+            slots.entry(Arc::from(name)).or_default().compiling = true;
+        }
+        self.shared.publish.lock()(&collect_serving(&slots));
+    }
+
+    /// Takes an announcement back: there is no such plugin.
+    pub(crate) fn withdraw(&self, name: &str) {
+        let mut slots = self.shared.slots.lock();
+        if slots.get(name).is_some_and(|slot| slot.serving.is_none()) {
+            slots.remove(name);
+        }
+        self.shared.publish.lock()(&collect_serving(&slots));
+    }
+
+    /// As [`load`](Self::load), if the code of the plugin is in the cache. False if it is not, or if the plugin is
+    /// rejected before that is known.
+    pub(crate) async fn load_compiled(&self, name: &str, bytes: Vec<u8>, origin: Origin) -> bool {
+        let Ok(component) = ComponentBytes::check(bytes).await else {
+            return false;
+        };
+        if !self.engine.is_compiled(component.digest()) {
+            return false;
+        }
+        let loaded = self.load_checked(name, component, origin).await;
+        let _ = loaded.inspect_err(|error| self.record_error(name, error));
+        true
+    }
+
     /// The plugin in use, if it is this very component. Clears the problem of its slot: the file is
     /// valid again.
     fn already_serving(&self, name: &str, digest: &str) -> Option<PluginId> {
-        let mut slots = self.slots.lock();
+        let mut slots = self.shared.slots.lock();
         let slot = slots.get_mut(name)?;
         let serving = slot
             .serving
@@ -168,13 +203,18 @@ impl Registry {
         let _permit = self.compiling.acquire().await;
         // No other load can take this number: the permit lets one plugin be prepared at a time. It is
         // stored only after success, so that rejected files leave no gap.
-        let generation = 1 + self.slots.lock().get(name).map_or(0, |slot| slot.newest);
+        let generation = 1 + self
+            .shared
+            .slots
+            .lock()
+            .get(name)
+            .map_or(0, |slot| slot.newest);
         let id = PluginId {
             name: Arc::from(name),
             generation,
         };
         let plugin = Plugin::compile(&self.engine, id, component, origin).await?;
-        let mut slots = self.slots.lock();
+        let mut slots = self.shared.slots.lock();
         let slot = slots.entry(Arc::from(name)).or_default();
         match &slot.serving {
             // The configuration names this plugin as the kind in use: with the other kind those calls
@@ -194,21 +234,26 @@ impl Registry {
     fn swap(&self, plugin: Plugin) -> PluginId {
         let plugin = Arc::new(plugin);
         let id = plugin.id().clone();
-        let mut slots = self.slots.lock();
+        let breaker = plugin.generation().pool().breaker();
+        breaker.on_event(self.shared.callback(&id));
+        let now = self.shared.clock.now();
+        let mut slots = self.shared.slots.lock();
         let slot = slots.entry(Arc::clone(&id.name)).or_default();
         // `status` removes these too, but it may never be called, and the list would grow with each swap.
         slot.generations
             .retain(|(_, plugin)| plugin.strong_count() > 0);
         slot.generations.push((id.generation, plugin.downgrade()));
         slot.problem = None;
-        let replaced = slot.serving.replace(Arc::clone(&plugin));
-        if let Some(replaced) = replaced {
-            slot.swaps += 1;
-            replaced.generation().retire();
-            slot.previous = Some(replaced);
-        }
+        slot.taken_back = None;
+        slot.compiling = false;
+        slot.proving = slot.serving.as_ref().and_then(|before| {
+            let pool = before.generation().pool();
+            let is_suspended = pool.breaker().status().suspended.is_some();
+            Proving::begin(pool.counts(), is_suspended, now)
+        });
+        slot.serve(Arc::clone(&plugin));
         // Published under the lock of the slots, so that subscribers see changes in order.
-        self.publish.lock()(&collect_serving(&slots));
+        self.shared.publish.lock()(&collect_serving(&slots));
         drop(slots);
         tracing::info!(plugin = %id, version = plugin.version(), digest = plugin.digest(), "plugin in use");
         id
@@ -220,20 +265,18 @@ impl Registry {
     /// # Errors
     /// When there is no plugin of this name, or it has no previous version.
     pub fn rollback(&self, name: &str) -> Result<PluginId, RollbackError> {
-        let mut slots = self.slots.lock();
+        let mut slots = self.shared.slots.lock();
         let slot = slots
             .get_mut(name)
             .ok_or_else(|| RollbackError::Unknown(name.to_owned()))?;
         let no_previous_version = || RollbackError::NoPreviousVersion(name.to_owned());
         let previous = slot.previous.take().ok_or_else(no_previous_version)?;
         let id = previous.id().clone();
-        previous.generation().reactivate();
-        if let Some(replaced) = slot.serving.replace(previous) {
-            replaced.generation().retire();
-            slot.previous = Some(replaced);
-        }
-        slot.swaps += 1;
-        self.publish.lock()(&collect_serving(&slots));
+        // The operator decided.
+        slot.proving = None;
+        slot.taken_back = None;
+        slot.serve(previous);
+        self.shared.publish.lock()(&collect_serving(&slots));
         drop(slots);
         tracing::info!(plugin = %id, "plugin rolled back");
         Ok(id)
@@ -241,16 +284,25 @@ impl Registry {
 
     /// Records and logs why the newest file of a name was rejected.
     pub(crate) fn record_error(&self, name: &str, error: &PrepareError) {
-        let mut slots = self.slots.lock();
+        let mut slots = self.shared.slots.lock();
         let slot = slots.entry(Arc::from(name)).or_default();
         slot.problem = Some(error.to_string());
+        if std::mem::take(&mut slot.compiling) {
+            self.shared.publish.lock()(&collect_serving(&slots));
+        }
         drop(slots);
         tracing::error!(plugin = name, %error, "plugin rejected; its previous version, if any, stays in use");
     }
 
+    /// Keeps the error of a file in view after the built-in plugin of its name was put in use instead.
+    pub(crate) fn restore_problem(&self, name: &str, problem: String) {
+        let mut slots = self.shared.slots.lock();
+        slots.entry(Arc::from(name)).or_default().problem = Some(problem);
+    }
+
     /// Clears the error of a file that was removed. Returns true if a plugin of this name is in use.
     pub(crate) fn clear_error(&self, name: &str) -> bool {
-        let mut slots = self.slots.lock();
+        let mut slots = self.shared.slots.lock();
         let Some(slot) = slots.get_mut(name) else {
             return false;
         };
@@ -264,7 +316,7 @@ impl Registry {
 
     /// Returns the status of each plugin, by name.
     pub fn status(&self) -> Vec<PluginStatus> {
-        let mut slots = self.slots.lock();
+        let mut slots = self.shared.slots.lock();
         slots
             .iter_mut()
             .map(|(name, slot)| slot.status(name))
@@ -272,7 +324,78 @@ impl Registry {
     }
 }
 
+impl RegistryState {
+    /// Returns what a breaker calls at its events.
+    fn callback(self: &Arc<Self>, id: &PluginId) -> BreakerCallback {
+        let (shared, id) = (Arc::downgrade(self), id.clone());
+        Box::new(move |event| {
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
+            let why = match &event {
+                BreakerEvent::Suspended(suspended) => Some(suspended.why.clone()),
+                _ => None,
+            };
+            shared.emit(&id, PluginEventKind::Breaker(event));
+            if let Some(why) = why {
+                shared.take_back(&id, why);
+            }
+        })
+    }
+
+    fn emit(&self, id: &PluginId, kind: PluginEventKind) {
+        let event = PluginEvent {
+            at: self.clock.now(),
+            plugin: id.clone(),
+            kind,
+        };
+        // Sending fails if there is no reader, which is fine.
+        let _ = self.events.send(event);
+    }
+
+    /// Puts the version before in use again, if the suspended one is in its proving time.
+    fn take_back(&self, suspended: &PluginId, why: String) {
+        let now = self.clock.now();
+        let mut slots = self.slots.lock();
+        let Some(slot) = slots.get_mut(&suspended.name) else {
+            return;
+        };
+        let serves = |plugin: &Arc<Plugin>| plugin.id() == suspended;
+        if !slot.serving.as_ref().is_some_and(serves) {
+            return;
+        }
+        let is_in_time = slot.proving.take().is_some_and(|it| it.takes_back(now));
+        let before = slot.previous.take_if(|_| is_in_time);
+        let Some(before) = before else {
+            drop(slots);
+            tracing::error!(plugin = %suspended, "the plugin stays in use; roll it back, or replace its file");
+            return;
+        };
+        let id = before.id().clone();
+        slot.taken_back = Some(TakenBack {
+            generation: suspended.generation,
+            at: now,
+            why,
+        });
+        slot.serve(before);
+        self.publish.lock()(&collect_serving(&slots));
+        drop(slots);
+        tracing::error!(plugin = %id, suspended = %suspended, "the version before is in use again; the new one failed within its proving time");
+        self.emit(&id, PluginEventKind::TookOver);
+    }
+}
+
 impl Slot {
+    /// Puts a version in use. The one in use becomes the one before.
+    fn serve(&mut self, plugin: Arc<Plugin>) {
+        plugin.generation().pool().reactivate();
+        if let Some(replaced) = self.serving.replace(plugin) {
+            self.swaps += 1;
+            replaced.generation().pool().retire();
+            self.previous = Some(replaced);
+        }
+    }
+
     fn status(&mut self, name: &Arc<str>) -> PluginStatus {
         self.generations
             .retain(|(_, plugin)| plugin.strong_count() > 0);
@@ -287,19 +410,9 @@ impl Slot {
                 .collect(),
             swaps: self.swaps,
             problem: self.problem.clone(),
-        }
-    }
-}
-
-impl GenerationStatus {
-    fn of(plugin: &Plugin) -> Self {
-        Self {
-            generation: plugin.id().generation,
-            kind: plugin.kind(),
-            version: plugin.version().to_owned(),
-            digest: plugin.digest().to_owned(),
-            origin: plugin.origin().clone(),
-            instances: plugin.counts(),
+            proving_until: self.proving.map(Proving::until),
+            taken_back: self.taken_back.clone(),
+            compiling: self.compiling,
         }
     }
 }
@@ -317,5 +430,7 @@ fn collect_serving(slots: &BTreeMap<Arc<str>, Slot>) -> Arc<Plugins> {
             all.selectors.insert(Arc::clone(name), selector);
         }
     }
+    let compiling = slots.iter().filter(|(_, slot)| slot.compiling);
+    all.compiling = compiling.map(|(name, _)| Arc::clone(name)).collect();
     Arc::new(all)
 }

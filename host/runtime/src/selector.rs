@@ -14,8 +14,8 @@ use wasmtime::component::InstancePre;
 use crate::bindings::{SelectorPlugin, SelectorPluginIndices, selector_contract as contract};
 use crate::engine::Engine;
 use crate::host_state::HostState;
-use crate::instance::{Generation, InstanceCounts, Instances, InstantiateError, World};
-use crate::limits::{CALL_TICKS_MAX, CALL_WALL_MAX, DESCRIBE_TICKS_MAX};
+use crate::instance::{Generation, HOST_PASS, InstancePool, Instances, InstantiateError, World};
+use crate::limits::{CALL_WALL_MAX, DESCRIBE_TICKS_MAX};
 
 /// The world `selector-plugin`.
 pub(crate) struct SelectorWorld;
@@ -65,9 +65,9 @@ impl ComponentSelector {
     ) -> Result<Self, InstantiateError> {
         let (instances, mut instance) =
             Instances::<SelectorWorld>::start(engine.clone(), plugin.clone(), linked).await?;
-        instance.begin_call(DESCRIBE_TICKS_MAX);
+        instance.begin_call(DESCRIBE_TICKS_MAX, instances.running(HOST_PASS));
         let shared = instances.clone();
-        let call = instances.run(async move {
+        let call = instances.run(HOST_PASS, async move {
             let guest = instance.bindings.jackfield_plugin_selector();
             let call = guest.call_describe(&mut instance.store);
             let described = timeout(CALL_WALL_MAX, call).await;
@@ -87,19 +87,28 @@ impl ComponentSelector {
         context: &PickContext,
         candidates: Arc<dyn Columns>,
     ) -> Result<contract::Choice, PluginFault> {
-        let mut instance = self.instances.acquire().await?;
+        // The dispatcher would take an index out of range for a lost race and pick again, so it
+        // becomes a fault here.
+        let count = candidates.len();
+        let pass = self.instances.admit(context.client)?;
+        let mut instance = self.instances.acquire(pass).await?;
         let state = instance.store.data_mut();
         state.settings = Arc::clone(&context.settings);
         state.candidates = Some(candidates);
-        instance.begin_call(CALL_TICKS_MAX);
         let (instances, context) = (self.instances.clone(), context_out(context));
-        let call = self.instances.run(async move {
+        let call = self.instances.run(pass, async move {
             let guest = instance.bindings.jackfield_plugin_selector();
             let call = guest.call_pick(&mut instance.store, &context);
             let chosen = timeout(CALL_WALL_MAX, call).await;
             instances.check(instance, chosen)
         });
-        let (instance, chosen) = call.await?;
+        let (mut instance, chosen) = call.await?;
+        if let contract::Choice::Candidate(index) = chosen
+            && index as usize >= count
+        {
+            let detail = format!("it chose index {index} of {count} candidates");
+            return Err(self.instances.invalid_output(&mut instance, detail));
+        }
         self.instances.release(instance);
         Ok(chosen)
     }
@@ -110,16 +119,8 @@ impl Generation for ComponentSelector {
         &self.version
     }
 
-    fn counts(&self) -> InstanceCounts {
-        self.instances.counts()
-    }
-
-    fn retire(&self) {
-        self.instances.retire();
-    }
-
-    fn reactivate(&self) {
-        self.instances.reactivate();
+    fn pool(&self) -> &dyn InstancePool {
+        &self.instances
     }
 }
 
@@ -134,19 +135,11 @@ impl Selector for ComponentSelector {
         candidates: Arc<dyn Columns>,
     ) -> BoxFuture<'a, Result<Choice, PluginFault>> {
         Box::pin(async move {
-            // The dispatcher would take an index out of range for a lost race and pick again, so it
-            // becomes a fault here.
-            let count = candidates.len();
-            match self.call_pick(context, candidates).await? {
-                contract::Choice::Candidate(index) if (index as usize) < count => {
-                    Ok(Choice::Candidate(index as usize))
-                }
-                contract::Choice::Candidate(index) => Err(self
-                    .instances
-                    .invalid_output(format!("it chose index {index} of {count} candidates"))),
-                contract::Choice::WaitMs(milliseconds) => Ok(Choice::WaitMs(milliseconds)),
-                contract::Choice::None(reason) => Ok(Choice::None(reason)),
-            }
+            Ok(match self.call_pick(context, candidates).await? {
+                contract::Choice::Candidate(index) => Choice::Candidate(index as usize),
+                contract::Choice::WaitMs(milliseconds) => Choice::WaitMs(milliseconds),
+                contract::Choice::None(reason) => Choice::None(reason),
+            })
         })
     }
 }

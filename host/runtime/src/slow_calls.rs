@@ -13,10 +13,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::Instrument;
 use tracing::instrument::WithSubscriber;
 
+use crate::client_places::ClientPlace;
 use crate::limits::{SLOW_CALLS_MAX, SLOW_THREAD_NICENESS};
 
 /// Runs guest calls away from the threads that serve.
 pub(crate) trait SlowCalls: Send + Sync {
+    /// How many calls run at the same moment.
+    fn threads(&self) -> usize;
+
     /// The places of all plugins. A call holds one while it runs.
     fn places(&self) -> &Arc<Semaphore>;
 
@@ -29,7 +33,7 @@ pub(crate) trait SlowCalls: Send + Sync {
 pub(crate) async fn finish<T: Send + 'static>(
     slow_calls: &dyn SlowCalls,
     call: BoxFuture<'static, T>,
-    places: [OwnedSemaphorePermit; 2],
+    places: SlowPlaces,
 ) -> Option<T> {
     let (mut sender, receiver) = oneshot::channel();
     let call = async move {
@@ -48,10 +52,14 @@ pub(crate) async fn finish<T: Send + 'static>(
     receiver.await.ok()
 }
 
+/// The places of one slow call: its client's, its plugin's, and one of all plugins.
+pub(crate) type SlowPlaces = (ClientPlace, OwnedSemaphorePermit, OwnedSemaphorePermit);
+
 /// Threads with a runtime of their own. The calls take turns, a tick each.
 pub(crate) struct SlowThreads {
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
+    threads: usize,
     places: Arc<Semaphore>,
 }
 
@@ -60,8 +68,9 @@ impl SlowThreads {
     /// priorities, half of the cores serve.
     pub(crate) fn start() -> io::Result<Self> {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = (cores / 2).max(1);
         let runtime = Builder::new_multi_thread()
-            .worker_threads((cores / 2).max(1))
+            .worker_threads(threads)
             .thread_name("plugin-slow")
             .on_thread_start(lower_priority)
             // A guest that sleeps waits for a timer of the runtime that it runs on.
@@ -69,12 +78,17 @@ impl SlowThreads {
             .build()?;
         Ok(Self {
             runtime: Some(runtime),
+            threads,
             places: Arc::new(Semaphore::new(SLOW_CALLS_MAX)),
         })
     }
 }
 
 impl SlowCalls for SlowThreads {
+    fn threads(&self) -> usize {
+        self.threads
+    }
+
     fn places(&self) -> &Arc<Semaphore> {
         &self.places
     }
@@ -97,10 +111,10 @@ impl Drop for SlowThreads {
 
 /// Lowers the priority of the present thread. On Linux, "process 0" is the thread; elsewhere it would be
 /// the whole process.
-fn lower_priority() {
+pub(crate) fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, SLOW_THREAD_NICENESS) {
-        tracing::warn!(%error, "threads for slow plugin calls have normal priority");
+        tracing::warn!(%error, "threads for plugins have normal priority");
     }
 }
 

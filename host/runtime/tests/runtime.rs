@@ -28,3 +28,5 @@ mod refresh_policy;
 mod registry;
 #[path = "runtime/selectors.rs"]
 mod selectors;
+#[path = "runtime/suspension.rs"]
+mod suspension;

@@ -30,6 +30,13 @@ pub struct Plugin {
     pub swaps: u64,
     /// Why the newest file cannot be used.
     pub problem: Option<String>,
+    /// Whether it is being compiled after the start, or waits for it.
+    pub compiling: bool,
+    /// Until when the previous version takes over by itself if the one in use is suspended for all clients, in
+    /// milliseconds since the Unix epoch. `None` if an operator decides.
+    pub proving_until_ms: Option<u64>,
+    /// Set if the version in use took over by itself from a newer one.
+    pub taken_back: Option<TakenBack>,
 }
 
 /// One version of a plugin.
@@ -54,6 +61,63 @@ pub struct Generation {
     pub calls: u64,
     /// Calls that failed because of the plugin.
     pub faults: u64,
+    /// Set while it is not called for any client.
+    pub suspended: Option<Suspended>,
+    /// Clients for which it is not called, the latest first, at most 100.
+    pub suspended_clients: Vec<SuspendedClient>,
+}
+
+/// A version that was taken out of use in its proving time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TakenBack {
+    /// Its generation.
+    pub generation: u64,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// Why.
+    pub why: String,
+}
+
+/// Since when and why a plugin is not called.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Suspended {
+    /// Since when, in milliseconds since the Unix epoch.
+    pub since_ms: u64,
+    /// Why.
+    pub why: String,
+    /// When the next call is let through as a trial, in milliseconds since the Unix epoch.
+    pub next_trial_ms: u64,
+}
+
+/// A client for which a plugin is not called.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SuspendedClient {
+    /// The name of its key; for a client without a key `network-` and a number that this process has for its network.
+    pub client: String,
+    /// Since when and why.
+    #[serde(flatten)]
+    pub suspended: Suspended,
+}
+
+/// What happened to a plugin: the data of the events `plugin-..` of `GET /events`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PluginEvent {
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// Name of the plugin.
+    pub plugin: String,
+    /// Its version.
+    pub generation: u64,
+    /// The client, if the event is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Since when and why it is not called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<Suspended>,
 }
 
 /// Instances of one version.

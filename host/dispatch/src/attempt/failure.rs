@@ -185,7 +185,7 @@ impl Attempt<'_> {
 
     /// Ends where the plugin planned what the contract does not allow.
     pub(super) fn end_with_invalid_output(&self, lease: Lease, detail: String) -> AttemptError {
-        let fault = report_invalid_output(&**self.executor, detail);
+        let fault = report_invalid_output(&**self.executor, self.context.client, detail);
         self.end_with_rejection(lease, Rejection::Fault(fault))
     }
 }

@@ -90,7 +90,9 @@ impl<'a> Responded<'a> {
                 return Err(attempt.end_with_invalid_output(lease, detail));
             }
             let executor = Arc::clone(attempt.executor);
-            let stream = PluginStream::new(source, executor, reply, mode, &attempt.negotiated);
+            let client = attempt.context.client;
+            let stream =
+                PluginStream::new(source, executor, client, reply, mode, &attempt.negotiated);
             match stream.begin(attempt.context.memory()).await {
                 Ok(FirstStep::Output(stream)) => {
                     return Ok(attempt.open(lease, head, AnyStream::Plugin(stream)));

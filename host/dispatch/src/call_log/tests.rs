@@ -28,6 +28,7 @@ fn call(id: &str, model: &str) -> Call {
         headers: Arc::new(HeaderMap::new()),
         beta: false,
         principal: Arc::from("team-a"),
+        network: None,
         affinity: None,
         pinned: None,
         deadline: Instant::now(),

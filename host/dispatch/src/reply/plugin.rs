@@ -12,6 +12,7 @@ use super::source::{Chunk, Source};
 use super::stream::{ENDED_EARLY, Polled, ReplyStream, StreamError, judge};
 use super::whole_body::translate_whole;
 use super::writer::StreamWriter;
+use crate::client_digest::ClientDigest;
 use crate::limits::{CLOSE_TIMEOUT, KEEP_ALIVE_INTERVAL};
 use crate::memory::HeldMemory;
 use crate::negotiation::NegotiatedCall;
@@ -24,6 +25,7 @@ pub(crate) struct PluginStream {
     source: Source,
     reply: Box<dyn PluginReply>,
     executor: Arc<dyn Executor>,
+    client: ClientDigest,
     splitter: FrameSplitter,
     sink: OutputSink,
     /// The client has the complete response.
@@ -66,6 +68,7 @@ impl PluginStream {
     pub(crate) fn new(
         source: Source,
         executor: Arc<dyn Executor>,
+        client: ClientDigest,
         reply: Box<dyn PluginReply>,
         mode: ResponseMode,
         negotiated: &NegotiatedCall,
@@ -78,6 +81,7 @@ impl PluginStream {
             source,
             reply,
             executor,
+            client,
             splitter: FrameSplitter::new(mode),
             sink,
             complete: false,
@@ -119,7 +123,7 @@ impl PluginStream {
             if self.returned_frames {
                 let detail =
                     "it planned a further request together with frames or after them".to_owned();
-                let fault = report_invalid_output(&*self.executor, detail);
+                let fault = report_invalid_output(&*self.executor, self.client, detail);
                 return Err(StreamError::Plugin(fault));
             }
             self.next = output.next;

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use jackfield_credential::{Credential, ProviderName, Timestamp};
 use jackfield_dialect::Dialect;
 
+use crate::client_digest::ClientDigest;
 use crate::error::CallError;
 use crate::plan::Context;
 use crate::port::Executor;
@@ -72,6 +73,7 @@ impl<'a> Planner<'a> {
             credential: Arc::clone(credential),
             settings: Arc::clone(&self.provider.settings),
             options: Vec::new(),
+            client: ClientDigest::HOST,
         }
     }
 }

@@ -137,6 +137,7 @@ async fn send(
         body: Bytes::copy_from_slice(body.as_bytes()),
         headers: Arc::new(HeaderMap::new()),
         principal: Arc::from(name),
+        network: None,
         affinity: None,
         pinned: None,
         beta: false,

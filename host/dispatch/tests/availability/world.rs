@@ -292,6 +292,7 @@ impl World {
             plugins: Arc::new(Plugins {
                 executors: BTreeMap::from([(Arc::from("fake-executor"), executor)]),
                 selectors: BTreeMap::from([(Arc::from("fake-selector"), selector)]),
+                ..Plugins::default()
             }),
             routing: Routing {
                 selector: Arc::from("fake-selector"),

@@ -36,6 +36,7 @@ pub(super) async fn run_client(world: Arc<World>, dispatcher: Arc<Dispatcher>, n
         headers: Arc::new(HeaderMap::new()),
         beta: false,
         principal: Arc::from("simulation"),
+        network: None,
         affinity: None,
         pinned: None,
         deadline: dispatcher.deadline(),

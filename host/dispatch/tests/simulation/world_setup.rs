@@ -296,6 +296,7 @@ pub(super) fn snapshot(world: &World, generation: u64, configuration: u64) -> Sn
         plugins: Arc::new(Plugins {
             executors: BTreeMap::from([(Arc::from("fake-executor"), executor)]),
             selectors: BTreeMap::from([(Arc::from("fake-selector"), selector)]),
+            ..Plugins::default()
         }),
         routing: Routing {
             selector: Arc::from("fake-selector"),

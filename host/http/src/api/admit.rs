@@ -1,5 +1,6 @@
 //! Turns a client's request into a call.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -19,6 +20,7 @@ use crate::admin_token::{PinError, pinned};
 use crate::content_coding::ContentCoding;
 use crate::errors::{ErrorClass, IngressError, SUPPORTED_ENCODINGS};
 use crate::render::{self, GatewayError};
+use crate::server::network;
 use crate::wrong_keys::PeerAddress;
 
 /// What the path of a request determines.
@@ -113,11 +115,18 @@ pub(super) async fn admit(
         headers: Arc::new(forwarded_headers(endpoint.dialect, &head.headers)),
         beta: is_beta(head.uri.query()),
         principal,
+        network: network_of(api, &head),
         affinity,
         deadline: admitted.deadline,
         body: bytes,
         pinned,
     })
+}
+
+/// Returns the network of a client without a key. The name of a key says who calls.
+fn network_of(api: &Api, head: &Parts) -> Option<IpAddr> {
+    let PeerAddress(address) = head.extensions.get()?;
+    api.keys.is_empty().then(|| network(*address))
 }
 
 fn check(

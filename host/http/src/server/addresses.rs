@@ -110,7 +110,7 @@ impl Drop for AddressPlace {
 
 /// What counts as one client: an IPv4 address, or the /64 that a provider gives to one IPv6 customer
 /// (RFC 6177, section 2).
-fn network(peer: IpAddr) -> IpAddr {
+pub(crate) fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
             let [a, b, c, d, ..] = address.segments();

@@ -13,7 +13,8 @@ use jackfield_dispatch::port::{
     Columns, Executor, FaultKind, PickContext, PluginFault, PluginId, Rejection, ResponseHead,
     Selector,
 };
-use jackfield_runtime::{CodeCacheOptions, Engine, Origin, Plugin};
+use jackfield_dispatch::{ClientDigest, Clock};
+use jackfield_runtime::{CodeCacheOptions, Engine, EngineOptions, Origin, Plugin};
 use jackfield_test_support::{guest, target};
 use parking_lot::Mutex;
 use tokio::sync::MutexGuard;
@@ -27,13 +28,34 @@ pub(crate) fn engine() -> Engine {
 
 /// A new engine, for a test that counts all instances. Only one test at a time has one.
 pub(crate) async fn exclusive_engine() -> (Engine, MutexGuard<'static, ()>) {
-    static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-    let turn = ONE_AT_A_TIME.lock().await;
+    let turn = turn().await;
     (new_engine(), turn)
 }
 
+/// Waits for the turn of a test with an engine of its own.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    ONE_AT_A_TIME.lock().await
+}
+
+/// The same, with a clock of the test.
+pub(crate) async fn exclusive_engine_at(clock: Clock) -> (Engine, MutexGuard<'static, ()>) {
+    let turn = turn().await;
+    (engine_with(Some(clock)), turn)
+}
+
 fn new_engine() -> Engine {
-    Engine::new(Some(&code_cache(target().join("test-code-cache")))).expect("an engine")
+    engine_with(None)
+}
+
+fn engine_with(clock: Option<Clock>) -> Engine {
+    let cache = code_cache(target().join("test-code-cache"));
+    let options = EngineOptions {
+        cache: Some(&cache),
+        clock,
+        ..EngineOptions::default()
+    };
+    Engine::new(options).expect("an engine")
 }
 
 /// A code cache. The next run of the tests uses that of all tests again, so they share a key.
@@ -88,6 +110,7 @@ pub(crate) fn context(model: &str) -> Context {
         credential: Arc::new(credential()),
         settings: Arc::from("{}"),
         options: Vec::new(),
+        client: ClientDigest::new(1),
     }
 }
 
@@ -109,6 +132,7 @@ pub(crate) fn pick_context(model: &str, sequence: u64) -> PickContext {
         random: (1 << 53) - 1,
         now_ms: 1_766_000_000_000,
         settings: Arc::from("{}"),
+        client: ClientDigest::new(1),
     }
 }
 

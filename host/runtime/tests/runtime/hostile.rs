@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use jackfield_dispatch::ClientDigest;
 use jackfield_dispatch::plan::Context;
 use jackfield_dispatch::port::{Choice, Executor, FaultKind, PluginFault, Rejection};
 use jackfield_runtime::limits::{
@@ -338,9 +339,17 @@ async fn slow_calls_fill_only_places_of_their_plugin() {
     let spins = as_executor(&load_in(&engine, "spins", guest("spins")).await);
     let other = as_executor(&load_in(&engine, "counts", guest("counts")).await);
     let sleeper = as_executor(&sleeps);
-    let (context, nothing) = (context("m"), Bytes::new());
-    let mut sleepers: FuturesUnordered<_> = (0..=SLOW_CALLS_PER_PLUGIN_MAX)
-        .map(|_| sleeper.prepare(&context, &nothing))
+    let nothing = Bytes::new();
+    // Each of another client: one alone has fewer places.
+    let contexts: Vec<Context> = (0..=SLOW_CALLS_PER_PLUGIN_MAX as u64)
+        .map(|client| Context {
+            client: ClientDigest::new(1 + client),
+            ..context("m")
+        })
+        .collect();
+    let mut sleepers: FuturesUnordered<_> = contexts
+        .iter()
+        .map(|context| sleeper.prepare(context, &nothing))
         .collect();
     // The first result is that of the one call without a place: the others sleep for longer.
     let (first, ()) = tokio::join!(sleepers.next(), async {
@@ -349,8 +358,7 @@ async fn slow_calls_fill_only_places_of_their_plugin() {
         assert_eq!(spun.kind, FaultKind::OverTime, "{spun}");
     });
     let fault = expect_fault(first.unwrap());
-    let detail =
-        "its 32 or all 128 places for slow calls were taken for 2 s, or 256 calls wait for one";
+    let detail = "the places for slow calls of its client, its 32 or all 128 were taken for 2 s, or 256 calls wait for one";
     assert_fault(&fault, "sleeps", FaultKind::Overloaded, detail);
     assert_eq!(sleeps.counts().faults, 1);
     // Clients that leave end their calls.
@@ -362,9 +370,15 @@ async fn slow_calls_fill_only_places_of_their_plugin() {
 #[tokio::test]
 async fn plugin_that_overruns_often_leaves_the_serving_thread_at_once() {
     let spins = executor("spins").await;
-    let (context, nothing) = (context("m"), Bytes::new());
+    let nothing = Bytes::new();
     let (mut slow, start) = (0, Instant::now());
-    for _ in 0..40 {
+    for client in 0..40 {
+        // A client of many such calls is suspended.
+        let client = ClientDigest::new(client);
+        let context = Context {
+            client,
+            ..context("m")
+        };
         let began = clock_gettime(ClockId::ThreadCPUTime);
         // Long enough to leave the thread. Then its client leaves.
         let call = timeout(50 * TICK, spins.prepare(&context, &nothing));

@@ -7,11 +7,14 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use jackfield_runtime::limits::COMPONENT_BYTES_MAX;
-use jackfield_runtime::{BuiltIn, Origin, PluginDir, PluginStatus, Registry};
+use jackfield_runtime::{
+    BuiltIn, Compiling, Engine, EngineOptions, Origin, PluginDir, PluginStatus, Registry,
+};
 use jackfield_test_support::{guest, plugin, wat, with_marker};
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
-use crate::harness::{engine, wait_until};
+use crate::harness::{code_cache, engine, turn, wait_until};
 
 #[tokio::test]
 async fn cliproxyapi_compat_1_3_registers_and_unregisters_an_executor() {
@@ -312,4 +315,68 @@ fn find(registry: &Registry, name: &str) -> Option<PluginStatus> {
         .status()
         .into_iter()
         .find(|plugin| &*plugin.name == name)
+}
+
+/// A server that starts lists its plugins at once. What is in the code cache is loaded first, and the rest while calls
+/// are served already.
+#[tokio::test]
+async fn opens_at_once_and_loads_cached_plugins_before_others() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let registry = || {
+        let cache = code_cache(cache.path().to_owned());
+        let engine = Engine::new(EngineOptions {
+            cache: Some(&cache),
+            compiling: Compiling::InBackground,
+            ..EngineOptions::default()
+        });
+        Arc::new(Registry::new(engine.unwrap()))
+    };
+    let _turn = turn().await;
+    {
+        let registry = registry();
+        PluginDir::load(folder.path(), built_in(), Arc::clone(&registry))
+            .await
+            .unwrap();
+    }
+    rename_into(folder.path(), "broken", b"no component");
+    rename_into(
+        folder.path(),
+        "example",
+        &with_marker(guest("counts"), "not compiled yet"),
+    );
+    let registry = registry();
+    let published = Arc::new(Mutex::new(Vec::new()));
+    let recorder = Arc::clone(&published);
+    registry.on_change(Box::new(move |plugins| {
+        let compiling = plugins.compiling.iter().map(|name| name.to_string());
+        recorder.lock().push(compiling.collect::<Vec<_>>());
+    }));
+    let mut opened = PluginDir::open(folder.path(), built_in(), Arc::clone(&registry)).unwrap();
+    assert_eq!(
+        published.lock().last().unwrap(),
+        &["broken", "example", "round-robin"]
+    );
+    opened.load_compiled().await;
+    // Not the built-in version: a file replaces it.
+    assert_eq!(published.lock().last().unwrap(), &["broken", "example"]);
+    assert!(status(&registry, "example").serving.is_none());
+    assert!(status(&registry, "example").compiling);
+    tokio::select! {
+        () = opened.watch().unwrap() => panic!("the watch ended"),
+        () = wait_until("the rest is loaded", || published.lock().last().unwrap().is_empty()) => {}
+    }
+    assert_eq!(origin(&registry), file(folder.path(), "example"));
+    assert!(status(&registry, "broken").problem.is_some());
+    assert_eq!(status(&registry, "example").swaps, 0);
+}
+
+/// At the start, the built-in plugin is used in place of a file that is rejected, whose problem is shown.
+#[tokio::test]
+async fn built_in_plugin_replaces_a_rejected_file_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    rename_into(folder.path(), "example", b"no component");
+    let (_, registry) = load(&folder).await;
+    let status = status(&registry, "example");
+    assert_eq!(status.serving.unwrap().origin, Origin::BuiltIn);
+    assert!(status.problem.is_some() && !status.compiling);
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jackfield_dispatch::port::FaultKind;
 use jackfield_runtime::limits::{CALL_TICKS_MAX, COMPONENT_BYTES_MAX, DESCRIBE_TICKS_MAX, TICK};
 use jackfield_runtime::{
-    CodeCacheOptions, Engine, Origin, Plugin, PluginKind, PrepareError, Registry,
+    CodeCacheOptions, Engine, EngineOptions, Origin, Plugin, PluginKind, PrepareError, Registry,
 };
 use jackfield_test_support::{guest, plugin, wat};
 use tokio::time::Instant;
@@ -253,7 +253,11 @@ async fn caches_compiled_code_in_a_private_dir() {
 
 /// Compiles a component with this cache, and returns hits and misses.
 async fn compile(cache: &CodeCacheOptions) -> (usize, usize) {
-    let engine = Engine::new(Some(cache)).unwrap();
+    let engine = Engine::new(EngineOptions {
+        cache: Some(cache),
+        ..EngineOptions::default()
+    })
+    .unwrap();
     prepare(&engine, guest("counts")).await.unwrap();
     engine.cache_hits_and_misses()
 }

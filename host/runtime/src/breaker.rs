@@ -1,0 +1,367 @@
+//! Stops calling a plugin where it fails: for the client on whose requests it fails, and for all clients only if it
+//! fails for several of them. It must not refuse a client that did nothing.
+
+mod circuit;
+mod clients;
+mod window;
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jackfield_credential::Timestamp;
+use jackfield_dispatch::port::{FaultKind, PluginFault, PluginId};
+use jackfield_dispatch::{ClientDigest, Clock};
+use parking_lot::Mutex;
+
+use self::circuit::Circuit;
+use self::clients::Clients;
+use self::window::{Evidence, Window};
+use crate::limits::{
+    ABANDONED_TIME_FREE, CLIENT_WASTE_MAX, EVIDENCE_WINDOW, FAULT_WASTE_MIN,
+    SUSPENDED_CLIENTS_SHOWN, SUSPENDED_PLUGIN_WAIT, SUSPENDED_PLUGIN_WAIT_MAX,
+};
+
+/// The breaker of one generation.
+pub(crate) struct Breaker {
+    plugin: PluginId,
+    clock: Clock,
+    /// Whether anything is suspended. The quiet path reads only this before a call.
+    any_open: AtomicBool,
+    state: Mutex<BreakerState>,
+    on_event: OnceLock<BreakerCallback>,
+}
+
+/// Called at each event, while no lock of the breaker is held.
+pub(crate) type BreakerCallback = Box<dyn Fn(BreakerEvent) + Send + Sync>;
+
+/// What happened to a generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BreakerEvent {
+    /// It is not called for any client.
+    Suspended(Suspended),
+    /// It is called again: a trial succeeded.
+    Resumed,
+    /// It is not called for one client.
+    ClientSuspended(ClientDigest, Suspended),
+    /// It is called for the client again.
+    ClientResumed(ClientDigest),
+}
+
+struct BreakerState {
+    clients: Clients,
+    window: Window,
+    circuit: Circuit,
+    evidence: Option<Evidence>,
+}
+
+/// Leave to call a plugin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pass {
+    pub(crate) client: ClientDigest,
+    /// Whether it is a call of its own. The further calls of an exchange are not refused and not counted.
+    is_entry: bool,
+    is_client_trial: bool,
+    is_plugin_trial: bool,
+}
+
+/// What is suspended of one generation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BreakerStatus {
+    /// Set while it is not called for any client.
+    pub suspended: Option<Suspended>,
+    /// Clients for which it is not called, the latest first. At most [`SUSPENDED_CLIENTS_SHOWN`].
+    pub clients: Vec<(ClientDigest, Suspended)>,
+}
+
+/// Since when and why a plugin is not called, and when it is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspended {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, in words.
+    pub why: String,
+    /// When the next call is let through, as a trial.
+    pub next_trial: Timestamp,
+}
+
+impl Pass {
+    /// A further call of an exchange that was let through.
+    pub(crate) const fn further(client: ClientDigest) -> Self {
+        Self {
+            client,
+            is_entry: false,
+            is_client_trial: false,
+            is_plugin_trial: false,
+        }
+    }
+
+    const fn is_trial(self) -> bool {
+        self.is_client_trial || self.is_plugin_trial
+    }
+}
+
+impl Breaker {
+    pub(crate) fn new(plugin: PluginId, clock: Clock) -> Self {
+        Self {
+            plugin,
+            clock,
+            any_open: AtomicBool::new(false),
+            state: Mutex::new(BreakerState {
+                clients: Clients::default(),
+                window: Window::default(),
+                circuit: Circuit::new(SUSPENDED_PLUGIN_WAIT, SUSPENDED_PLUGIN_WAIT_MAX),
+                evidence: None,
+            }),
+            on_event: OnceLock::new(),
+        }
+    }
+
+    /// Sets what is called at each event. The first callback stays.
+    pub(crate) fn on_event(&self, callback: BreakerCallback) {
+        let _ = self.on_event.set(callback);
+    }
+
+    /// Lets a call of a client through.
+    ///
+    /// # Errors
+    /// `Suspended` or `SuspendedForClient`, with the time until the next trial.
+    pub(crate) fn admit(&self, client: ClientDigest) -> Result<Pass, PluginFault> {
+        let mut pass = Pass {
+            is_entry: true,
+            ..Pass::further(client)
+        };
+        if !self.any_open.load(Ordering::Relaxed) || client == ClientDigest::HOST {
+            return Ok(pass);
+        }
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        // The client first: its refused call must not use up the plugin's trial.
+        let for_client = state.clients.try_call(client, now);
+        pass.is_client_trial = for_client.map_err(|wait| self.refused_client(wait))?;
+        let for_all = state.circuit.try_call(now);
+        pass.is_plugin_trial = for_all.map_err(|wait| self.refused(wait))?;
+        Ok(pass)
+    }
+
+    /// Checks whether a call that was let through may still run: another call of its client may have used up the
+    /// budget meanwhile.
+    ///
+    /// # Errors
+    /// `SuspendedForClient`.
+    pub(crate) fn check(&self, pass: Pass) -> Result<(), PluginFault> {
+        if !self.any_open.load(Ordering::Relaxed) || pass.is_trial() {
+            return Ok(());
+        }
+        let open = self.state.lock().clients.open_of(pass.client);
+        match open {
+            Some(open) => {
+                let wait = open.trial_at.saturating_since(self.clock.now());
+                Err(self.refused_client(wait))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A call ended well.
+    pub(crate) fn succeeded(&self, pass: Pass) {
+        if !pass.is_entry {
+            return;
+        }
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        state.window.count_call(pass.client, now);
+        if !pass.is_trial() {
+            return;
+        }
+        if pass.is_client_trial {
+            state.clients.trial_succeeded(pass.client, now);
+        }
+        let resumed = pass.is_plugin_trial && state.circuit.open().is_some();
+        if resumed {
+            state.circuit.close(now);
+            state.window = Window::default();
+            state.evidence = None;
+        }
+        self.note_open(&state);
+        drop(state);
+        if pass.is_client_trial {
+            self.report(BreakerEvent::ClientResumed(pass.client));
+        }
+        if resumed {
+            self.report(BreakerEvent::Resumed);
+        }
+    }
+
+    /// A call ended with a fault after the guest ran for this time.
+    pub(crate) fn failed(&self, pass: Pass, ran: Duration) {
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        if pass.is_entry {
+            state.window.count_call(pass.client, now);
+        }
+        state.window.count_fault(pass.client, now);
+        if pass.is_plugin_trial {
+            state.circuit.trial_failed(now);
+        }
+        let time = ran.max(FAULT_WASTE_MIN);
+        let client_open = state
+            .clients
+            .charge(pass.client, time, pass.is_client_trial, now);
+        let evidence = match state.circuit.open() {
+            None => state.window.evidence(now),
+            Some(_) => None,
+        };
+        if evidence.is_some() {
+            state.circuit.trip(now);
+            state.evidence = evidence;
+        }
+        let suspended = evidence.and_then(|_| state.suspended());
+        self.note_open(&state);
+        drop(state);
+        if let Some(open) = client_open {
+            self.report(client_suspended(pass.client, open));
+        }
+        if let Some(suspended) = suspended {
+            self.report(BreakerEvent::Suspended(suspended));
+        }
+    }
+
+    /// A call has no result, because its client left or was suspended. The guest ran for this time.
+    pub(crate) fn abandoned(&self, pass: Pass, ran: Duration) {
+        if ran < ABANDONED_TIME_FREE {
+            return;
+        }
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        let open = state.clients.charge(pass.client, ran, false, now);
+        self.note_open(&state);
+        drop(state);
+        if let Some(open) = open {
+            self.report(client_suspended(pass.client, open));
+        }
+    }
+
+    /// Returns what is suspended.
+    pub(crate) fn status(&self) -> BreakerStatus {
+        let state = self.state.lock();
+        let clients = state.clients.suspended(SUSPENDED_CLIENTS_SHOWN);
+        let client = |one: clients::SuspendedClient| (one.client, one.open.status(client_why()));
+        BreakerStatus {
+            suspended: state.suspended(),
+            clients: clients.into_iter().map(client).collect(),
+        }
+    }
+
+    fn note_open(&self, state: &BreakerState) {
+        let any = state.clients.any_suspended() || state.circuit.open().is_some();
+        self.any_open.store(any, Ordering::Relaxed);
+    }
+
+    fn report(&self, event: BreakerEvent) {
+        event.log(&self.plugin, self.clock.now());
+        if let Some(callback) = self.on_event.get() {
+            callback(event);
+        }
+    }
+
+    fn refused_client(&self, retry_after: Duration) -> PluginFault {
+        let detail = format!(
+            "{}; the next one is tried in {} s",
+            client_why(),
+            seconds(retry_after)
+        );
+        self.fault(FaultKind::SuspendedForClient { retry_after }, detail)
+    }
+
+    fn refused(&self, retry_after: Duration) -> PluginFault {
+        let detail = format!(
+            "it failed in most calls of several clients; the next one is tried in {} s",
+            seconds(retry_after)
+        );
+        self.fault(FaultKind::Suspended { retry_after }, detail)
+    }
+
+    fn fault(&self, kind: FaultKind, detail: String) -> PluginFault {
+        PluginFault {
+            plugin: self.plugin.clone(),
+            kind,
+            detail,
+        }
+    }
+}
+
+impl BreakerState {
+    fn suspended(&self) -> Option<Suspended> {
+        let why = self.evidence.map(|evidence| evidence.to_string());
+        Some(self.circuit.open()?.status(why.unwrap_or_default()))
+    }
+}
+
+impl BreakerEvent {
+    fn log(&self, plugin: &PluginId, now: Timestamp) {
+        let wait = |suspended: &Suspended| seconds(suspended.next_trial.saturating_since(now));
+        match self {
+            Self::Suspended(suspended) => tracing::error!(
+                %plugin,
+                why = suspended.why,
+                next_trial_s = wait(suspended),
+                "plugin suspended for all clients"
+            ),
+            Self::Resumed => tracing::info!(%plugin, "plugin called again: a trial succeeded"),
+            Self::ClientSuspended(client, suspended) => tracing::warn!(
+                %plugin,
+                %client,
+                why = suspended.why,
+                next_trial_s = wait(suspended),
+                "plugin suspended for one client"
+            ),
+            Self::ClientResumed(client) => {
+                tracing::info!(%plugin, %client, "plugin called for the client again: its trial succeeded");
+            }
+        }
+    }
+}
+
+fn client_suspended(client: ClientDigest, open: circuit::Open) -> BreakerEvent {
+    BreakerEvent::ClientSuspended(client, open.status(client_why()))
+}
+
+fn client_why() -> String {
+    let wasted = CLIENT_WASTE_MAX.as_millis();
+    format!("its requests wasted {wasted} ms of the plugin's time")
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            calls,
+            faults,
+            clients,
+        } = self;
+        let window = EVIDENCE_WINDOW.as_secs();
+        write!(
+            formatter,
+            "{faults} faults in {calls} calls within {window} s, of {clients} client(s) or more"
+        )
+    }
+}
+
+impl circuit::Open {
+    fn status(self, why: String) -> Suspended {
+        Suspended {
+            since: self.since,
+            why,
+            next_trial: self.trial_at,
+        }
+    }
+}
+
+/// Rounds up: a client that comes a moment too early would be refused again.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1_000) as u64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Tests of the breaker: who is refused, for how long, and who is not.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::*;
+
+struct Fixture {
+    breaker: Breaker,
+    now_ms: Arc<AtomicU64>,
+    suspensions: Arc<AtomicU64>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let now_ms = Arc::new(AtomicU64::new(1_000_000));
+        let clock = Arc::clone(&now_ms);
+        let clock = Clock::new(move || Timestamp::from_millis(clock.load(Ordering::Relaxed)));
+        let id = PluginId {
+            name: Arc::from("acme"),
+            generation: 1,
+        };
+        let suspensions = Arc::new(AtomicU64::new(0));
+        let (breaker, counted) = (Breaker::new(id, clock), Arc::clone(&suspensions));
+        breaker.on_event(Box::new(move |event| {
+            let is_suspension = matches!(event, BreakerEvent::Suspended(_));
+            counted.fetch_add(u64::from(is_suspension), Ordering::Relaxed);
+        }));
+        Self {
+            breaker,
+            now_ms,
+            suspensions,
+        }
+    }
+
+    fn pass(&self, time: Duration) {
+        let millis = time.as_millis() as u64;
+        self.now_ms.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    fn call(&self, client: u64, ran: Option<Duration>) -> Result<(), FaultKind> {
+        let pass = self.breaker.admit(ClientDigest::new(client));
+        let pass = pass.map_err(|fault| fault.kind)?;
+        match ran {
+            Some(ran) => self.breaker.failed(pass, ran),
+            None => self.breaker.succeeded(pass),
+        }
+        Ok(())
+    }
+}
+
+const LONG: Option<Duration> = Some(Duration::from_millis(300));
+const SHORT: Option<Duration> = Some(Duration::from_micros(10));
+
+#[test]
+fn client_of_bad_requests_is_refused_and_another_is_not() {
+    let fixture = Fixture::new();
+    while fixture.call(1, LONG).is_ok() {
+        assert_eq!(fixture.call(2, None), Ok(()));
+        assert_eq!(fixture.call(2, None), Ok(()));
+    }
+    let status = fixture.breaker.status();
+    assert_eq!(status.suspended, None);
+    assert_eq!(status.clients[0].0, ClientDigest::new(1));
+    assert!(matches!(
+        fixture.call(1, None),
+        Err(FaultKind::SuspendedForClient { .. })
+    ));
+    assert_eq!(fixture.call(2, None), Ok(()));
+    let begun = Pass::further(ClientDigest::new(1));
+    assert!(
+        fixture.breaker.check(begun).is_err(),
+        "its running calls end"
+    );
+    fixture.pass(Duration::from_secs(10));
+    assert_eq!(fixture.call(1, None), Ok(()));
+    assert_eq!(fixture.breaker.status(), BreakerStatus::default());
+    assert!(fixture.breaker.check(begun).is_ok());
+    assert_eq!(fixture.suspensions.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn plugin_that_fails_for_three_clients_is_suspended_for_all() {
+    let fixture = Fixture::new();
+    for call in 0..10 {
+        fixture.call(1 + call % 3, SHORT).unwrap();
+    }
+    let refused = fixture.call(4, None);
+    assert!(
+        matches!(refused, Err(FaultKind::Suspended { .. })),
+        "{refused:?}"
+    );
+    let suspended = fixture.breaker.status().suspended.unwrap();
+    assert_eq!(
+        suspended.why,
+        "10 faults in 10 calls within 30 s, of 3 client(s) or more"
+    );
+    // The host's own calls go on.
+    assert!(fixture.breaker.admit(ClientDigest::HOST).is_ok());
+    fixture.pass(Duration::from_secs(5));
+    assert_eq!(fixture.call(4, SHORT), Ok(()));
+    fixture.pass(Duration::from_secs(5));
+    assert!(fixture.call(4, None).is_err(), "the wait is longer now");
+    fixture.pass(Duration::from_secs(5));
+    assert_eq!(fixture.call(4, None), Ok(()));
+    assert_eq!(fixture.breaker.status(), BreakerStatus::default());
+    assert_eq!(fixture.suspensions.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn clients_that_leave_pay_for_long_calls_only() {
+    let fixture = Fixture::new();
+    for _ in 0..1_000 {
+        let pass = fixture.breaker.admit(ClientDigest::new(1)).unwrap();
+        fixture.breaker.abandoned(pass, Duration::from_millis(5));
+    }
+    let pass = fixture.breaker.admit(ClientDigest::new(1)).unwrap();
+    for _ in 0..4 {
+        fixture.breaker.abandoned(pass, Duration::from_millis(250));
+    }
+    assert!(fixture.breaker.admit(ClientDigest::new(1)).is_err());
+}

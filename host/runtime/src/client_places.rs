@@ -1,0 +1,93 @@
+//! The places of each client among the slow calls of a plugin. Without them, the calls of one client would take all
+//! places of the plugin, and each would run so slowly that its fault is known only after seconds.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jackfield_dispatch::ClientDigest;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Places by client. A client has an entry while it has a slow call, or waits for a place; the number of both is limited.
+#[derive(Debug)]
+pub(crate) struct ClientPlaces {
+    by_client: Mutex<HashMap<ClientDigest, Arc<Semaphore>>>,
+    each: usize,
+}
+
+/// One place of a client, or its wait for one. Dropping it gives the place back.
+#[derive(Debug)]
+pub(crate) struct ClientPlace {
+    places: Arc<ClientPlaces>,
+    client: ClientDigest,
+    semaphore: Arc<Semaphore>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl ClientPlaces {
+    /// Gives each client this many places.
+    pub(crate) fn new(each: usize) -> Self {
+        Self {
+            by_client: Mutex::default(),
+            each,
+        }
+    }
+
+    /// Waits for a place.
+    pub(crate) async fn acquire(self: &Arc<Self>, client: ClientDigest) -> ClientPlace {
+        let semaphore = {
+            let mut by_client = self.by_client.lock();
+            let new = || Arc::new(Semaphore::new(self.each));
+            Arc::clone(by_client.entry(client).or_insert_with(new))
+        };
+        // Made first: its drop removes the entry if this wait is given up.
+        let mut place = ClientPlace {
+            places: Arc::clone(self),
+            client,
+            semaphore,
+            permit: None,
+        };
+        // An error would mean a closed semaphore, but these are never closed.
+        place.permit = Arc::clone(&place.semaphore).acquire_owned().await.ok();
+        place
+    }
+}
+
+impl Drop for ClientPlace {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        let mut by_client = self.places.by_client.lock();
+        // The map's reference, and this one. Others are made under the lock.
+        if Arc::strong_count(&self.semaphore) == 2 {
+            by_client.remove(&self.client);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future, poll_fn};
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn clients_wait_for_their_own_places_only() {
+        let places = Arc::new(ClientPlaces::new(2));
+        let (a, b) = (ClientDigest::new(1), ClientDigest::new(2));
+        let first = places.acquire(a).await;
+        let second = places.acquire(a).await;
+        {
+            let mut third = pin!(places.acquire(a));
+            let is_pending = poll_fn(|task| Poll::Ready(third.as_mut().poll(task).is_pending()));
+            assert!(is_pending.await);
+            drop(places.acquire(b).await);
+            drop(first);
+            drop(third.await);
+        }
+        assert_eq!(places.by_client.lock().len(), 1);
+        drop(second);
+        assert!(places.by_client.lock().is_empty());
+    }
+}
