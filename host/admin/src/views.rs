@@ -189,6 +189,7 @@ fn attempt_result(event: &AttemptEvent) -> types::AttemptResult {
     types::AttemptResult {
         provider: event.provider.to_string(),
         model: event.model.to_string(),
+        endpoint: event.endpoint.label().to_owned(),
         outcome,
         failure,
     }

@@ -62,6 +62,11 @@ impl CandidateSet {
         self.candidates.trial
     }
 
+    /// Returns the number of available credentials that were left out; see [`Candidates::passed_over`].
+    pub fn passed_over(&self) -> u32 {
+        self.candidates.passed_over
+    }
+
     /// Returns the model as it was requested, with its suffix: the attempt sends the suffix
     /// upstream.
     fn requested_name(&self) -> &str {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jackfield_credential::{
-    CredentialId, HealthChange, ModelKey, Outcome, ProviderName, Timestamp,
+    CredentialId, Endpoint, HealthChange, ModelKey, Outcome, ProviderName, Timestamp,
 };
 use parking_lot::RwLock;
 use tokio::sync::broadcast;
@@ -63,6 +63,8 @@ pub struct AttemptEvent {
     pub provider: ProviderName,
     /// The model.
     pub model: ModelKey,
+    /// What of the model it used.
+    pub endpoint: Endpoint,
     /// When the attempt began. A cooldown that began later is not its doing.
     pub began: Timestamp,
     /// The outcome.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_credential::{
-    Attempt, Availability, Credential, CredentialId, Effects, Endpoint, HealthChange, HealthRecord,
-    ModelKey, Outcome, Renewal, Timestamp,
+    Attempt, Availability, Credential, CredentialId, Effects, Endpoint, HealthChange, HealthPlace,
+    HealthRecord, ModelKey, Outcome, Renewal, Timestamp,
 };
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -23,6 +23,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) hooks: Hooks,
     pub(crate) wait_queue: WaitQueue,
+    /// Wakes the calls that wait for a cooldown, since they may go on sooner than they were informed.
+    pub(crate) cooldowns: Notify,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) background: Background,
     /// Held during every save and delete, so that two of them cannot overtake each other.
@@ -82,6 +84,7 @@ impl Inner {
             state.pending_events.extend(effects.changes);
         }
         state.capacity_freed |= effects.capacity_freed;
+        state.cooldown_changed |= effects.cooldown_changed;
     }
 
     /// Releases the lock, then wakes the background, waiting calls and subscribers. No code of
@@ -89,6 +92,7 @@ impl Inner {
     pub(crate) fn finish(&self, mut state: MutexGuard<'_, State>) {
         let changes = std::mem::take(&mut state.pending_events);
         let capacity_freed = std::mem::take(&mut state.capacity_freed);
+        let cooldown_changed = std::mem::take(&mut state.cooldown_changed);
         let dirty = !state.dirty.is_empty();
         drop(state);
         if dirty {
@@ -96,6 +100,9 @@ impl Inner {
         }
         if capacity_freed {
             self.wake_first_waiter();
+        }
+        if cooldown_changed {
+            self.cooldowns.notify_waiters();
         }
         if changes.is_empty() {
             return;
@@ -139,26 +146,29 @@ impl Inner {
         outcome: &Outcome,
         first_byte: Option<Duration>,
         now: Timestamp,
-    ) {
-        let subscribed_model = self
-            .hooks
-            .has_subscribers()
-            .then(|| attempt.model().clone());
+    ) -> Vec<HealthPlace> {
+        let subscribed = self.hooks.has_subscribers();
+        let used = subscribed.then(|| (attempt.model().clone(), attempt.endpoint()));
         let began = attempt.began();
         let mut state = self.lock();
         state.leases.settle(outcome);
         let effects = state.pool.settle(attempt, outcome, first_byte, now);
+        let cooled = effects.changes.iter();
+        let cooled = cooled.filter(|change| change.to.availability(now).until().is_some());
+        let cooled = cooled.map(|change| change.place).collect();
         self.take_effects(&mut state, effects);
         self.finish(state);
-        if let Some(model) = subscribed_model {
+        if let Some((model, endpoint)) = used {
             let note = AttemptEvent {
                 provider: credential.provider.clone(),
                 model,
+                endpoint,
                 began,
                 outcome: outcome.clone(),
             };
             self.emit(&credential.id, now, EventKind::Attempt(note));
         }
+        cooled
     }
 
     /// Drops what a credential's health says about secrets or an account that it no longer has.

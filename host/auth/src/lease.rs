@@ -6,7 +6,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_credential::{Attempt, Credential, ModelKey, Outcome, Quota, Slot, Timestamp};
+use jackfield_credential::{
+    Attempt, Credential, HealthPlace, ModelKey, Outcome, Quota, Slot, Timestamp,
+};
 use secrecy::SecretString;
 
 use crate::account::{Account, Tokens};
@@ -80,6 +82,7 @@ pub struct Lease {
     model: ModelKey,
     upstream: Arc<str>,
     probe: bool,
+    trial: bool,
     slot: Slot,
     began: Timestamp,
     /// `None` once the lease is settled.
@@ -108,6 +111,7 @@ impl Lease {
             model: attempt.model().clone(),
             upstream: Arc::clone(attempt.upstream_model()),
             probe: attempt.is_probe(),
+            trial: attempt.is_trial(),
             slot: attempt.slot(),
             began: attempt.began(),
             attempt: Some(attempt),
@@ -128,6 +132,11 @@ impl Lease {
     /// True if this attempt probes whether a long cooldown is still needed.
     pub fn is_probe(&self) -> bool {
         self.probe
+    }
+
+    /// True if this attempt is the trial of a guess, or has its turn after one.
+    pub fn is_trial(&self) -> bool {
+        self.trial
     }
 
     /// Returns the key of the model's health.
@@ -197,13 +206,19 @@ impl Lease {
     }
 
     /// Ends the attempt with its outcome. `first_byte` is the time to the first byte of the
-    /// response, if there was one.
+    /// response, if there was one. Returns what cools by it: nothing, as mostly.
     #[expect(clippy::needless_pass_by_value, reason = "an outcome is settled once")]
-    pub fn settle(mut self, outcome: Outcome, now: Timestamp, first_byte: Option<Duration>) {
-        if let Some(attempt) = self.attempt.take() {
-            self.inner
-                .settle(attempt, &self.access.credential, &outcome, first_byte, now);
-        }
+    pub fn settle(
+        mut self,
+        outcome: Outcome,
+        now: Timestamp,
+        first_byte: Option<Duration>,
+    ) -> Vec<HealthPlace> {
+        let Some(attempt) = self.attempt.take() else {
+            return Vec::new();
+        };
+        self.inner
+            .settle(attempt, &self.access.credential, &outcome, first_byte, now)
     }
 }
 
@@ -221,8 +236,7 @@ impl Drop for Lease {
         if let Some(attempt) = self.attempt.take() {
             let now = self.inner.now();
             let credential = &self.access.credential;
-            self.inner
-                .settle(attempt, credential, &Outcome::Cancelled, None, now);
+            let _ = (self.inner).settle(attempt, credential, &Outcome::Cancelled, None, now);
         }
     }
 }

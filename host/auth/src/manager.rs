@@ -8,6 +8,8 @@ use jackfield_credential::{
     PoolError, PoolOptions, ProviderName, ServedName, Slot, Timestamp, Unavailable,
 };
 use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use crate::account::Trigger;
@@ -86,6 +88,7 @@ impl AuthManager {
             clock,
             hooks: Hooks::new(hooks),
             wait_queue: WaitQueue::default(),
+            cooldowns: Notify::default(),
             store,
             background: Background::default(),
             save_lock: tokio::sync::Mutex::default(),
@@ -198,6 +201,12 @@ impl AuthManager {
         now: Timestamp,
     ) -> Option<Timestamp> {
         self.inner.lock().pool.available_at(slot, query, now)
+    }
+
+    /// Resolves when a call that waits for a cooldown may go on sooner than [`Unavailable::retry_at`] said: a window
+    /// was closed, or a trial decided, since this was called.
+    pub fn cooldown_changed(&self) -> Notified<'_> {
+        self.inner.cooldowns.notified()
     }
 
     /// Returns the credential of this id with its secrets, whatever its state, for a request that is

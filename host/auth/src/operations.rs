@@ -216,6 +216,7 @@ impl AuthManager {
             }
             self.inner.schedule(&mut state, id);
             state.capacity_freed |= enabled;
+            state.cooldown_changed |= enabled;
             self.inner.finish(state);
         }
         self.inner.background.wake();
@@ -304,6 +305,7 @@ impl AuthManager {
         }
         // A new credential may serve a waiting call.
         state.capacity_freed = true;
+        state.cooldown_changed = true;
         self.inner.finish(state);
         self.inner.background.wake();
         for (id, kind) in events {

@@ -157,6 +157,7 @@ impl AuthManager {
             self.inner.schedule(&mut state, &registration.credential.id);
         }
         state.capacity_freed = true;
+        state.cooldown_changed = true;
         self.inner.finish(state);
         self.inner.background.wake();
         for (id, kind) in events {

@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) pending_events: Vec<HealthChange>,
     /// True if capacity became free, so that a waiting call may be woken.
     pub(crate) capacity_freed: bool,
+    /// True if calls that wait for a cooldown may be able to go on.
+    pub(crate) cooldown_changed: bool,
     /// Jitter for refreshes. Seeded, so that a simulation can be repeated.
     jitter: fastrand::Rng,
     /// The last incarnation number given to an account.
@@ -62,6 +64,7 @@ impl State {
             unsaved: BTreeSet::new(),
             pending_events: Vec::new(),
             capacity_freed: false,
+            cooldown_changed: false,
             jitter: fastrand::Rng::with_seed(seed),
             last_incarnation: 0,
             configuration: 0,

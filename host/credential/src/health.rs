@@ -275,6 +275,12 @@ impl Health {
         }
     }
 
+    /// Returns the window of a guess that has ended, and that no success has closed yet.
+    pub(crate) fn ended_guess(&self, now: Timestamp) -> Option<&Window> {
+        self.window()
+            .filter(|window| !window.hint && window.until <= now)
+    }
+
     /// Returns the window that is open at `now`.
     pub(crate) fn open_window(&self, now: Timestamp) -> Option<&Window> {
         self.window().filter(|window| now < window.until)

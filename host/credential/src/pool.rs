@@ -26,6 +26,7 @@ mod sites;
 mod sorted_list;
 mod status;
 mod texts;
+mod trial_time;
 mod unavailable;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +38,7 @@ use crate::{
 };
 pub use attempt::{Attempt, Effects, HealthChange, HealthPlace, HealthRecord};
 use availability::HealthReader;
-use candidates::trial_time;
+
 pub use entry::Quota;
 use entry::{Listing, Live, Slots, Touched};
 pub use health::Renewal;
@@ -53,6 +54,7 @@ pub use status::{
     Aggregate, CredentialStatus, HealthStatus, LaneStatus, LastFailure, ModelStatus, QuotaState,
     ServedName, Status,
 };
+use trial_time::{trial_time, turn_after_windows};
 pub use unavailable::{
     CoolingCause, CoolingClass, CoolingCounts, LeaseError, Reasons, Unavailable,
 };
@@ -164,8 +166,11 @@ impl Pool {
             began: now,
             number: self.attempts + 1,
             probe: None,
-            trial: matches!(entry, Entry::Trial | Entry::GoesOn | Entry::Pinned),
-            prolongs: entry == Entry::Trial,
+            trial: matches!(
+                entry,
+                Entry::Due | Entry::Trial | Entry::GoesOn | Entry::Pinned
+            ),
+            prolongs: matches!(entry, Entry::Due | Entry::Trial),
             served: false,
             endpoint: query.endpoint,
             requester: query.requester,
@@ -173,8 +178,8 @@ impl Pool {
             place: live.place,
         };
         self.attempts = attempt.number;
-        if entry == Entry::Trial || !self.sites.are_ready() {
-            self.begin_shared(&mut attempt, entry == Entry::Trial);
+        if attempt.prolongs || !self.sites.are_ready() {
+            self.begin_shared(&mut attempt);
         }
         let first = self.options.policy.probe_first;
         let Some(live) = self.slots.live_mut(slot) else {
@@ -247,7 +252,9 @@ impl Pool {
                 ..listing
             };
             match (self.check_entry(live, with.model, query, trial, now), &best) {
-                (Ok(entry @ (Entry::Ready | Entry::Probe)), _) => return Ok((listing, entry)),
+                (Ok(entry @ (Entry::Ready | Entry::Due | Entry::Probe)), _) => {
+                    return Ok((listing, entry));
+                }
                 (Ok(entry), Err(_)) => best = Ok((listing, entry)),
                 (Err(error), Err(LeaseError::ModelNotServed)) => best = Err(error),
                 (Ok(_) | Err(_), _) => {}
@@ -271,7 +278,13 @@ impl Pool {
             now,
         };
         let until = match health.availability(live, model, Some(query.endpoint)) {
-            Availability::Ready => return Ok(Entry::Ready),
+            Availability::Ready => {
+                return match turn_after_windows(live, model, query, &health) {
+                    Some(until) if until > now => Err(LeaseError::Cooling { until }),
+                    Some(_) => Ok(Entry::Due),
+                    None => Ok(Entry::Ready),
+                };
+            }
             Availability::Probe => return Ok(Entry::Probe),
             Availability::Cooling { until } | Availability::Probing { until } => until,
             Availability::Barred => return Err(LeaseError::Barred),
@@ -387,6 +400,8 @@ fn touch(name_indexes: &mut [NameIndex], live: &Live, touched: Touched) {
 enum Entry {
     /// The credential is ready.
     Ready,
+    /// Its windows have just ended, and the attempt finds out whether they are over.
+    Due,
     /// A probe is due.
     Probe,
     /// It cools, and is tried.
@@ -435,6 +450,9 @@ pub struct Candidates {
     pub members: Arc<Members>,
     /// True if the only member cools, and one attempt may find out whether it still has to.
     pub trial: bool,
+    /// Available credentials of this or a higher priority that are left out, since it is the turn of others there,
+    /// or since they are second choice: slow, or their site or provider fails this call or is being found out about.
+    pub passed_over: u32,
 }
 
 #[cfg(test)]

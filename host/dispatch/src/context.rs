@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::Lease;
-use jackfield_credential::{CandidateQuery, Failure, Outcome, Requester, Scope, Slot};
+use jackfield_credential::{CandidateQuery, Failure, HealthPlace, Outcome, Requester, Scope, Slot};
 
 use crate::call::{Call, Operation};
 use crate::call_log::{AttemptOutcome, AttemptStep, Step, Trace, millis};
@@ -73,16 +73,19 @@ impl CallContext {
     /// Settles the lease of an attempt and records how it ended.
     pub(crate) fn end_attempt(&self, lease: Lease, outcome: Outcome, first_byte: Option<Duration>) {
         let now = self.clock.now();
-        self.trace.step(Step::Attempt(AttemptStep {
+        let mut step = AttemptStep {
             credential: Arc::from(lease.credential().id.as_str()),
             provider: Arc::from(lease.credential().provider.as_str()),
             model: Arc::clone(lease.upstream_model()),
             probe: lease.is_probe(),
             ms: millis(now.saturating_since(lease.began())),
             first_byte_ms: first_byte.map(millis),
+            cooled: Vec::new(),
             outcome: AttemptOutcome::from(&outcome),
-        }));
-        lease.settle(self.outcome_for_health(outcome), now, first_byte);
+        };
+        let cooled = lease.settle(self.outcome_for_health(outcome), now, first_byte);
+        step.cooled = cooled.into_iter().map(HealthPlace::label).collect();
+        self.trace.step(Step::Attempt(step));
     }
 
     /// Returns what an outcome means for the model's health. Token counts have endpoints and limits of

@@ -13,13 +13,13 @@ use http::HeaderMap;
 use jackfield_auth::{AuthManager, Lease};
 use jackfield_credential::{CandidateQuery, Outcome, Scope, Slot, Unavailable, split_suffix};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use self::rounds::NextRound;
 use crate::affinity;
 use crate::attempt::{AttemptError, AttemptTerms, Prepared, StaleAttempt};
 use crate::call::{Call, ClientResponse, ResponseBody};
-use crate::call_log::{CallLog, CallOutcome, Step, UnavailableCounts, WaitReason, millis};
+use crate::call_log::{CallLog, CallOutcome, Step, UnavailableCounts};
 use crate::clock::Clock;
 use crate::context::CallContext;
 use crate::error::CallError;
@@ -254,6 +254,7 @@ impl Dispatcher {
                 Round::Completed(response) => return Ok(response),
                 Round::Exhausted(unavailable) => unavailable,
             };
+            let changed = std::pin::pin!(self.auth().cooldown_changed());
             let wait = match self.next_round(context, progress, unavailable.as_ref()) {
                 NextRound::After(wait) => wait,
                 NextRound::Repeat(slot) => {
@@ -266,12 +267,9 @@ impl Dispatcher {
             };
             let round = progress.round;
             tracing::debug!(call = %context.call.id, round, wait_ms = wait.as_millis(), "round over");
-            context.trace.step(Step::Wait {
-                reason: WaitReason::Cooldown,
-                ms: millis(wait),
-            });
-            sleep(wait).await;
-            self.go_on(context, progress, wait);
+            self.wait_for_cooldown(context, progress, unavailable.as_ref(), wait, changed)
+                .await;
+            self.go_on(context, progress);
         }
     }
 

@@ -79,9 +79,9 @@ impl Picker {
         let (mut races, mut waits, mut queue_slot) = (0, 0, None);
         loop {
             let candidates = self.candidates(context, query, &mut queue_slot).await?;
-            let is_trial = candidates.is_trial();
-            let picked = match is_trial {
-                // There is nothing to choose, and selectors need not know of trials.
+            // There is nothing to choose for a trial. After many lost races the first one is taken, since other calls
+            // lease while the selector runs: those that wait for a cooldown all wake when it ends.
+            let picked = match candidates.is_trial() || races > LEASE_RACES_MAX / 2 {
                 true => Picked::Candidate(0),
                 false => {
                     self.run_selector(context, &candidates, query.attempt)
@@ -104,7 +104,8 @@ impl Picker {
                         round: query.round,
                         candidates: candidates.len(),
                         priority: lease.credential().priority,
-                        trial: is_trial && lease.is_probe(),
+                        passed_over: candidates.passed_over(),
+                        trial: lease.is_trial(),
                         selector_fault: fault,
                     }));
                     return Ok(lease);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use parking_lot::Mutex;
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, interval, timeout};
 
 use crate::chat_fixtures::{COMPLETION, DONE, ERROR, ROLE, error_body, stream};
 use crate::fake_upstream::{FakeUpstream, Piece, Script};
@@ -290,36 +290,57 @@ async fn slow_credential_is_avoided() {
     assert_eq!(stage.upstream.credentials(), ["a", "b"]);
 }
 
-/// A provider in an outage gets a trial a second, whatever the number of clients. Others are the first call, and those
-/// that meet the ends of the site's windows, after 1, 3, 7, 15 and 31 s: such a call tries each credential once at
-/// most.
+/// A provider in an outage gets a request a second, whatever the number of clients and credentials, also where windows
+/// end. Not counted are the requests of the first two seconds: until the failures of two clients are known, a failure may
+/// be the request's, and the calls that came meanwhile try each credential.
 #[test]
 fn outage_costs_a_request_a_second() {
     for credentials in [1, 2, 5] {
-        let times = run_paused(requests_in_outage(credentials, Duration::ZERO));
-        let most = 60 + 6 * credentials;
-        assert!(
-            (50..=most).contains(&times.len()),
-            "{credentials}: {times:?}"
-        );
-        // Later there are trials alone.
-        let later = times.iter().skip_while(|at| **at < 32 * SECOND);
-        let later: Vec<Duration> = later.copied().collect();
-        let mut gaps = later.windows(2).map(|pair| pair[1] - pair[0]);
-        assert!(gaps.all(|gap| gap >= SECOND), "{credentials}: {times:?}");
+        for latency in [Duration::ZERO, Duration::from_millis(300)] {
+            let times = run_paused(requests_in_outage(credentials, latency));
+            let (first, later): (Vec<Duration>, _) = times.iter().partition(|at| **at < 2 * SECOND);
+            // The calls that came before the first failure try each credential; then there are trials of others.
+            let calls = if latency.is_zero() { 1 } else { 3 };
+            let most = calls * credentials + 8;
+            assert!(first.len() <= most, "{credentials}: {times:?}");
+            assert!((45..=59).contains(&later.len()), "{credentials}: {times:?}");
+            let mut gaps = later.windows(2).map(|pair: &[Duration]| pair[1] - pair[0]);
+            assert!(gaps.all(|gap| gap >= SECOND), "{credentials}: {times:?}");
+        }
     }
 }
 
-/// The same if each failure takes a while. Not counted are the requests of the first second: until the failures of
-/// two clients are known, a failure may be the request's.
-#[test]
-fn slow_failures_of_an_outage_cost_a_request_a_second() {
-    let times = run_paused(requests_in_outage(1, Duration::from_millis(300)));
-    let later = times.iter().skip_while(|at| **at < SECOND);
-    let later: Vec<Duration> = later.copied().collect();
-    let mut gaps = later.windows(2).map(|pair| pair[1] - pair[0]);
-    assert!(gaps.all(|gap| gap >= SECOND), "{times:?}");
-    assert!(later.len() >= 50, "{times:?}");
+/// While many clients' requests fail, an undecided trial holds up the next one for five seconds. A call that waits for
+/// it has its turn as soon as the trial has ended: others that come later would otherwise have it.
+#[tokio::test(start_paused = true)]
+async fn waiting_call_has_its_turn_when_a_trial_ends_early() {
+    let stage = Setting::new(1).stage(FakeUpstream::by_request(|request, _| {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        if body.contains("good") {
+            return Script::json(200, COMPLETION);
+        }
+        let latency = u64::from(body.contains("slow")) * 1_200;
+        page(503).after(Duration::from_millis(latency))
+    }));
+    let fault = FAULTS.iter().find(|fault| fault.name == "503").unwrap();
+    for client in ["one", "two", "three", "four"] {
+        let call = is_served(&stage, fault, client, "bad".to_owned());
+        // Each fails, and then waits for another round.
+        assert!(timeout(2 * SECOND, call).await.is_err());
+    }
+    let sent = stage.upstream.credentials().len();
+    let mut slow = Box::pin(is_served(&stage, fault, "five", "slow".to_owned()));
+    while stage.upstream.credentials().len() == sent {
+        assert!(timeout(POLL, &mut slow).await.is_err());
+    }
+    let start = Instant::now();
+    let good = async {
+        let (_, served) = is_served(&stage, fault, "six", "good".to_owned()).await;
+        (served, start.elapsed())
+    };
+    let ((served, took), _) = tokio::join!(good, timeout(10 * SECOND, slow));
+    assert!(served);
+    assert!(took < Duration::from_millis(1_400), "{took:?}");
 }
 
 /// Three clients poll for a minute. Returns when each request came.

@@ -264,8 +264,8 @@ mod tests {
     use axum::http::StatusCode;
     use http_body_util::BodyExt;
     use jackfield_credential::{
-        Cause, CoolingCause, CoolingClass, CoolingCounts, Failure, Reasons, Scope, Unavailable,
-        kind,
+        Cause, CoolingCause, CoolingClass, CoolingCounts, Failure, HealthPlace, Reasons, Scope,
+        Unavailable, kind,
     };
     use jackfield_dispatch::{NoCredential, UpstreamFailure};
     use serde_json::{Value, json};
@@ -297,6 +297,7 @@ mod tests {
                 ..CoolingCounts::default()
             },
             first: Some(CoolingCause {
+                place: HealthPlace::Account,
                 class,
                 cause: Cause::of(&failure).into(),
             }),

@@ -313,8 +313,8 @@ async fn without_cooling_the_next_request_is_served() {
     next.assert_served(ClientApi::Chat);
 }
 
-/// An endless outage: six clients with 80 requests a second in all. The provider gets trials, and those requests
-/// that meet the end of a window together.
+/// An endless outage: six clients with 80 requests a second in all. The provider gets one request a second, also
+/// where windows end.
 async fn trials_are_bounded() {
     let (provider, jackfield) =
         failing("openai-compatible", &["key-a", "key-b"], usize::MAX, || {
@@ -343,12 +343,14 @@ async fn trials_are_bounded() {
     }
     let requests = provider.requests();
     let first = requests[0].at;
-    let after =
-        |seen: &&super::scripted::ReceivedRequest| seen.at > first + Duration::from_millis(500);
-    let later = requests.iter().filter(after).count();
+    // Until the failures of two clients are known, a failure may be the request's.
+    let later = requests.iter().map(|seen| seen.at - first);
+    let later: Vec<Duration> = later
+        .filter(|at| *at > Duration::from_millis(500))
+        .collect();
     assert!(
-        (1..=30).contains(&later),
-        "{later} requests in 4.5 s of outage"
+        (3..=5).contains(&later.len()),
+        "{later:?} in 4.5 s of outage"
     );
 }
 

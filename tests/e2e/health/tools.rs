@@ -71,7 +71,7 @@ async fn codex_does_not_require_a_login() {
     assert_no_login(CodingTool::Codex, "openai", "/v1").await;
 }
 
-/// A preamble of a second, then an overload: the official SDKs get the stream of another provider.
+/// Eight seconds of preamble, then an overload: the official SDKs get the stream of another provider.
 async fn sdk_streams_after_an_overload(
     script: SdkScript,
     only: &'static [&'static str],
@@ -85,7 +85,7 @@ async fn sdk_streams_after_an_overload(
             return Reply::html(503);
         }
         Reply::stream(SSE, &StreamParts::of(api, "").preamble)
-            .pause(std::time::Duration::from_secs(1))
+            .pause(std::time::Duration::from_secs(8))
             .then(&[overloaded_event(api)])
     })
     .await;

@@ -30,6 +30,9 @@ pub struct AttemptResult {
     pub provider: String,
     /// The provider's name of the model.
     pub model: String,
+    /// What of the model it used, such as `openai-chat`.
+    #[serde(default)]
+    pub endpoint: String,
     /// The outcome.
     pub outcome: AttemptOutcome,
     /// Only of a failed attempt.

@@ -191,12 +191,16 @@ fn concurrent_settles_and_drops_leave_no_open_lease() {
                     };
                     leased.fetch_add(1, Ordering::Relaxed);
                     assert_eq!(set.in_flight().len(), set.len());
-                    match (thread + round) % 5 {
-                        0 => drop(lease),
-                        1 => lease.settle(failed(429), now, None),
-                        2 => lease.settle(Outcome::Inconclusive, now, None),
-                        _ => lease.settle(Outcome::Success, now, None),
-                    }
+                    let outcome = match (thread + round) % 5 {
+                        0 => {
+                            drop(lease);
+                            continue;
+                        }
+                        1 => failed(429),
+                        2 => Outcome::Inconclusive,
+                        _ => Outcome::Success,
+                    };
+                    lease.settle(outcome, now, None);
                 }
             });
         }

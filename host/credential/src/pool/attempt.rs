@@ -22,7 +22,7 @@ pub struct Attempt {
     pub(super) probe: Option<u64>,
     /// True if it began within a window of a guess, which its success closes.
     pub(super) trial: bool,
-    /// True if it is the window's trial, whose failure prolongs it. The attempts of a call that goes on
+    /// True if it is the window's trial, or has its turn after it: its failure prolongs it. The attempts of a call that goes on
     /// after two failures at a site are none: of many such calls at once, each would double the window.
     pub(super) prolongs: bool,
     /// True if its first content has arrived.
@@ -44,6 +44,16 @@ impl Attempt {
     /// True if it finds out whether a window is still needed: a probe of a long one, or a trial.
     pub fn is_probe(&self) -> bool {
         self.probe.is_some() || self.prolongs
+    }
+
+    /// True if it is the trial of a guess, or has its turn after one.
+    pub fn is_trial(&self) -> bool {
+        self.prolongs
+    }
+
+    /// Returns the endpoint.
+    pub fn endpoint(&self) -> Endpoint {
+        self.endpoint
     }
 
     /// Returns the provider's name of the model, with the suffix that the client requested.
@@ -70,6 +80,9 @@ pub struct Effects {
     pub changes: Vec<HealthChange>,
     /// True if capacity became free.
     pub capacity_freed: bool,
+    /// True if a window was closed or a trial decided, so that calls that wait for a cooldown may go on
+    /// sooner than they were informed.
+    pub cooldown_changed: bool,
 }
 
 /// A change of one health.

@@ -1,11 +1,12 @@
 //! When a credential may be used for an endpoint: everything that its failures are booked on.
 
+use super::HealthPlace;
 use super::entry::{Live, Slots};
 use super::index_entry::{EntryState, IndexEntry};
 use super::model_group::GroupNumber;
 use super::sites::Sites;
 use crate::evidence::Failing;
-use crate::{Availability, CoolingClass, Endpoint, Health, Timestamp};
+use crate::{Availability, CoolingClass, Endpoint, Health, Timestamp, Window};
 
 /// Reads the health behind the entries of an index at one moment.
 #[derive(Clone, Copy)]
@@ -18,6 +19,7 @@ pub(super) struct HealthReader<'a> {
 /// A health, with the requests whose failures opened or prolonged its window.
 #[derive(Clone, Copy)]
 pub(super) struct Layer<'a> {
+    pub(super) place: HealthPlace,
     pub(super) health: &'a Health,
     pub(super) failing: &'a Failing,
 }
@@ -32,17 +34,20 @@ impl<'a> HealthReader<'a> {
         endpoint: Option<Endpoint>,
     ) -> impl Iterator<Item = Layer<'a>> {
         let account = Layer {
+            place: HealthPlace::Account,
             health: &live.account,
             failing: &live.failing,
         };
         let of_model = live.models.get(model as usize);
         let model_layer = of_model.map(|model| Layer {
+            place: HealthPlace::Model,
             health: &model.health,
             failing: &model.failing,
         });
         let lane = of_model.zip(endpoint).and_then(|(model, endpoint)| {
             let lane = model.lane(endpoint)?;
             Some(Layer {
+                place: HealthPlace::Lane(endpoint),
                 health: lane.health(),
                 failing: &lane.evidence.failing,
             })
@@ -52,11 +57,13 @@ impl<'a> HealthReader<'a> {
         let site_lane = of_model.zip(shared).and_then(|(model, endpoint)| {
             let lane = sites.lane(live.route, &model.key, endpoint)?;
             Some(Layer {
+                place: HealthPlace::SiteLane(endpoint),
                 health: &lane.health,
                 failing: &lane.evidence.failing,
             })
         });
         let way = shared.and_then(|_| sites.way(live.route)).map(|way| Layer {
+            place: HealthPlace::Way,
             health: &way.health,
             failing: &way.failing,
         });
@@ -133,28 +140,51 @@ impl<'a> HealthReader<'a> {
             Availability::Barred => EntryState::Barred,
             Availability::Cooling { until } | Availability::Probing { until } => {
                 let (wake, last) = self.wake_and_last(live, model, endpoint);
-                let window = last.and_then(Health::window);
                 EntryState::Waiting {
                     wake: wake.unwrap_or(until),
                     until,
-                    class: window.map_or(CoolingClass::Outage, |window| window.class),
+                    class: last.map_or(CoolingClass::Outage, |(_, window)| window.class),
                     probing: matches!(availability, Availability::Probing { .. }),
                 }
             }
             Availability::Ready | Availability::Probe if live.is_busy() => EntryState::Busy,
+            Availability::Ready | Availability::Probe if self.is_due(live, model, endpoint) => {
+                EntryState::Due
+            }
             Availability::Ready | Availability::Probe => EntryState::Ready,
         }
     }
 
-    /// Returns the health that keeps the credential unavailable longest, of several the first one. A window whose
-    /// probe is due does not.
+    /// Returns the window that keeps the credential unavailable longest, of several the first one, and whose it
+    /// is. A window whose probe is due does not.
     pub(super) fn last_window(
         &self,
         live: &'a Live,
         model: u32,
         endpoint: Option<Endpoint>,
-    ) -> Option<&'a Health> {
+    ) -> Option<(HealthPlace, &'a Window)> {
         self.wake_and_last(live, model, endpoint).1
+    }
+
+    /// True if an attempt may start, but no success has closed the window of a guess yet.
+    fn is_due(&self, live: &Live, model: u32, endpoint: Option<Endpoint>) -> bool {
+        let mut layers = self.layers(live, model, endpoint);
+        layers.any(|layer| layer.health.window().is_some_and(|window| !window.hint))
+    }
+
+    /// Returns the window of a guess that ended last, of those that no success has closed yet, and whose it is.
+    pub(super) fn last_ended(
+        &self,
+        live: &'a Live,
+        model: u32,
+        endpoint: Option<Endpoint>,
+    ) -> Option<(HealthPlace, &'a Window)> {
+        let layers = self.layers(live, model, endpoint);
+        let ended = layers.filter_map(|layer| {
+            let window = layer.health.ended_guess(self.now)?;
+            Some((layer.place, window))
+        });
+        ended.max_by_key(|(_, window)| window.until)
     }
 
     /// Returns when the first health changes by itself, and [`Self::last_window`].
@@ -163,15 +193,16 @@ impl<'a> HealthReader<'a> {
         live: &'a Live,
         model: u32,
         endpoint: Option<Endpoint>,
-    ) -> (Option<Timestamp>, Option<&'a Health>) {
+    ) -> (Option<Timestamp>, Option<(HealthPlace, &'a Window)>) {
         let (mut first, mut last) = (None, None);
         let mut last_until = None;
-        for Layer { health, .. } in self.layers(live, model, endpoint) {
+        for Layer { place, health, .. } in self.layers(live, model, endpoint) {
             let wakes = [first, health.wakes_at(self.now)];
             first = wakes.into_iter().flatten().min();
             let until = health.availability(self.now).until();
             if until > last_until {
-                (last, last_until) = (Some(health), until);
+                last = health.window().map(|window| (place, window));
+                last_until = until;
             }
         }
         (first, last)

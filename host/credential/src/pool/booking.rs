@@ -22,6 +22,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::entry::Live;
+use super::gate::TrialEnd;
 use super::sites::Change;
 use super::{Attempt, Effects, HealthChange, HealthPlace, Pool, touch};
 use crate::pool::entry::Touched;
@@ -78,8 +79,18 @@ impl Pool {
                     ..observation
                 };
                 let target = self.target(&attempt, outcome, observation, &mut effects);
-                self.apply(&attempt, outcome, target, observation, &mut effects);
-                self.end_trial(&attempt, false);
+                let end = AttemptEnd {
+                    outcome,
+                    target,
+                    observation,
+                };
+                self.apply(&attempt, end, &mut effects);
+                let end = match outcome {
+                    Outcome::Cancelled => TrialEnd::Cancelled,
+                    Outcome::Inconclusive => TrialEnd::Undecided,
+                    Outcome::Failed(_) | Outcome::Success => TrialEnd::Failed,
+                };
+                self.end_trial(&attempt, end, &mut effects);
             }
         }
         if let Outcome::Failed(failure) = outcome
@@ -106,17 +117,17 @@ impl Pool {
     }
 
     /// Makes an attempt that begins the probe, trial or finder of what it shares with others.
-    pub(super) fn begin_shared(&mut self, attempt: &mut Attempt, trial: bool) {
+    pub(super) fn begin_shared(&mut self, attempt: &mut Attempt) {
         let Some(live) = self.slots.live(attempt.slot) else {
             return;
         };
         let (route, now) = (live.route, attempt.began);
         let lane = (route, &attempt.key, attempt.endpoint);
-        if trial {
+        if attempt.prolongs {
             if let Some(lane) = self.sites.lane_mut(route, &attempt.key, attempt.endpoint) {
                 lane.gate.begin(attempt.number, attempt.requester, now);
             }
-            self.sites.begin_trial(route, attempt.number, now);
+            self.sites.begin_trial(route, attempt);
         }
         if self.sites.are_ready() {
             return;
@@ -154,17 +165,11 @@ impl Pool {
             return;
         }
         observation.refutes_guesses = attempt.requester.is_known() && !self.has_failed(attempt);
-        self.apply(
-            attempt,
-            &Outcome::Success,
-            Target::Everything,
-            observation,
-            effects,
-        );
+        self.apply(attempt, AttemptEnd::served(observation), effects);
         if !self.sites.are_ready() {
             self.note_response(attempt, observation, effects);
         }
-        self.end_trial(attempt, true);
+        self.end_trial(attempt, TrialEnd::Served, effects);
         self.forget_failing(attempt);
     }
 
@@ -232,8 +237,8 @@ impl Pool {
         }
     }
 
-    fn end_trial(&mut self, attempt: &Attempt, succeeded: bool) {
-        if !attempt.trial {
+    fn end_trial(&mut self, attempt: &Attempt, end: TrialEnd, effects: &mut Effects) {
+        if !attempt.prolongs {
             return;
         }
         let Some(live) = self.slots.live(attempt.slot) else {
@@ -243,9 +248,9 @@ impl Pool {
             .sites
             .lane_mut(live.route, &attempt.key, attempt.endpoint);
         if let Some(lane) = lane {
-            lane.gate.end(attempt.number, succeeded);
+            effects.cooldown_changed |= lane.gate.end(attempt.number, end);
         }
-        if succeeded {
+        if matches!(end, TrialEnd::Served | TrialEnd::Undecided) {
             self.sites.end_trial(live.route, attempt.number);
         }
     }
@@ -272,21 +277,20 @@ impl Pool {
             return;
         }
         let policy = self.options.policy;
-        let change = self.sites.apply_to_way(route, |health| {
-            apply_outcome(health, &Outcome::Success, true, observation, &policy)
+        let end = AttemptEnd::served(observation);
+        let change = (self.sites).apply_to_way(route, |health| {
+            end.apply_to(HealthPlace::Way, health, &policy)
         });
         self.note_change(attempt, HealthPlace::Way, change, effects);
     }
 
     /// Applies an outcome to the health of what it speaks of, and completes the probes of the rest.
-    fn apply(
-        &mut self,
-        attempt: &Attempt,
-        outcome: &Outcome,
-        target: Target,
-        observation: Observation,
-        effects: &mut Effects,
-    ) {
+    fn apply(&mut self, attempt: &Attempt, end: AttemptEnd<'_>, effects: &mut Effects) {
+        let AttemptEnd {
+            target,
+            observation,
+            ..
+        } = end;
         let Some(live) = self.slots.live_mut(attempt.slot) else {
             return;
         };
@@ -298,15 +302,7 @@ impl Pool {
             return;
         }
         let policy = self.options.policy.of(live.credential.disable_cooling);
-        let step = |place: HealthPlace, health: &mut Health| {
-            apply_outcome(
-                health,
-                outcome,
-                target.includes(place),
-                observation,
-                &policy,
-            )
-        };
+        let step = |place: HealthPlace, health: &mut Health| end.apply_to(place, health, &policy);
         let account = step(HealthPlace::Account, &mut live.account);
         let position = live.model_position(attempt);
         let (mut model, mut lane) = (None, None);
@@ -339,19 +335,13 @@ impl Pool {
         self.note_change(attempt, HealthPlace::Model, model, effects);
         self.note_change(attempt, lane_place, lane, effects);
         if is_of_same_site {
-            self.apply_shared(attempt, outcome, target, observation, effects);
+            self.apply_shared(attempt, end, effects);
         }
     }
 
     /// Applies an outcome to the health of the site lane and the way.
-    fn apply_shared(
-        &mut self,
-        attempt: &Attempt,
-        outcome: &Outcome,
-        target: Target,
-        observation: Observation,
-        effects: &mut Effects,
-    ) {
+    fn apply_shared(&mut self, attempt: &Attempt, end: AttemptEnd<'_>, effects: &mut Effects) {
+        let target = end.target;
         let place = HealthPlace::SiteLane(attempt.endpoint);
         let speaks = matches!(target, Target::SiteLane | Target::Way);
         if !speaks && self.sites.are_ready() {
@@ -363,15 +353,8 @@ impl Pool {
         let policy = self.options.policy.of(live.credential.disable_cooling);
         let route = live.route;
         let lane = (route, &attempt.key, attempt.endpoint);
-        let site_lane = self.sites.apply_to_lane(lane, |health| {
-            apply_outcome(
-                health,
-                outcome,
-                target.includes(place),
-                observation,
-                &policy,
-            )
-        });
+        let step = |place: HealthPlace, health: &mut Health| end.apply_to(place, health, &policy);
+        let site_lane = (self.sites).apply_to_lane(lane, |health| step(place, health));
         if site_lane.is_some()
             && let Some(lane) = self.sites.lane_mut(route, &attempt.key, attempt.endpoint)
         {
@@ -379,9 +362,7 @@ impl Pool {
         }
         self.note_change(attempt, place, site_lane, effects);
         if target == Target::Way {
-            let way = self.sites.apply_to_way(route, |health| {
-                apply_outcome(health, outcome, true, observation, &policy)
-            });
+            let way = (self.sites).apply_to_way(route, |health| step(HealthPlace::Way, health));
             self.note_change(attempt, HealthPlace::Way, way, effects);
         }
     }
@@ -400,6 +381,7 @@ impl Pool {
         let Some(live) = self.slots.live(attempt.slot) else {
             return;
         };
+        effects.cooldown_changed |= to == Health::Ready;
         let without_model = matches!(place, HealthPlace::Account | HealthPlace::Way);
         // Mostly the only one, and large.
         effects.changes.reserve_exact(1);
@@ -431,32 +413,44 @@ fn opened_by_after(
     }
 }
 
-/// Applies an outcome to one health. A probe always completes, even if the outcome does not speak
-/// of this health: a failure then counts as one of the way, which may be down for longer.
-fn apply_outcome(
-    health: &mut Health,
-    outcome: &Outcome,
-    speaks: bool,
+/// The end of an attempt, or its first content, as it is applied to one health after the other.
+#[derive(Clone, Copy)]
+struct AttemptEnd<'a> {
+    outcome: &'a Outcome,
+    target: Target,
     observation: Observation,
-    policy: &CooldownPolicy,
-) -> Change {
-    let is_probe = observation
-        .probe
-        .is_some_and(|probe| health.is_probed_by(probe));
-    if !speaks && !is_probe {
-        return None;
-    }
-    let from = mem::take(health);
-    let next = from.clone();
-    *health = match outcome {
-        Outcome::Failed(failure) if !speaks => {
-            let blameless = Outcome::Failed(Failure {
-                scope: Scope::Request,
-                ..failure.clone()
-            });
-            next.next(&blameless, observation, policy)
+}
+
+impl AttemptEnd<'_> {
+    /// The end of an attempt that was served.
+    fn served(observation: Observation) -> Self {
+        Self {
+            outcome: &Outcome::Success,
+            target: Target::Everything,
+            observation,
         }
-        outcome => next.next(outcome, observation, policy),
-    };
-    (*health != from).then(|| (from, health.clone()))
+    }
+
+    /// Applies it to one health. A probe always completes, even if the outcome does not speak of this health: a
+    /// failure then counts as one of the way, which may be down for longer.
+    fn apply_to(self, place: HealthPlace, health: &mut Health, policy: &CooldownPolicy) -> Change {
+        let speaks = self.target.includes(place);
+        let probe = self.observation.probe;
+        if !speaks && !probe.is_some_and(|probe| health.is_probed_by(probe)) {
+            return None;
+        }
+        let from = mem::take(health);
+        let next = from.clone();
+        *health = match self.outcome {
+            Outcome::Failed(failure) if !speaks => {
+                let blameless = Outcome::Failed(Failure {
+                    scope: Scope::Request,
+                    ..failure.clone()
+                });
+                next.next(&blameless, self.observation, policy)
+            }
+            outcome => next.next(outcome, self.observation, policy),
+        };
+        (*health != from).then(|| (from, health.clone()))
+    }
 }

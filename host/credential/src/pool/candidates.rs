@@ -1,20 +1,21 @@
 //! The candidates of a call: the available credentials, or one that cools by a guess, as a trial.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::availability::{HealthReader, Layer};
-use super::entry::Live;
-use super::gate::{SITE_TRIALS, trial_interval};
+use super::availability::HealthReader;
+use super::gate::SITE_TRIALS;
 use super::index_entry::IndexEntry;
-use super::name_index::{CandidateFilter, Exclusions, NameIndex};
+use super::name_index::{CandidateFilter, Exclusions, GatedEntry, NameIndex};
+use super::trial_time::{SITE_FAILURES_MAX, TrialTime, trial_time, turn_after_windows};
 use super::{CandidateQuery, Candidates, CoolingCause, Members, Pool, Reasons, Slot, Unavailable};
-use crate::evidence::Others;
-use crate::{Availability, CoolingClass, Requester, Timestamp, Window};
+use crate::{Availability, CoolingClass, Timestamp};
 
 impl Pool {
     /// Returns the credentials that are available for a model, without the tried ones: those of
     /// the highest priority that has any, ordered by id. If there are none, but one that cools by a
-    /// guess may be tried, it returns that one as a trial.
+    /// guess may be tried, it returns that one as a trial. Of those whose window has just ended, it returns the
+    /// ones at which it is the turn of the call.
     ///
     /// Credentials that are slow, of a site that another attempt is finding out about, or of a
     /// provider that failed this call twice, are only second choice, whatever their priority.
@@ -50,16 +51,59 @@ impl Pool {
             return Err(Unavailable::UnknownModel);
         };
         let filter = self.filter(query);
-        let leaves_out = !query.tried.is_empty() || name_index.is_affected_by(&filter);
+        let gated = self.gated(name_index, query, now);
+        let leaves_out =
+            !query.tried.is_empty() || !gated.is_empty() || name_index.is_affected_by(&filter);
         let found = if leaves_out || has_second_choice {
-            self.candidates_left(name_index, index, query, has_second_choice)
+            let exclusions = self.exclusions(index, query, gated.clone());
+            self.candidates_left(name_index, &exclusions, query, has_second_choice)
         } else {
             name_index.candidates(query.endpoint)
         };
         match found {
             Some(candidates) => Ok(candidates),
-            None => self.trial_candidate(index, query, now),
+            None => self.trial_candidate(index, query, gated, now),
         }
+    }
+
+    /// Returns the entries whose windows have just ended, and at which it is not the turn of the call.
+    fn gated(
+        &self,
+        name_index: &NameIndex,
+        query: &CandidateQuery<'_>,
+        now: Timestamp,
+    ) -> BTreeMap<u32, GatedEntry> {
+        if !query.requester.is_known() || !self.sites.may_be_gated(now) {
+            return BTreeMap::new();
+        }
+        let health = HealthReader {
+            slots: &self.slots,
+            sites: &self.sites,
+            now,
+        };
+        let gated_of = |entry: &IndexEntry| {
+            let live = self.slots.live(entry.member.slot)?;
+            let mut first: Option<GatedEntry> = None;
+            for model in live.grouped_models(entry.group, entry.member.model) {
+                if !health
+                    .availability(live, model, Some(query.endpoint))
+                    .is_available()
+                {
+                    continue;
+                }
+                let at = turn_after_windows(live, model, query, &health)?;
+                if at <= now {
+                    return None;
+                }
+                if first.is_none_or(|first| at < first.at) {
+                    first = Some(GatedEntry { model, at });
+                }
+            }
+            first
+        };
+        let due = name_index.due(query.endpoint);
+        due.filter_map(|entry| Some((entry.member.position, gated_of(entry)?)))
+            .collect()
     }
 
     /// Returns the candidates without what the query leaves out, and if there are others, without
@@ -67,17 +111,16 @@ impl Pool {
     fn candidates_left(
         &self,
         name_index: &NameIndex,
-        index: u32,
+        exclusions: &Exclusions<'_>,
         query: &CandidateQuery<'_>,
         has_second_choice: bool,
     ) -> Option<Candidates> {
-        let exclusions = self.exclusions(index, query);
         let failed_providers = self.failed_twice(query);
         let is_second = |entry: &IndexEntry| self.is_second_choice(entry, query, &failed_providers);
         let first = has_second_choice
-            .then(|| name_index.candidates_without(query.endpoint, &exclusions, Some(&is_second)))
+            .then(|| name_index.candidates_without(query.endpoint, exclusions, Some(&is_second)))
             .flatten();
-        first.or_else(|| name_index.candidates_without(query.endpoint, &exclusions, None))
+        first.or_else(|| name_index.candidates_without(query.endpoint, exclusions, None))
     }
 
     fn filter(&self, query: &CandidateQuery<'_>) -> CandidateFilter<'_> {
@@ -89,7 +132,12 @@ impl Pool {
     }
 
     /// Returns what the query leaves out.
-    fn exclusions(&self, index: u32, query: &CandidateQuery<'_>) -> Exclusions<'_> {
+    fn exclusions(
+        &self,
+        index: u32,
+        query: &CandidateQuery<'_>,
+        gated: BTreeMap<u32, GatedEntry>,
+    ) -> Exclusions<'_> {
         let filter = self.filter(query);
         let name_index = self.name_indexes.get(index as usize);
         let affected = name_index.is_some_and(|name_index| name_index.is_affected_by(&filter));
@@ -103,6 +151,7 @@ impl Pool {
         Exclusions {
             tried: tried.map(|listing| listing.position).collect(),
             filter: affected.then_some(filter),
+            gated,
         }
     }
 
@@ -181,6 +230,7 @@ impl Pool {
         &mut self,
         index: u32,
         query: &CandidateQuery<'_>,
+        gated_entries: BTreeMap<u32, GatedEntry>,
         now: Timestamp,
     ) -> Result<Candidates, Unavailable> {
         let health = HealthReader {
@@ -191,19 +241,20 @@ impl Pool {
         let Some(name_index) = self.name_indexes.get(index as usize) else {
             return Err(Unavailable::UnknownModel);
         };
-        let exclusions = self.exclusions(index, query);
-        // The first one that becomes available, with when it does, and the gates in its way.
-        let mut first: Option<(Timestamp, &IndexEntry)> = None;
+        let exclusions = self.exclusions(index, query, gated_entries);
+        // The first one that becomes available, with when it does and its model, and the gates in its way.
+        let mut first: Option<(Timestamp, &IndexEntry, u32)> = None;
         let mut gated = Vec::new();
         let mut next: Option<((bool, Option<Timestamp>), &IndexEntry)> = None;
         let cooling = name_index.cooling(query.endpoint, &exclusions);
         for (until, entry) in cooling.take(TRIAL_SCAN_MAX) {
-            let mut at = until;
-            if let Some(trial) = self.trial_of(entry, query, &health) {
+            let (mut at, mut of_model) = (until, entry.member.model);
+            if let Some((model, trial)) = self.trial_of(entry, query, &health) {
+                of_model = model;
                 if trial.at > now {
                     at = at.min(trial.at);
                 } else if self.has_capacity(entry) {
-                    let rank = self.trial_rank(entry, query, &health);
+                    let rank = self.trial_rank(entry, model, query, &health);
                     if next.is_none_or(|(least, _)| rank < least) {
                         next = Some((rank, entry));
                     }
@@ -212,51 +263,69 @@ impl Pool {
                     at = at.min(now + SITE_TRIALS);
                 }
                 if trial.gated {
-                    gated.push(entry.member.slot);
+                    gated.push((entry.member.slot, model, trial.at));
                 }
             }
-            if first.is_none_or(|(first, _)| at < first) {
-                first = Some((at, entry));
+            if first.is_none_or(|(first, ..)| at < first) {
+                first = Some((at, entry, of_model));
             }
         }
         if let Some((_, entry)) = next {
             return Ok(name_index.to_trial(entry));
         }
         let mut reasons = name_index.reasons(query.endpoint, &exclusions);
-        reasons.retry_at = first.map(|(at, _)| at);
-        reasons.first = first.and_then(|(_, entry)| {
-            let live = self.slots.live(entry.member.slot)?;
-            let window = health.last_window(live, entry.member.model, Some(query.endpoint));
-            let window = window?.window()?;
-            Some(CoolingCause {
-                class: window.class,
-                cause: window.cause.clone(),
-            })
-        });
-        self.note_waiting(index, &gated, query, now);
+        // One whose window has just ended cools as long as it is the turn of others.
+        for (GatedEntry { model, at }, entry) in name_index.gated(&exclusions) {
+            gated.push((entry.member.slot, model, at));
+            if first.is_none_or(|(first, ..)| at < first) {
+                first = Some((at, entry, model));
+            }
+            let cause = self.cooling_cause(entry, model, query, &health);
+            let class = cause.map_or(CoolingClass::Outage, |cause| cause.class);
+            reasons.cooling += 1;
+            *reasons.classes.of_mut(class) += 1;
+        }
+        reasons.turns = u32::try_from(gated.len()).unwrap_or(u32::MAX);
+        reasons.retry_at = first.map(|(at, ..)| at);
+        reasons.first =
+            first.and_then(|(_, entry, model)| self.cooling_cause(entry, model, query, &health));
+        self.note_waiting(&gated, query, now);
         Err(Unavailable::NoneAvailable(reasons))
     }
 
-    /// Records that a client could have had a trial at these credentials, if it were its turn.
+    /// Returns why a credential cools, or which window of it has just ended.
+    fn cooling_cause(
+        &self,
+        entry: &IndexEntry,
+        model: u32,
+        query: &CandidateQuery<'_>,
+        health: &HealthReader<'_>,
+    ) -> Option<CoolingCause> {
+        let live = self.slots.live(entry.member.slot)?;
+        let endpoint = Some(query.endpoint);
+        let last = health.last_window(live, model, endpoint);
+        let (place, window) = last.or_else(|| health.last_ended(live, model, endpoint))?;
+        Some(CoolingCause {
+            place,
+            class: window.class,
+            cause: Arc::clone(&window.cause),
+        })
+    }
+
+    /// Records that a client could have had a trial at these models of credentials, if it were its turn, and
+    /// when it is expected again.
     fn note_waiting(
         &mut self,
-        index: u32,
-        gated: &[Slot],
+        gated: &[(Slot, u32, Timestamp)],
         query: &CandidateQuery<'_>,
         now: Timestamp,
     ) {
-        for &slot in gated {
+        for &(slot, model, expected_at) in gated {
             let live = self.slots.live(slot);
-            let listing = live.and_then(|live| Some((live, live.listing(index)?)));
-            let Some((live, listing)) = listing else {
-                continue;
-            };
-            let Some(key) = live.model_key(listing.model) else {
-                continue;
-            };
-            let lane = self.sites.lane_mut(live.route, key, query.endpoint);
-            if let Some(lane) = lane {
-                lane.gate.note_waiting(query.requester.client, now);
+            let key = live.and_then(|live| Some((live.route, live.model_key(model)?)));
+            if let Some((route, key)) = key {
+                let lane = (route, key, query.endpoint);
+                (self.sites).note_waiting(lane, query.requester.client, expected_at, now);
             }
         }
     }
@@ -272,13 +341,14 @@ impl Pool {
     fn trial_rank(
         &self,
         entry: &IndexEntry,
+        model: u32,
         query: &CandidateQuery<'_>,
         health: &HealthReader<'_>,
     ) -> (bool, Option<Timestamp>) {
         let Some(live) = self.slots.live(entry.member.slot) else {
             return (true, None);
         };
-        let model = live.models.get(entry.member.model as usize);
+        let model = live.models.get(model as usize);
         let lane = model.and_then(|model| model.lane(query.endpoint));
         let healths = [
             Some(&live.account),
@@ -290,156 +360,23 @@ impl Pool {
         (cools, live.last_failure.as_ref().map(|failure| failure.at))
     }
 
+    /// Returns the first trial of a credential, with its model: of several under the name, that of the one
+    /// that may be tried first.
     fn trial_of(
         &self,
         entry: &IndexEntry,
         query: &CandidateQuery<'_>,
         health: &HealthReader<'_>,
-    ) -> Option<TrialTime> {
+    ) -> Option<(u32, TrialTime)> {
         let live = self.slots.live(entry.member.slot)?;
-        trial_time(live, entry.member.model, query, health)
+        let models = live.grouped_models(entry.group, entry.member.model);
+        let trials = models.filter_map(|model| {
+            let trial = trial_time(live, model, query, health)?;
+            Some((model, trial))
+        });
+        trials.min_by_key(|(_, trial)| trial.at)
     }
 }
-
-/// When a call may try a cooling credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TrialTime {
-    pub(super) at: Timestamp,
-    /// True if only other trials are in the way.
-    pub(super) gated: bool,
-    /// False if the attempt only goes on with a call that has opened the window itself.
-    pub(super) counts: bool,
-}
-
-impl TrialTime {
-    /// The attempt of a call that goes on.
-    fn going_on(now: Timestamp) -> Self {
-        Self {
-            at: now,
-            gated: false,
-            counts: false,
-        }
-    }
-}
-
-/// Returns when a call may try a cooling credential; `None` before the end of its window.
-///
-/// Windows that are hints are obeyed. A request that opened or prolonged a window is never its
-/// trial, and its client tries again only after the interval. While all failures behind the windows
-/// are one other client's, and no limit, nothing is known against this call: it does not wait for
-/// other trials. Otherwise the trials of a site are a second apart, and clients that wait take turns.
-/// Once many have failed, a window of a longer interval is tried when as long has passed since it was
-/// opened or prolonged, for a client that was served by one that was, and an undecided trial holds up the
-/// next one. The window of a site at which the call itself has failed twice is not for this call.
-pub(super) fn trial_time(
-    live: &Live,
-    model: u32,
-    query: &CandidateQuery<'_>,
-    health: &HealthReader<'_>,
-) -> Option<TrialTime> {
-    let now = health.now;
-    let key = live.model_key(model)?;
-    let site_lane = health.sites.lane(live.route, key, query.endpoint);
-    let is_exempt = has_failed_at_site(live, query, health);
-    let exempt = site_lane.filter(|_| is_exempt).map(|lane| &lane.health);
-    let is_meant = |layer: &Layer<'_>| !exempt.is_some_and(|site| std::ptr::eq(site, layer.health));
-    let layers = health.layers(live, model, Some(query.endpoint));
-    let layers: Vec<Layer<'_>> = layers.filter(is_meant).collect();
-    let is_available = |layer: &Layer<'_>| layer.health.availability(now).is_available();
-    if is_exempt && layers.iter().all(is_available) {
-        return Some(TrialTime::going_on(now));
-    }
-    let Requester { client, .. } = query.requester;
-    let is_served = |client| site_lane.is_some_and(|lane| lane.regulars.contain(client, now));
-    if !query.requester.is_known() {
-        return None;
-    }
-    let (mut own, mut gate) = (now, Timestamp::default());
-    let mut interval = SITE_TRIALS;
-    let mut others = Others::One;
-    for layer in layers {
-        if layer.health.availability(now) == Availability::Barred {
-            return None;
-        }
-        let Some(window) = layer.health.open_window(now) else {
-            continue;
-        };
-        // What failed later neither opened the window nor prolonged it.
-        let (failing, class, since) = (layer.failing, window.class, window.since);
-        if window.hint || failing.contains_of(query.requester, class, since) {
-            return None;
-        }
-        let pause = trial_interval(class);
-        if let Some(failed) = failing.last_of_any(class, since, |one| one == client) {
-            own = own.max(failed + pause);
-        }
-        let of_layer = others_of(&layer, window.class, client);
-        others = others.max(of_layer);
-        if of_layer == Others::Many && pause > SITE_TRIALS {
-            interval = interval.max(pause);
-            let last = last_trial(&layer, window, client, is_served);
-            // A stored window begins in the future if the clock was set back. It must not lock trials out.
-            let last = last.filter(|last| *last <= now);
-            gate = last.map_or(gate, |last| gate.max(last + pause));
-        }
-    }
-    if others > Others::One {
-        if let Some(last) = health.sites.last_trial(live.route) {
-            gate = gate.max(last + SITE_TRIALS);
-        }
-        if let Some(lane) = site_lane {
-            let undecided = lane.gate.undecided_until();
-            let undecided = undecided.filter(|_| others == Others::Many);
-            gate = undecided.map_or(gate, |until| gate.max(until));
-            gate = lane.gate.turn_of(client, interval, gate, now, is_served);
-        }
-    }
-    Some(TrialTime {
-        at: own.max(gate),
-        gated: own <= now && gate > now,
-        counts: true,
-    })
-}
-
-/// Returns how many other clients' requests failed. A limit does not depend on whose request met it.
-fn others_of(layer: &Layer<'_>, class: CoolingClass, client: u64) -> Others {
-    match class {
-        CoolingClass::Limit => Others::Many,
-        class => layer.failing.others(client, class),
-    }
-}
-
-/// Returns when a client such as this one opened or prolonged a window last: a request that no provider accepts does
-/// not use up the trials of those that were served.
-fn last_trial(
-    layer: &Layer<'_>,
-    window: &Window,
-    client: u64,
-    is_served: impl Fn(u64) -> bool,
-) -> Option<Timestamp> {
-    // A limit is of many requests, and those that came after it may have displaced the one that met it first.
-    match is_served(client) && window.class != CoolingClass::Limit {
-        true => (layer.failing).last_of_any(window.class, window.since, is_served),
-        false => Some(window.since),
-    }
-}
-
-/// True if this call has failed at two credentials of the site, so that the site's lane cools by its
-/// doing: that window is not for this call.
-fn has_failed_at_site(live: &Live, query: &CandidateQuery<'_>, health: &HealthReader<'_>) -> bool {
-    if query.failed.len() < SITE_FAILURES_MAX {
-        return false;
-    }
-    let slots = query.failed.iter().map(|failure| failure.slot);
-    let at_site = slots.filter(|&slot| {
-        let other = health.slots.live(slot);
-        other.is_some_and(|other| other.route.site == live.route.site)
-    });
-    at_site.collect::<BTreeSet<Slot>>().len() >= SITE_FAILURES_MAX
-}
-
-/// Unattributed failures of one call at a provider or site, after which others come first.
-const SITE_FAILURES_MAX: usize = 2;
 
 /// Cooling credentials that are looked at for a trial, those whose windows end first: so a call
 /// costs no more in a pool of thousands that cool.

@@ -63,6 +63,7 @@ impl Pool {
         self.touch_lanes(slot);
         Effects {
             capacity_freed: true,
+            cooldown_changed: true,
             changes,
         }
     }

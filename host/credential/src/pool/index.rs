@@ -197,7 +197,10 @@ impl Pool {
         };
         let of_model = live.models.get(model as usize);
         let lane = of_model.and_then(|model| model.lane(endpoint));
-        let cools = lane.is_some_and(|lane| !lane.health().availability(now).is_available());
+        let needs_view = lane.is_some_and(|lane| {
+            let is_guess = lane.health().window().is_some_and(|window| !window.hint);
+            is_guess || !lane.health().availability(now).is_available()
+        });
         let listings = live.listings.iter();
         let is_affected = |listing: &&Listing| {
             let mut models = live.grouped_models(listing.group, listing.model);
@@ -205,7 +208,7 @@ impl Pool {
         };
         for listing in listings.filter(is_affected) {
             if let Some(index) = self.name_indexes.get_mut(listing.name_index as usize) {
-                index.touch_lane(listing.position, endpoint, cools, &health);
+                index.touch_lane(listing.position, endpoint, needs_view, &health);
             }
         }
     }

@@ -25,6 +25,8 @@ pub(super) enum EntryState {
     Disabled,
     Barred,
     Ready,
+    /// Ready after windows of guesses that no success has closed yet.
+    Due,
     Waiting {
         /// When its availability changes.
         wake: Timestamp,
@@ -71,10 +73,11 @@ impl EntryState {
         }
         let badness = |state: Self| match state {
             Self::Ready => 0,
-            Self::Busy => 1,
-            Self::Waiting { .. } => 2,
-            Self::Barred => 3,
-            Self::Disabled => 4,
+            Self::Due => 1,
+            Self::Busy => 2,
+            Self::Waiting { .. } => 3,
+            Self::Barred => 4,
+            Self::Disabled => 5,
         };
         if badness(other) < badness(self) {
             other

@@ -2,6 +2,7 @@
 
 mod view;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -58,6 +59,15 @@ pub(super) struct Exclusions<'a> {
     /// Positions of the credentials that were tried.
     pub(super) tried: BTreeSet<u32>,
     pub(super) filter: Option<CandidateFilter<'a>>,
+    /// Entries whose windows have just ended, and at which it is not the turn of the call.
+    pub(super) gated: BTreeMap<u32, GatedEntry>,
+}
+
+/// When the call has its turn at an entry, and with which of its models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GatedEntry {
+    pub(super) model: u32,
+    pub(super) at: Timestamp,
 }
 
 impl Exclusions<'_> {
@@ -210,19 +220,19 @@ impl NameIndex {
         }
     }
 
-    /// Marks the health of an entry's lane as changed. `cools` is true if the lane may not be used:
-    /// then the endpoint needs its own view.
+    /// Marks the health of an entry's lane as changed. `needs_view` is true if the lane may not be used, or only
+    /// in turns: then the endpoint needs its own view.
     pub(super) fn touch_lane(
         &mut self,
         position: u32,
         endpoint: Endpoint,
-        cools: bool,
+        needs_view: bool,
         health: &HealthReader<'_>,
     ) {
         let known = self.by_endpoint.iter_mut().find(|(of, _)| *of == endpoint);
         match known {
             Some((_, view)) => view.touch(position),
-            None if cools => self.add_view(endpoint, health).touch(position),
+            None if needs_view => self.add_view(endpoint, health).touch(position),
             None => {}
         }
     }
@@ -265,7 +275,9 @@ impl NameIndex {
             health.entry_state(entry, Some(endpoint))
         });
         // With several models, an entry can be ready although one of its lanes cools.
-        if self.grouped == 0 && view.waiting.is_empty() && !health.sites.may_be_closed(now) {
+        // A busy one may be due after it.
+        let is_calm = view.waiting.is_empty() && view.due.is_empty() && view.counts.busy == 0;
+        if self.grouped == 0 && is_calm && !health.sites.may_be_closed(now) {
             // Nothing cools, so the base says the same.
             self.by_endpoint.swap_remove(index);
             let state = |entry: &IndexEntry| health.entry_state(entry, None);
@@ -298,6 +310,7 @@ impl NameIndex {
         exclusions: &Exclusions<'_>,
         second_choice: Option<&dyn Fn(&IndexEntry) -> bool>,
     ) -> Option<Candidates> {
+        let passed_over = Cell::new(0);
         for all in self.view(endpoint).ready.values() {
             let mut ready = Arc::clone(all);
             let tried = exclusions.tried.iter();
@@ -306,21 +319,52 @@ impl NameIndex {
                     Arc::make_mut(&mut ready).remove(entry.member.rank);
                 }
             }
-            if exclusions.filter.is_some() || second_choice.is_some() {
+            if exclusions.filter.is_some()
+                || second_choice.is_some()
+                || !exclusions.gated.is_empty()
+            {
                 let passes = |entry: &IndexEntry| {
                     let filter = exclusions.filter.as_ref();
-                    filter.is_none_or(|filter| filter.check(entry) == FilterResult::Passed)
-                        && second_choice.is_none_or(|is_second| !is_second(entry))
+                    if !filter.is_none_or(|filter| filter.check(entry) == FilterResult::Passed) {
+                        return false;
+                    }
+                    let is_passed_over = exclusions.gated.contains_key(&entry.member.position)
+                        || second_choice.is_some_and(|is_second| is_second(entry));
+                    passed_over.update(|count| count + u32::from(is_passed_over));
+                    !is_passed_over
                 };
                 ready = Arc::new(
                     ready.filtered(|member| self.entry(member.position).is_none_or(passes)),
                 );
             }
             if !ready.is_empty() {
-                return Some(self.to_candidates(ready));
+                return Some(Candidates {
+                    passed_over: passed_over.get(),
+                    ..self.to_candidates(ready)
+                });
             }
         }
         None
+    }
+
+    /// Returns the entries whose windows have just ended.
+    pub(super) fn due(&self, endpoint: Endpoint) -> impl Iterator<Item = &IndexEntry> {
+        let due = self.view(endpoint).due.iter();
+        due.filter_map(|&number| self.entry(number))
+    }
+
+    /// Returns those that the call might use if it were its turn, with when it is.
+    pub(super) fn gated<'a>(
+        &'a self,
+        exclusions: &'a Exclusions<'_>,
+    ) -> impl Iterator<Item = (GatedEntry, &'a IndexEntry)> {
+        let gated = exclusions.gated.iter();
+        let entries = gated.filter_map(|(&number, gated)| Some((*gated, self.entry(number)?)));
+        entries.filter(|(_, entry)| {
+            let filter = exclusions.filter.as_ref();
+            let passes = filter.is_none_or(|filter| filter.check(entry) == FilterResult::Passed);
+            passes && !exclusions.exclude(entry)
+        })
     }
 
     pub(super) fn entry(&self, number: u32) -> Option<&IndexEntry> {
@@ -344,6 +388,7 @@ impl NameIndex {
             name: Arc::clone(&self.name),
             members,
             trial: false,
+            passed_over: 0,
         }
     }
 

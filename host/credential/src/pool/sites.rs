@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::gate::TrialGate;
+use super::Attempt;
+use super::gate::{CLAIM, DUE_MAX, SITE_TRIALS, TrialGate};
 use crate::evidence::{Evidence, Failing, Regulars};
 use crate::{
     CoolingClass, Credential, Endpoint, Health, ModelKey, ProviderName, Requester, Timestamp,
@@ -26,8 +27,10 @@ pub(super) struct Sites {
     finders: Vec<Finder>,
     /// The number of site lanes and ways that are not ready.
     troubled: u32,
-    /// No window of a site lane or way is open from then on.
+    /// No window of a site lane or way is open, or has just ended, from then on.
     open_until: Timestamp,
+    /// No gate of a lane holds up an attempt from then on.
+    gated_until: Timestamp,
     /// Incremented with every change of the health of a site lane or way.
     version: u64,
 }
@@ -43,8 +46,16 @@ pub(super) struct SiteWay {
 struct Site {
     /// At most one for each endpoint of each model of its credentials, sorted by model.
     lanes: Vec<(ModelKey, Vec<SiteLane>)>,
-    /// When the last trial of any model began, with its attempt's number; `None` after a success.
-    last_trial: Option<(u64, Timestamp)>,
+    /// The last trial of any model; `None` after a success.
+    last_trial: Option<SiteTrial>,
+}
+
+#[derive(Debug)]
+struct SiteTrial {
+    attempt: u64,
+    began: Timestamp,
+    model: ModelKey,
+    endpoint: Endpoint,
 }
 
 /// The health of one endpoint of a model at a site.
@@ -102,11 +113,12 @@ impl Sites {
     /// Begins a rebuild: returns empty sites. All credentials join again, and then
     /// [`Sites::inherit`] takes the state of the sites that stay.
     pub(super) fn rebuilt(&mut self) -> Self {
-        let version = self.version + 1;
+        let (version, gated_until) = (self.version + 1, self.gated_until);
         std::mem::replace(
             self,
             Self {
                 version,
+                gated_until,
                 ..Self::default()
             },
         )
@@ -135,7 +147,7 @@ impl Sites {
         for health in healths.filter(|health| **health != Health::Ready) {
             self.troubled += 1;
             let until = health.window().map_or(now, |window| window.until);
-            self.open_until = self.open_until.max(until);
+            self.open_until = self.open_until.max(until + DUE_MAX);
         }
     }
 
@@ -144,7 +156,7 @@ impl Sites {
         self.version
     }
 
-    /// True if the window of a site lane or way may be open.
+    /// True if the window of a site lane or way may be open, or has just ended.
     pub(super) fn may_be_closed(&self, now: Timestamp) -> bool {
         now < self.open_until
     }
@@ -194,16 +206,65 @@ impl Sites {
         self.ways.get_mut(route.way as usize)
     }
 
-    /// Returns when the last trial of the site began that has not succeeded.
-    pub(super) fn last_trial(&self, route: SiteWay) -> Option<Timestamp> {
-        let site = self.sites.get(route.site as usize)?;
-        site.last_trial.map(|(_, began)| began)
+    /// Returns when the next trial of a lane may begin: an interval after the last one of the site. If that was
+    /// of the same lane, those that wait for another one come first.
+    pub(super) fn next_trial(
+        &self,
+        (route, model, endpoint): (SiteWay, &ModelKey, Endpoint),
+        interval: Duration,
+    ) -> Timestamp {
+        let site = self.sites.get(route.site as usize);
+        let last = site.and_then(|site| Some((site, site.last_trial.as_ref()?)));
+        let Some((site, last)) = last else {
+            return Timestamp::default();
+        };
+        let next = last.began + interval;
+        let is_last =
+            |of: &ModelKey, lane: &SiteLane| *of == last.model && lane.endpoint == last.endpoint;
+        let mut lanes = site.lanes.iter();
+        let mut others_wait = || {
+            lanes.any(|(of, lanes)| {
+                let mut lanes = lanes.iter();
+                lanes.any(|lane| !is_last(of, lane) && lane.gate.has_waiting(next))
+            })
+        };
+        let is_same = last.model == *model && last.endpoint == endpoint;
+        match is_same && others_wait() {
+            true => next + CLAIM,
+            false => next,
+        }
+    }
+
+    /// True if the gate of a lane may hold up an attempt after the end of a window.
+    pub(super) fn may_be_gated(&self, now: Timestamp) -> bool {
+        now < self.gated_until
+    }
+
+    /// Records that a client waits for its turn at a lane, until about `expected_at`.
+    pub(super) fn note_waiting(
+        &mut self,
+        (route, model, endpoint): (SiteWay, &ModelKey, Endpoint),
+        client: u64,
+        expected_at: Timestamp,
+        now: Timestamp,
+    ) {
+        self.gated_until = self.gated_until.max(expected_at + 2 * SITE_TRIALS + CLAIM);
+        if let Some(lane) = self.lane_mut(route, model, endpoint) {
+            lane.gate.note_waiting(client, expected_at, now);
+        }
     }
 
     /// Records the beginning of a trial.
-    pub(super) fn begin_trial(&mut self, route: SiteWay, attempt: u64, now: Timestamp) {
+    pub(super) fn begin_trial(&mut self, route: SiteWay, attempt: &Attempt) {
+        let gated_until = attempt.began + SITE_TRIALS + 2 * CLAIM;
+        self.gated_until = self.gated_until.max(gated_until);
         if let Some(site) = self.sites.get_mut(route.site as usize) {
-            site.last_trial = Some((attempt, now));
+            site.last_trial = Some(SiteTrial {
+                attempt: attempt.number,
+                began: attempt.began,
+                model: attempt.key.clone(),
+                endpoint: attempt.endpoint,
+            });
         }
     }
 
@@ -258,7 +319,7 @@ impl Sites {
         self.troubled += u32::from(*from == Health::Ready);
         self.troubled -= u32::from(*to == Health::Ready);
         if let Some(window) = to.window() {
-            self.open_until = self.open_until.max(window.until);
+            self.open_until = self.open_until.max(window.until + DUE_MAX);
         }
     }
 }
@@ -351,7 +412,8 @@ impl Site {
     }
 
     fn is_tried_by(&self, attempt: u64) -> bool {
-        self.last_trial.is_some_and(|(number, _)| number == attempt)
+        let last = self.last_trial.as_ref();
+        last.is_some_and(|last| last.attempt == attempt)
     }
 
     /// Forgets what has been well and unused for long, such as models that are no longer served.

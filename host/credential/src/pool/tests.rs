@@ -9,6 +9,7 @@ mod outcomes;
 mod probing;
 mod shared;
 mod trials;
+mod turns;
 mod world;
 
 use std::collections::BTreeMap;

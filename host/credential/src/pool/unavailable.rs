@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::HealthPlace;
 use crate::{Cause, Timestamp};
 
 /// Why no credential is available for a model.
@@ -34,6 +35,8 @@ pub struct Reasons {
     pub busy: u32,
     /// With a limit of rounds that this round exceeds.
     pub rounds_exhausted: u32,
+    /// Of the cooling ones, those that the call may try, if it were not the turn of others.
+    pub turns: u32,
     /// The cooling ones by the class of their window.
     pub classes: CoolingCounts,
     /// When the first of the cooling ones becomes available, or may be tried.
@@ -45,6 +48,8 @@ pub struct Reasons {
 /// Why a credential cools.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoolingCause {
+    /// Whose window it is: of the credential, or of its site or way with all credentials.
+    pub place: HealthPlace,
     /// The class of its window.
     pub class: CoolingClass,
     /// The failure that opened the window.

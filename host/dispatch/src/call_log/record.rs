@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_credential::{Failure, Outcome, Reasons, Timestamp};
+use jackfield_credential::{CoolingCause, Failure, Outcome, Reasons, Timestamp};
 use jackfield_dialect::ir::Warning;
 use jackfield_dialect::{Usage, truncate};
 use serde::Serialize;
@@ -175,7 +175,10 @@ pub struct PickStep {
     pub candidates: usize,
     /// The priority of the candidates.
     pub priority: i32,
-    /// Whether the credential cools, and the attempt finds out whether it still has to.
+    /// Available credentials that were left out: it is the turn of others there, they are slow, or their site or
+    /// provider fails.
+    pub passed_over: u32,
+    /// Whether the credential cools or has just cooled by a guess, and the attempt finds out whether it still has to.
     pub trial: bool,
     /// Why the selector failed, so that the first candidate was taken; `None` if it succeeded.
     pub selector_fault: Option<String>,
@@ -196,6 +199,8 @@ pub struct AttemptStep {
     pub ms: u64,
     /// Time to the first byte of the response, in milliseconds, if one arrived.
     pub first_byte_ms: Option<u64>,
+    /// What cools by it: `account`, `model`, `lane`, `site` or `way`. Empty if nothing does.
+    pub cooled: Vec<&'static str>,
     /// The result.
     #[serde(flatten)]
     pub outcome: AttemptOutcome,
@@ -250,17 +255,39 @@ impl AttemptOutcome {
 }
 
 /// How many credentials were unavailable, by reason; see [`Reasons`].
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct UnavailableCounts {
     disabled: u32,
     tried: u32,
     barred: u32,
     cooling: u32,
     probing: u32,
+    /// Of the cooling ones, those that the call may try, if it were not the turn of others.
+    turns: u32,
     busy: u32,
     rounds_exhausted: u32,
     /// How long until the first of the cooling ones becomes available, in milliseconds.
     retry_in_ms: Option<u64>,
+    /// Why that one cools.
+    first: Option<CoolingRecord>,
+}
+
+/// Why a credential cools.
+#[derive(Debug, Clone, Serialize)]
+struct CoolingRecord {
+    /// Whose window it is: `account`, `model`, `lane`, or with all credentials `site` or `way`.
+    place: &'static str,
+    /// The class of the window: `limit`, `overload`, `outage`, `refused`, `billing` or `missing`.
+    class: &'static str,
+}
+
+impl From<&CoolingCause> for CoolingRecord {
+    fn from(cause: &CoolingCause) -> Self {
+        Self {
+            place: cause.place.label(),
+            class: cause.class.label(),
+        }
+    }
 }
 
 impl UnavailableCounts {
@@ -272,9 +299,11 @@ impl UnavailableCounts {
             barred: reasons.barred,
             cooling: reasons.cooling,
             probing: reasons.probing,
+            turns: reasons.turns,
             busy: reasons.busy,
             rounds_exhausted: reasons.rounds_exhausted,
             retry_in_ms: reasons.retry_at.map(|at| millis(at.saturating_since(now))),
+            first: reasons.first.as_ref().map(CoolingRecord::from),
         }
     }
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use jackfield_credential::{Failure, Outcome, Reasons, Scope, Timestamp};
+use jackfield_credential::{
+    Cause, CoolingCause, CoolingClass, Endpoint, Failure, HealthPlace, Outcome, Reasons, Scope,
+    Timestamp,
+};
 use jackfield_dialect::Dialect;
 use tokio::time::Instant;
 
@@ -47,6 +50,21 @@ fn wait(ms: u64) -> Step {
     }
 }
 
+fn cooling_reasons(failure: &Failure) -> Reasons {
+    Reasons {
+        tried: 1,
+        cooling: 2,
+        turns: 1,
+        first: Some(CoolingCause {
+            place: HealthPlace::SiteLane(Endpoint::default()),
+            class: CoolingClass::Overload,
+            cause: Cause::of(failure).into(),
+        }),
+        retry_at: Some(Timestamp::from_millis(1_907)),
+        ..Reasons::default()
+    }
+}
+
 #[test]
 fn record_lists_decisions_with_their_times() {
     let (now, clock) = clock();
@@ -58,6 +76,7 @@ fn record_lists_decisions_with_their_times() {
         round: 1,
         candidates: 3,
         priority: -1,
+        passed_over: 1,
         trial: false,
         selector_fault: None,
     }));
@@ -77,14 +96,10 @@ fn record_lists_decisions_with_their_times() {
         probe: true,
         ms: 40,
         first_byte_ms: None,
-        outcome: AttemptOutcome::from(&Outcome::Failed(failure)),
+        cooled: vec!["site"],
+        outcome: AttemptOutcome::from(&Outcome::Failed(failure.clone())),
     }));
-    let reasons = Reasons {
-        tried: 1,
-        cooling: 2,
-        retry_at: Some(Timestamp::from_millis(1_907)),
-        ..Reasons::default()
-    };
+    let reasons = cooling_reasons(&failure);
     trace.step(Step::Unavailable {
         round: 1,
         reasons: Some(UnavailableCounts::of(&reasons, clock.now())),
@@ -98,13 +113,14 @@ fn record_lists_decisions_with_their_times() {
         "model": "gpt", "principal": "team-a", "stream": true, "traits": [], "warnings": [], "usage": null,
         "steps": [
             {"after_ms": 7, "step": "picked", "credential": "a", "round": 1, "candidates": 3,
-                "priority": -1, "trial": false, "selector_fault": null},
+                "priority": -1, "passed_over": 1, "trial": false, "selector_fault": null},
             {"after_ms": 7, "step": "attempt", "credential": "a", "provider": "p", "model": "m",
-                "probe": true, "ms": 40, "first_byte_ms": null, "outcome": "failed",
+                "probe": true, "ms": 40, "first_byte_ms": null, "cooled": ["site"], "outcome": "failed",
                 "scope": "model", "kind": "rate-limit", "status": 429,
                 "message": "é".repeat(256), "retry_after_ms": 2000},
             {"after_ms": 7, "step": "unavailable", "round": 1, "disabled": 0, "tried": 1, "barred": 0,
-                "cooling": 2, "probing": 0, "busy": 0, "rounds_exhausted": 0, "retry_in_ms": 900},
+                "cooling": 2, "probing": 0, "turns": 1, "busy": 0, "rounds_exhausted": 0, "retry_in_ms": 900,
+                "first": {"place": "site", "class": "overload"}},
             {"after_ms": 7, "step": "wait", "for": "cooldown", "ms": 5},
         ],
         "steps_dropped": 0, "outcome": {"outcome": "completed"}, "ended_ms": 1050,

@@ -1,16 +1,18 @@
 //! The decisions of the dispatcher's loops: whether another attempt or another round begins. It sends
 //! nothing.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{CandidateSet, Lease};
 use jackfield_credential::{CandidateQuery, CoolingClass, Failure, Slot, Timestamp, Unavailable};
-use tokio::time::Instant;
+use tokio::sync::futures::Notified;
+use tokio::time::{Instant, sleep};
 
 use super::Dispatcher;
 use crate::call::Operation;
-use crate::call_log::Step;
+use crate::call_log::{Step, WaitReason, millis};
 use crate::context::CallContext;
 use crate::error::class_of;
 use crate::limits::ROUND_JITTER_MAX;
@@ -142,11 +144,45 @@ impl Dispatcher {
         }
     }
 
+    /// Waits before the next round. If a cooldown changes meanwhile, which `changed` reports, the wait is as long as
+    /// it follows from the change: the trial that the call waits for may have ended early.
+    pub(super) async fn wait_for_cooldown<'a>(
+        &'a self,
+        context: &CallContext,
+        progress: &mut Progress,
+        unavailable: Option<&Unavailable>,
+        mut wait: Duration,
+        mut changed: Pin<&mut Notified<'a>>,
+    ) {
+        let began = Instant::now();
+        loop {
+            let part = Instant::now();
+            let is_over = tokio::select! {
+                biased;
+                () = sleep(wait) => true,
+                () = changed.as_mut() => false,
+            };
+            progress.waited += part.elapsed();
+            if is_over {
+                break;
+            }
+            changed.set(self.auth().cooldown_changed());
+            match self.next_round(context, progress, unavailable) {
+                NextRound::After(left) if left > WAIT_MIN => wait = left,
+                // The loop of the rounds finds out what is possible now, or that the call ends.
+                NextRound::After(_) | NextRound::Never | NextRound::Repeat(_) => break,
+            }
+        }
+        context.trace.step(Step::Wait {
+            reason: WaitReason::Cooldown,
+            ms: millis(began.elapsed()),
+        });
+    }
+
     /// Goes on after a wait, with a further round if a credential is available again that was tried.
-    pub(super) fn go_on(&self, context: &CallContext, progress: &mut Progress, waited: Duration) {
+    pub(super) fn go_on(&self, context: &CallContext, progress: &mut Progress) {
         let now = self.clock().now();
         let rounds = context.snapshot.retry.rounds;
-        progress.waited += waited;
         progress.go_on(rounds, self.rounds(context), |slot| {
             let available_at = self.auth().available_at(slot, &context.query(), now);
             available_at.is_some_and(|at| at <= now)

@@ -217,7 +217,7 @@ impl State {
         if account.provider == 0 && self.in_flight[0] >= self.provider_in_flight_max {
             problems.push("its provider is at its limit".to_owned());
         }
-        let trials = self.may_all_cool(*model, now);
+        let trials = self.may_all_cool_or_wait(*model, now);
         problems.extend(account.window_violation(*model, now, trials));
         problems
     }

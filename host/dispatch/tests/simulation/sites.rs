@@ -76,7 +76,17 @@ impl State {
         let outage = self.outages.get(&(STEADY_PROVIDER, model));
         outage.is_some_and(|outage| now < outage.until)
     }
+
+    /// True if the credential that always works may cool for a model, or if it may be the turn of others there:
+    /// after the end of a window, until one is served. Then others that cool may be tried.
+    pub(super) fn may_all_cool_or_wait(&self, model: usize, now: u64) -> bool {
+        let outage = self.outages.get(&(STEADY_PROVIDER, model));
+        outage.is_some_and(|outage| now < outage.until + TURNS_MS)
+    }
 }
+
+/// How long after the end of a window its attempts take turns.
+const TURNS_MS: u64 = 60_000;
 
 /// The longest guess of an outage.
 const OUTAGE_MAX_MS: u64 = 60_000;

@@ -179,6 +179,7 @@ impl Pool {
             to: Health::Ready,
         });
         effects.capacity_freed = true;
+        effects.cooldown_changed = true;
         self.touch_lane(slot, index, attempt.endpoint, now);
     }
 }

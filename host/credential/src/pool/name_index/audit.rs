@@ -28,7 +28,7 @@ impl NameIndex {
         assert!(view.dirty.is_empty(), "a refresh leaves nothing stale");
         let mut ready: BTreeMap<Reverse<i32>, Vec<Member>> = BTreeMap::new();
         let (mut waiting, mut ends) = (BTreeSet::new(), BTreeSet::new());
-        let mut counts = Counts::default();
+        let (mut counts, mut due) = (Counts::default(), BTreeSet::new());
         for (number, entry) in (0..).zip(&self.entries) {
             let Some(entry) = entry else {
                 assert!(
@@ -41,8 +41,11 @@ impl NameIndex {
             let state = health.entry_state(entry, endpoint);
             assert_eq!(view.state(number), state, "under `{}`", self.name);
             counts.add(state);
+            if state == EntryState::Due {
+                due.insert(number);
+            }
             match state {
-                EntryState::Ready => ready
+                EntryState::Ready | EntryState::Due => ready
                     .entry(Reverse(entry.priority))
                     .or_default()
                     .push(entry.member),
@@ -57,6 +60,7 @@ impl NameIndex {
         for list in ready.values_mut() {
             list.sort_by_key(|member| member.rank);
         }
+        assert_eq!(view.due, due, "due, under `{}`", self.name);
         assert_eq!(view.waiting, waiting, "waiting, under `{}`", self.name);
         assert_eq!(view.ends, ends, "ends of windows, under `{}`", self.name);
         assert_eq!(view.counts, counts, "not ready, under `{}`", self.name);

@@ -23,6 +23,8 @@ pub(super) struct View {
     pub(super) ready: BTreeMap<Reverse<i32>, Arc<Members>>,
     /// Cooling entries by when they change: a probe is due, or the window ends.
     pub(super) waiting: BTreeSet<(Timestamp, u32)>,
+    /// Positions of the available entries whose windows have just ended: see [`EntryState::Due`].
+    pub(super) due: BTreeSet<u32>,
     /// Cooling entries by the end of their window.
     pub(super) ends: BTreeSet<(Timestamp, u32)>,
     /// Positions whose health changed, some of them several times: at most [`DIRTY_TIMES_MAX`] for each
@@ -152,8 +154,11 @@ impl View {
     fn list(&mut self, entry: &IndexEntry, state: EntryState, lists: bool) {
         let position = entry.member.position;
         self.counts.add(state);
+        if state == EntryState::Due {
+            self.due.insert(position);
+        }
         match state {
-            EntryState::Ready if lists => {
+            EntryState::Ready | EntryState::Due if lists => {
                 let ready = self.ready.entry(Reverse(entry.priority)).or_default();
                 Arc::make_mut(ready).insert(entry.member);
             }
@@ -161,15 +166,22 @@ impl View {
                 self.waiting.insert((wake, position));
                 self.ends.insert((until, position));
             }
-            EntryState::Ready | EntryState::Disabled | EntryState::Barred | EntryState::Busy => {}
+            EntryState::Ready
+            | EntryState::Due
+            | EntryState::Disabled
+            | EntryState::Barred
+            | EntryState::Busy => {}
         }
     }
 
     fn unlist(&mut self, entry: &IndexEntry, state: EntryState, lists: bool) {
         let position = entry.member.position;
         self.counts.remove(state);
+        if state == EntryState::Due {
+            self.due.remove(&position);
+        }
         match state {
-            EntryState::Ready if lists => {
+            EntryState::Ready | EntryState::Due if lists => {
                 let priority = Reverse(entry.priority);
                 let Some(ready) = self.ready.get_mut(&priority) else {
                     return;
@@ -183,7 +195,11 @@ impl View {
                 self.waiting.remove(&(wake, position));
                 self.ends.remove(&(until, position));
             }
-            EntryState::Ready | EntryState::Disabled | EntryState::Barred | EntryState::Busy => {}
+            EntryState::Ready
+            | EntryState::Due
+            | EntryState::Disabled
+            | EntryState::Barred
+            | EntryState::Busy => {}
         }
     }
 
@@ -191,8 +207,11 @@ impl View {
     fn rebuild_ready(&mut self, entries: &[Option<IndexEntry>]) {
         let mut lists: BTreeMap<Reverse<i32>, Vec<_>> = BTreeMap::new();
         let entries = entries.iter().flatten();
-        for entry in entries.filter(|entry| self.state(entry.member.position) == EntryState::Ready)
-        {
+        let is_ready = |entry: &&IndexEntry| {
+            let state = self.state(entry.member.position);
+            matches!(state, EntryState::Ready | EntryState::Due)
+        };
+        for entry in entries.filter(is_ready) {
             let list = lists.entry(Reverse(entry.priority)).or_default();
             list.push(entry.member);
         }
@@ -231,7 +250,7 @@ impl Counts {
             EntryState::Barred => Some(&mut self.barred),
             EntryState::Busy => Some(&mut self.busy),
             EntryState::Waiting { probing: true, .. } => Some(&mut self.probing),
-            EntryState::Waiting { .. } | EntryState::Ready => None,
+            EntryState::Waiting { .. } | EntryState::Ready | EntryState::Due => None,
         }
     }
 }

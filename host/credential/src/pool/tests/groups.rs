@@ -127,6 +127,28 @@ fn the_name_cools_only_if_all_its_models_do() {
 }
 
 #[test]
+fn any_model_of_a_name_that_cools_may_be_tried() {
+    let mut pool = pool(vec![credential_of_two([1, 1], [0, 0])]);
+    // The first one cools by a hint, which is obeyed, and the other one by a guess.
+    let _ = attempt(&mut pool, &query(0, &[]), &rate_limited(600), at(0)).unwrap();
+    let out = failed(Scope::Provider, 503);
+    let model = attempt(&mut pool, &query(1, &[]), &out, at(10));
+    assert_eq!(model.as_deref(), Ok("two"));
+    let other = CandidateQuery {
+        requester: Requester {
+            client: 2,
+            digest: 2,
+        },
+        ..query(2, &[])
+    };
+    let candidates = pool.candidates(&other, at(100)).unwrap();
+    assert!(candidates.trial);
+    let model = attempt(&mut pool, &other, &Outcome::Success, at(100));
+    assert_eq!(model.as_deref(), Ok("two"));
+    pool.audit(at(100));
+}
+
+#[test]
 fn models_of_a_name_change_with_the_credential() {
     let mut pool = pool(vec![credential_of_two([1, 1], [0, 0])]);
     let _ = attempt(&mut pool, &query(0, &[]), &rate_limited(60), at(0)).unwrap();

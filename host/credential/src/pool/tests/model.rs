@@ -1,13 +1,15 @@
 //! Any sequence of events, compared with a pool without an index.
 
 mod events;
+mod scan;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::pool::candidates::trial_time;
 use crate::pool::entry::Live;
+use crate::pool::trial_time::{trial_time, turn_after_windows};
 use events::{CASES, ENDPOINTS, Event, NAMES, PROVIDER_IN_FLIGHT_MAX, credentials, event};
+use scan::{Scan, ScanOne, best_of, index_of};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
@@ -173,7 +175,8 @@ impl Run {
         let state = states[attempt.model as usize];
         // No blocked credential is a candidate, except for a probe or a trial.
         match state {
-            Availability::Ready => prop_assert!(!attempt.is_probe()),
+            // One whose windows have just ended finds out whether they are over.
+            Availability::Ready => prop_assert_eq!(attempt.is_probe(), attempt.trial),
             Availability::Probe => prop_assert!(attempt.is_probe() && !attempt.trial),
             Availability::Cooling { .. } | Availability::Probing { .. } => {
                 prop_assert!(attempt.trial);
@@ -305,8 +308,10 @@ impl Run {
                     probing,
                     at,
                     may_try,
+                    turn,
                 } => {
                     reasons.cooling += 1;
+                    reasons.turns += u32::from(turn);
                     reasons.probing += u32::from(probing);
                     *reasons.classes.of_mut(class) += 1;
                     if may_try {
@@ -360,8 +365,12 @@ impl Run {
         }
         if let Some(until) = availability.until() {
             let last = health.last_window(live, best, Some(query.endpoint));
-            let window = last.and_then(Health::window).expect("it cools");
-            let trial = trial_time(live, models[0], query, &health).map(|trial| trial.at);
+            let (_, window) = last.expect("it cools");
+            let trials = models.iter();
+            let trials = trials.filter_map(|&model| trial_time(live, model, query, &health));
+            let trial = trials.min_by_key(|trial| trial.at);
+            let turn = trial.is_some_and(|trial| trial.gated);
+            let trial = trial.map(|trial| trial.at);
             let is_due = trial.is_some_and(|trial| trial <= self.now);
             let next = match is_due && busy {
                 true => Some(self.now + Duration::from_secs(1)),
@@ -372,10 +381,21 @@ impl Run {
                 probing,
                 at: next.map_or(until, |next| until.min(next)),
                 may_try: !busy && is_due,
+                turn,
             });
         }
         if busy {
             return Some(ScanOne::Counts(|reasons| &mut reasons.busy));
+        }
+        if let Some((model, at)) = self.turn(live, &models, query) {
+            let window = health.last_ended(live, model, Some(query.endpoint));
+            return Some(ScanOne::Cools {
+                class: window.expect("it has just ended").1.class,
+                probing: false,
+                at,
+                may_try: false,
+                turn: true,
+            });
         }
         let failed = query.failed.iter();
         let failed = failed.filter(|prior| {
@@ -387,6 +407,27 @@ impl Run {
             || (self.pool.sites).is_being_found(live.route, &served.model, query.endpoint);
         let priority = credential.priority + served.priority;
         Some(ScanOne::Available { second, priority })
+    }
+
+    /// Returns when the call has its turn at a credential whose windows have just ended, and with which model;
+    /// `None` if it need not wait.
+    fn turn(
+        &self,
+        live: &Live,
+        models: &[u32],
+        query: &CandidateQuery<'_>,
+    ) -> Option<(u32, Timestamp)> {
+        let health = self.health();
+        let available = models.iter().copied().filter(|&model| {
+            let availability = health.availability(live, model, Some(query.endpoint));
+            availability.is_available()
+        });
+        let turns = available.map(|model| {
+            let at = turn_after_windows(live, model, query, &health);
+            (model, at.unwrap_or(self.now))
+        });
+        let first = turns.min_by_key(|(_, at)| *at);
+        first.filter(|(_, at)| *at > self.now)
     }
 
     fn in_flight(&self, provider: &ProviderName) -> u32 {
@@ -409,62 +450,4 @@ impl Run {
         prop_assert!(self.pool.slow.is_empty());
         Ok(())
     }
-}
-
-fn index_of(live: &Live, served: &Served) -> u32 {
-    let mut models = live.models.iter().zip(0..);
-    let model = models.find(|(of, _)| of.key == served.model);
-    model.expect("it is served").1
-}
-
-/// Returns the best availability of models with its model, and whether a probe is in flight at all of
-/// them that are not barred.
-fn best_of(
-    health: &HealthReader<'_>,
-    live: &Live,
-    models: &[u32],
-    endpoint: Endpoint,
-) -> (Availability, u32, bool) {
-    let all = models.iter();
-    let all = all.map(|&model| (health.availability(live, model, Some(endpoint)), model));
-    let probing = all.clone().all(|(availability, _)| {
-        matches!(
-            availability,
-            Availability::Probing { .. } | Availability::Barred
-        )
-    });
-    let best = all.min_by_key(|(availability, _)| match availability {
-        Availability::Ready | Availability::Probe => (0, None),
-        Availability::Barred => (2, None),
-        Availability::Cooling { until } | Availability::Probing { until } => (1, Some(*until)),
-    });
-    let (availability, model) = best.expect("at least one");
-    (availability, model, probing)
-}
-
-/// What a scan finds.
-#[derive(Debug)]
-enum Scan {
-    Unknown,
-    Available(Vec<String>),
-    /// Any of these may be tried.
-    Trial(Vec<String>),
-    None(Reasons),
-}
-
-/// What a scan finds of one credential.
-enum ScanOne {
-    /// It is not available, and counts as this.
-    Counts(fn(&mut Reasons) -> &mut u32),
-    Cools {
-        class: CoolingClass,
-        probing: bool,
-        /// When it is available again, or may be tried.
-        at: Timestamp,
-        may_try: bool,
-    },
-    Available {
-        second: bool,
-        priority: i32,
-    },
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jackfield_credential::{Cause, CoolingCause, CoolingCounts, Scope};
+use jackfield_credential::{Cause, CoolingCause, CoolingCounts, HealthPlace, Scope};
 
 use super::*;
 use crate::error::CallError;
@@ -36,6 +36,7 @@ fn cooling(failure: &Failure) -> Reasons {
         cooling: 2,
         classes,
         first: Some(CoolingCause {
+            place: HealthPlace::Account,
             class,
             cause: Arc::new(Cause::of(failure)),
         }),
