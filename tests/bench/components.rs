@@ -13,6 +13,7 @@ use criterion::{BenchmarkId, Criterion};
 use jackfield_credential::{CandidateQuery, Outcome};
 use jackfield_dialect::RequestHead;
 use jackfield_dialect::json::{Patch, apply};
+use jackfield_dispatch::plan::Context;
 use jackfield_dispatch::port::Columns;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -31,6 +32,9 @@ const BODIES: [(&str, usize); 2] = [("1 KiB", 1 << 10), ("1 MiB", 1 << 20)];
 
 /// An alias of the model. A body with this name needs a patch.
 const ALIAS: &str = "fast";
+
+/// The model for which the guest `remembers` reads two headers.
+const TWO_HEADERS: &str = "two-headers";
 
 /// Requests in one measurement of the last table.
 const BATCH: u64 = 2_000;
@@ -51,6 +55,7 @@ fn main() -> Result<()> {
     bench.picks(&mut criterion)?;
     bench.leases(&mut criterion)?;
     bench.plans(&mut criterion);
+    bench.remembered_plans(&mut criterion)?;
     bodies(&mut criterion);
     bench.frames(&mut criterion)?;
     bench.instances(&mut criterion);
@@ -141,6 +146,46 @@ impl Bench {
             }
             began.elapsed()
         })
+    }
+
+    /// The plan of an executor that was asked before. The guest is not called.
+    fn remembered_plans(&self, criterion: &mut Criterion) -> Result<()> {
+        let mut group = criterion.benchmark_group("remembered plan");
+        let body = body(1 << 10);
+        for (name, executor, model) in [
+            ("nothing was read", &self.guests.remembering, MODEL),
+            (
+                "two headers were read",
+                &self.guests.two_headers,
+                TWO_HEADERS,
+            ),
+        ] {
+            let context = Context {
+                model: Arc::from(model),
+                ..context(MODEL)
+            };
+            let again = self.runtime.block_on(async {
+                executor.prepare(&context, &body).await?;
+                executor.prepare(&context, &body).await
+            });
+            let again = again.map_err(|rejection| format!("{rejection:?}"))?;
+            if !again.is_remembered() {
+                return Err(format!("{name}: the plan was not remembered").into());
+            }
+            group.bench_function(name, |bencher| {
+                bencher.iter_custom(|times| {
+                    self.runtime.block_on(async {
+                        let began = Instant::now();
+                        for _ in 0..times {
+                            let _ = black_box(executor.prepare(&context, &body).await);
+                        }
+                        began.elapsed()
+                    })
+                });
+            });
+        }
+        group.finish();
+        Ok(())
     }
 
     /// Events through a guest that sees all of them.

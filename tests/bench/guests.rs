@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jackfield_dispatch::ClientDigest;
 use jackfield_dispatch::plan::{Context, Frame};
 use jackfield_dispatch::port::{Executor, PickContext, Selector};
 use jackfield_dispatch::snapshot::Plugins;
-use jackfield_runtime::{Engine, EngineOptions, Origin, Registry};
+use jackfield_runtime::{Engine, EngineOptions, Origin, PluginPolicies, Registry};
 use jackfield_test_support::{guest, plugin, with_marker};
 use parking_lot::Mutex;
 
@@ -17,8 +17,12 @@ use crate::credentials::{MODEL, NOW, credential};
 
 /// The components.
 pub(crate) struct Guests {
-    /// The built-in executor that relays.
+    /// The built-in executor that relays. Its plans are not remembered.
     pub(crate) relaying: Arc<dyn Executor>,
+    /// The same executor. Its plans are remembered.
+    pub(crate) remembering: Arc<dyn Executor>,
+    /// An executor that reads two headers of the client. Its plans are remembered.
+    pub(crate) two_headers: Arc<dyn Executor>,
     /// The same executor in a retired generation: it keeps no instance, so each call creates one.
     pub(crate) replaced: Arc<dyn Executor>,
     /// An executor whose reply gets every frame.
@@ -31,7 +35,11 @@ pub(crate) struct Guests {
 
 impl Guests {
     pub(crate) async fn load() -> Result<Self> {
-        let registry = Registry::new(Engine::new(EngineOptions::default())?);
+        let policies = PluginPolicies {
+            remember_off: ["relaying".to_owned()].into(),
+            ..PluginPolicies::default()
+        };
+        let registry = Registry::with_policies(Engine::new(EngineOptions::default())?, policies);
         let serving = Arc::new(Mutex::new(Arc::<Plugins>::default()));
         let latest = Arc::clone(&serving);
         registry.on_change(Box::new(move |now| *latest.lock() = Arc::clone(now)));
@@ -39,6 +47,8 @@ impl Guests {
         let load = async |name: &str, bytes| registry.load(name, bytes, Origin::BuiltIn).await;
         load("round-robin", plugin("round-robin")).await?;
         load("replying", guest("example_executor")).await?;
+        load("two-headers", guest("remembers")).await?;
+        load("remembering", relaying.clone()).await?;
         load("relaying", relaying.clone()).await?;
         let replaced = executor(&serving.lock(), "relaying")?;
         load("relaying", with_marker(relaying, "another")).await?;
@@ -46,6 +56,8 @@ impl Guests {
         let round_robin = serving.selectors.get("round-robin");
         Ok(Self {
             relaying: executor(&serving, "relaying")?,
+            remembering: executor(&serving, "remembering")?,
+            two_headers: executor(&serving, "two-headers")?,
             replaced,
             replying: executor(&serving, "replying")?,
             round_robin: Arc::clone(round_robin.ok_or("no selector")?),
@@ -67,14 +79,24 @@ pub(crate) fn context(client_model: &str) -> Context {
         model: Arc::from(MODEL),
         client_model: Arc::from(client_model),
         stream: true,
-        attempt: 0,
-        now_ms: NOW.as_millis(),
-        headers: Arc::new(HeaderMap::new()),
         credential: Arc::new(credential(0)),
         settings: Arc::from("{}"),
         options: Vec::new(),
+        attempt: 0,
+        now_ms: NOW.as_millis(),
+        headers: Arc::new(headers()),
+        query: Vec::new(),
+        principal: Some(Arc::from("client")),
+        session: Some(1),
         client: ClientDigest::new(1),
     }
+}
+
+fn headers() -> HeaderMap {
+    let names = ["user-agent", "x-a", "x-b"];
+    let value = HeaderValue::from_static("some-client/1.2.3 (with words)");
+    let header = |name| (HeaderName::from_static(name), value.clone());
+    names.into_iter().map(header).collect()
 }
 
 /// Returns the context of a pick.
@@ -82,6 +104,8 @@ pub(crate) fn pick_context(sequence: u64) -> PickContext {
     PickContext {
         model: Arc::from(MODEL),
         dialect: "openai-chat",
+        operation: "generate",
+        stream: true,
         attempt: 0,
         sequence,
         affinity: None,

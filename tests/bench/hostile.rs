@@ -15,7 +15,7 @@ use jackfield_dispatch::ClientDigest;
 use jackfield_dispatch::limits::SUSPENDED_RESPONSE_DELAY;
 use jackfield_dispatch::plan::Context;
 use jackfield_dispatch::port::{Executor, PluginId, Rejection};
-use jackfield_runtime::{Engine, EngineOptions, Origin, Plugin};
+use jackfield_runtime::{Engine, EngineOptions, Origin, Plugin, PluginPolicy};
 use jackfield_test_support::{GuestKind, example_guest, guest, plugin};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -199,7 +199,12 @@ async fn executor(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<Arc<dyn
         name: Arc::from(name),
         generation: 1,
     };
-    let plugin = Plugin::prepare(engine, id, bytes, Origin::BuiltIn).await?;
+    // Each call is to reach the guest.
+    let policy = PluginPolicy {
+        remember: false,
+        ..PluginPolicy::default()
+    };
+    let plugin = Plugin::prepare_with(engine, id, bytes, Origin::BuiltIn, &policy).await?;
     Ok(plugin.executor().ok_or("no executor")?)
 }
 
@@ -262,15 +267,18 @@ fn context(model: &str) -> Context {
         model: Arc::from(model),
         client_model: Arc::from(model),
         stream: false,
-        attempt: 0,
-        now_ms: 1_766_000_000_000,
-        headers: Arc::new(HeaderMap::new()),
         credential: Arc::new(Credential {
             secret_fields: vec!["api-key".to_owned()],
             ..Credential::new("acme-a", "acme", "https://acme.invalid/v1")
         }),
         settings: Arc::from("{}"),
         options: Vec::new(),
+        attempt: 0,
+        now_ms: 1_766_000_000_000,
+        headers: Arc::new(HeaderMap::new()),
+        query: Vec::new(),
+        principal: Some(Arc::from("client")),
+        session: None,
         client: ClientDigest::new(1),
     }
 }

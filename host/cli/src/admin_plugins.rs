@@ -117,6 +117,9 @@ impl RegistryAdmin {
             contract_version: CONTRACT_VERSION.to_string(),
             sha256: status.digest.clone(),
             from: origin(&status.origin),
+            sees: status.sees.words().map(str::to_owned).collect(),
+            hosts: status.hosts.clone(),
+            plans: instances.plans,
             instances: types::Instances {
                 created: instances.created,
                 idle: instances.idle,

@@ -11,6 +11,7 @@ mod demo;
 mod explain;
 mod log;
 mod login;
+mod plugin_policies;
 mod plugins;
 mod reload;
 mod serve;
@@ -169,11 +170,11 @@ async fn run(command: Command) -> ExitCode {
         }
         Command::Login(arguments) => ended(login::run(arguments, &ProcessEnvironment).await),
         Command::Plugin(PluginCommand::List { config }) => {
-            let folder = match config.map(|file| load(&file)).transpose() {
-                Ok(config) => config.map(|config| config.plugins),
+            let config = match config.map(|file| load(&file)).transpose() {
+                Ok(config) => config,
                 Err(code) => return code,
             };
-            ended(plugins::list(folder.as_deref()).await)
+            ended(plugins::list(config.as_ref()).await)
         }
     }
 }

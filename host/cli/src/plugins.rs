@@ -1,12 +1,15 @@
 //! Plugins on the terminal (`jackfield plugin list`).
 
-use std::path::Path;
 use std::sync::Arc;
 
+use jackfield_config::Config;
 use jackfield_dispatch::error_chain;
-use jackfield_runtime::{Engine, EngineOptions, Origin, PluginDir, PluginStatus, Registry};
+use jackfield_runtime::{
+    Engine, EngineOptions, GenerationStatus, Origin, PluginDir, PluginStatus, Registry,
+};
 
 use crate::built_in::BUILT_IN;
+use crate::plugin_policies::plugin_policies;
 use crate::terminal::{print, print_table};
 
 /// Lists the plugins that `serve` would use, and those that it could not use.
@@ -14,12 +17,13 @@ use crate::terminal::{print, print_table};
 /// # Errors
 ///
 /// If at least one plugin cannot be used.
-pub(crate) async fn list(folder: Option<&Path>) -> Result<(), String> {
+pub(crate) async fn list(config: Option<&Config>) -> Result<(), String> {
     let engine = Engine::new(EngineOptions::default()).map_err(|error| error_chain(&error))?;
-    let registry = Arc::new(Registry::new(engine));
+    let policies = config.map(plugin_policies).unwrap_or_default();
+    let registry = Arc::new(Registry::with_policies(engine, policies));
     let empty_dir;
-    let folder = match folder {
-        Some(folder) => folder,
+    let folder = match config {
+        Some(config) => config.plugins.as_path(),
         None => {
             empty_dir = tempfile::tempdir().map_err(|error| error_chain(&error))?;
             empty_dir.path()
@@ -51,11 +55,20 @@ pub(crate) fn show(plugins: &[PluginStatus]) {
             generation.generation.to_string(),
             generation.digest.chars().take(DIGEST_CHARS).collect(),
             origin(&generation.origin),
+            sees(generation),
         ])
     };
     let rows: Vec<_> = plugins.iter().filter_map(serving).collect();
     print_table(
-        ["PLUGIN", "KIND", "VERSION", "GENERATION", "SHA-256", "FROM"],
+        [
+            "PLUGIN",
+            "KIND",
+            "VERSION",
+            "GENERATION",
+            "SHA-256",
+            "FROM",
+            "SEES",
+        ],
         &rows,
     );
     for plugin in plugins {
@@ -67,6 +80,17 @@ pub(crate) fn show(plugins: &[PluginStatus]) {
 
 /// Characters of a digest that are shown: enough to tell versions apart.
 const DIGEST_CHARS: usize = 12;
+
+/// What a plugin can see, and the hosts that it may name.
+fn sees(generation: &GenerationStatus) -> String {
+    let mut words: Vec<String> = generation.sees.words().map(str::to_owned).collect();
+    if words.is_empty() {
+        words.push("nothing of a client".to_owned());
+    }
+    let hosts = generation.hosts.iter();
+    words.extend(hosts.map(|host| format!("may send to {host}")));
+    words.join(", ")
+}
 
 pub(crate) fn origin(origin: &Origin) -> String {
     match origin {

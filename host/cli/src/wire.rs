@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use crate::admin_credentials::{self, CredentialFactory};
 use crate::admin_plugins::RegistryAdmin;
 use crate::built_in::BUILT_IN;
+use crate::plugin_policies::plugin_policies;
 use crate::reload::{Reload, api_options, client_keys, guard_names, proxy_networks};
 
 /// The services, ready to serve.
@@ -143,7 +144,7 @@ async fn plugins(
         compiling,
     });
     let engine = engine.map_err(|error| error_chain(&error))?;
-    let registry = Arc::new(Registry::new(engine));
+    let registry = Arc::new(Registry::with_policies(engine, plugin_policies(config)));
     let folder = match compiling {
         Compiling::InPlace => {
             PluginDir::load(&config.plugins, BUILT_IN, Arc::clone(&registry)).await

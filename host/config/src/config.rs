@@ -38,6 +38,10 @@ pub struct Config {
     pub limits: Limits,
     /// The folder of plugins, absolute. It need not exist.
     pub plugins: PathBuf,
+    /// What must be true of each plugin.
+    pub plugins_require: Vec<PluginRequirement>,
+    /// Executors whose plans are not remembered.
+    pub plugins_not_remembered: Vec<String>,
     /// The folder of state and caches, absolute. It need not exist.
     pub data: PathBuf,
     /// The folder of credential files, absolute, if there are any. It need not exist.
@@ -123,6 +127,13 @@ impl Default for Limits {
             memory_bytes_max: MEMORY_BYTES_MAX,
         }
     }
+}
+
+/// What must be true of a plugin, by its imports and exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginRequirement {
+    /// It sees neither bodies of clients' requests nor of responses.
+    ContentBlind,
 }
 
 /// Where tokens, changes by the admin API and health are stored.

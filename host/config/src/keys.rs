@@ -13,12 +13,12 @@ pub(crate) mod providers;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::config::{ListenAddress, StoreKind};
+use crate::config::{ListenAddress, PluginRequirement, StoreKind};
 use crate::key::{
     DefaultKey, OptionalKey, RequiredKey, Section, default, optional, required, section,
 };
 use crate::kinds::{
-    Address, Choice, Flag, HostName, Line, List, ListOf, MapOf, Nested, Path, Proxy, Secret,
+    Address, Choice, Flag, HostName, Line, List, ListOf, MapOf, Name, Nested, Path, Proxy, Secret,
     SocketMode,
 };
 
@@ -70,6 +70,18 @@ section! {
             "plugins", Path, |reader| reader.folder.join("plugins"),
             "The plugin folder. Jackfield creates it and watches it. A file replaces the built-in plugin of \
              the same name.",
+        ).restart();
+        PLUGINS_REQUIRE: DefaultKey<List<Choice<PluginRequirement>>> = default(
+            "plugins-require",
+            List(Choice(&[("content-blind", PluginRequirement::ContentBlind)])),
+            |_| Vec::new(),
+            "What must be true of each plugin, by its imports and exports; others are refused. `content-blind`: it sees \
+             neither bodies of clients' requests nor of responses. The built-in executors `openai`, `anthropic` and \
+             `gemini` see error responses.",
+        ).restart();
+        PLUGINS_NOT_REMEMBERED: DefaultKey<List<Name>> = default(
+            "plugins-not-remembered", List(Name), |_| Vec::new(),
+            "Executors whose plans are not remembered: each request is planned by the plugin.",
         ).restart();
         DATA: DefaultKey<Path> = default(
             "data", Path, |reader| reader.folder.join("data"),

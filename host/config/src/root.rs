@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use jackfield_dispatch::snapshot::{Routing, Timeouts};
+use jackfield_dispatch::snapshot::{RetryPolicy, Routing, Timeouts};
 use jackfield_dispatch::{CLIENT_SHARE_OF_FREE, Fallback, MemoryBudget};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -50,6 +50,7 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
         })
         .unwrap_or_default();
     let routing = routing_with(names.fallbacks, reader, &mut mapping);
+    let (retry, timeouts) = limits_of_calls(reader, &mut mapping);
     let config = Config {
         listen,
         socket_mode,
@@ -61,6 +62,8 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
         trusted_proxies,
         limits: limits.unwrap_or_default(),
         plugins: mapping.get(reader, &keys::PLUGINS),
+        plugins_require: mapping.get(reader, &keys::PLUGINS_REQUIRE),
+        plugins_not_remembered: mapping.get(reader, &keys::PLUGINS_NOT_REMEMBERED),
         data: mapping.get(reader, &keys::DATA),
         credential_files,
         strict_files: reader.strict_files,
@@ -71,18 +74,21 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
         force_model_prefix: mapping.get(reader, &keys::FORCE_MODEL_PREFIX),
         channel_aliases,
         routing,
-        retry: mapping
-            .nested(reader, &keys::RETRY, retry::retry)
-            .unwrap_or_default(),
-        timeouts: mapping
-            .nested(reader, &keys::TIMEOUTS, timeouts)
-            .unwrap_or_default(),
+        retry,
+        timeouts,
         disable_cooling: mapping.get(reader, &keys::DISABLE_COOLING),
         warnings: Vec::new(),
         restart_only: RestartOnly::default(),
     };
     mapping.deny_unknown(reader);
     Some(config)
+}
+
+/// Reads when a failed attempt is followed by another one, and how long a call may take.
+fn limits_of_calls(reader: &mut Reader<'_>, mapping: &mut Mapping<'_>) -> (RetryPolicy, Timeouts) {
+    let retry = mapping.nested(reader, &keys::RETRY, retry::retry);
+    let timeouts = mapping.nested(reader, &keys::TIMEOUTS, timeouts);
+    (retry.unwrap_or_default(), timeouts.unwrap_or_default())
 }
 
 /// Reads only the admin listener.

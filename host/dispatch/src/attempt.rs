@@ -18,16 +18,17 @@ use tokio::time::Instant;
 use self::head::HeadError;
 use self::response::Responded;
 use crate::call::{Call, ClientResponse, Embed, Operation};
+use crate::call_log::{PlanStep, Step};
 use crate::classify;
 use crate::context::CallContext;
 use crate::error::{CallError, UpstreamFailure};
 use crate::forwarded_headers::headers_for;
 use crate::limits::ROUND_TRIPS_MAX;
 use crate::negotiation::{NegotiatedCall, TranslationCache};
-use crate::plan::{Context, Plan};
-use crate::port::{Executor, UpstreamResponse};
+use crate::plan::{Context, Plan, Planned};
+use crate::port::{Executor, Rejection, UpstreamResponse};
 use crate::reply::source::Source;
-use crate::request::{Bounds, BuiltRequest, Recipient, build_request};
+use crate::request::{Bounds, BuiltRequest, Forwardable, PlanError, Recipient, build_request};
 use crate::signatures::SignatureRecorder;
 use crate::snapshot::Provider;
 
@@ -138,24 +139,7 @@ impl<'a> Prepared<'a> {
         context
             .trace
             .translation(negotiated.warnings(), negotiated.trait_rows());
-        let plan_context = Context {
-            operation: call.operation.name(),
-            dialect: negotiated.upstream_dialect().name(),
-            model: Arc::clone(negotiated.model()),
-            // A translated body names the provider's model already.
-            client_model: match negotiated.translation() {
-                Some(_) => Arc::clone(negotiated.model()),
-                None => Arc::clone(&call.model),
-            },
-            stream: call.stream.is_some(),
-            attempt: terms.number,
-            now_ms: now.as_millis(),
-            headers: headers_for(negotiated.upstream_dialect(), &call.headers),
-            credential: Arc::clone(lease.credential()),
-            settings: Arc::clone(&provider.settings),
-            options: options(call, negotiated.upstream_dialect()),
-            client: context.client,
-        };
+        let plan_context = plan_context(context, &negotiated, &lease, provider, terms.number);
         let attempt = Attempt {
             context,
             provider,
@@ -197,7 +181,14 @@ impl<'a> Prepared<'a> {
             .executor
             .prepare(&attempt.plan_context, attempt.body());
         match plan.await {
-            Ok(plan) => attempt.send(lease, plan, 1).await,
+            Ok(planned) => {
+                attempt.context.trace.step(Step::Planned(PlanStep {
+                    executor: attempt.executor.plugin().to_string(),
+                    remembered: planned.is_remembered(),
+                    sees: attempt.executor.descriptor().sees,
+                }));
+                attempt.send(lease, planned, 1).await
+            }
             Err(rejection) => Err(attempt.end_with_rejection(lease, rejection)),
         }
     }
@@ -209,6 +200,40 @@ impl<'a> Attempt<'a> {
         self.negotiated.body()
     }
 
+    /// Builds the request of a plan, with all its checks: also for a remembered plan.
+    fn build(&self, plan: &Plan, lease: &Lease) -> Result<BuiltRequest, PlanError> {
+        let bounds = Bounds {
+            provider: self.provider,
+            hosts: &self.executor.descriptor().hosts,
+            body: self.body(),
+            account: &**lease,
+            client: Forwardable::of(&self.plan_context),
+            recipient: Recipient::Api,
+            connect: self.context.snapshot.timeouts.connect,
+            now: self.context.clock.now(),
+        };
+        build_request(plan, &bounds)
+    }
+
+    /// Builds the request. A remembered plan whose patch does not fit is planned again: it fitted the body of the
+    /// call that it was made for, and only if the new one does not fit either is it the plugin's fault.
+    ///
+    /// # Errors
+    /// When the executor does not plan again.
+    async fn build_or_replan(
+        &self,
+        planned: &mut Planned,
+        lease: &Lease,
+    ) -> Result<Result<BuiltRequest, PlanError>, Rejection> {
+        let built = self.build(planned, lease);
+        if !planned.is_remembered() || !matches!(built, Err(PlanError::Patch(_))) {
+            return Ok(built);
+        }
+        let again = self.executor.prepare_again(&self.plan_context, self.body());
+        *planned = again.await?;
+        Ok(self.build(planned, lease))
+    }
+
     /// Sends a planned request and waits for the head of its response. `round_trip` counts from 1.
     ///
     /// # Errors
@@ -216,30 +241,25 @@ impl<'a> Attempt<'a> {
     async fn send(
         self,
         mut lease: Lease,
-        plan: Plan,
+        mut planned: Planned,
         round_trip: u32,
     ) -> Result<Responded<'a>, AttemptError> {
         if round_trip > ROUND_TRIPS_MAX {
             let detail = format!("it planned more than {ROUND_TRIPS_MAX} requests");
             return Err(self.end_with_invalid_output(lease, detail));
         }
-        let mode = plan.response_mode;
-        let state = plan.state.clone();
         let timeouts = self.context.snapshot.timeouts;
-        let bounds = Bounds {
-            provider: self.provider,
-            hosts: &self.executor.descriptor().hosts,
-            body: self.body(),
-            account: &*lease,
-            recipient: Recipient::Api,
-            connect: timeouts.connect,
-            now: self.context.clock.now(),
+        let built = match self.build_or_replan(&mut planned, &lease).await {
+            Ok(built) => built,
+            Err(rejection) => return Err(self.end_with_rejection(lease, rejection)),
         };
-        let BuiltRequest { request, derived } = match build_request(plan, &bounds) {
+        let BuiltRequest { request, derived } = match built {
             Ok(built) => built,
             Err(error) => return Err(self.end_with_invalid_output(lease, error.to_string())),
         };
         lease.note_derived_secrets(derived);
+        let (mode, state) = (planned.response_mode, planned.state.clone());
+        drop(planned);
         let accepts_encodings = request.headers.contains_key(ACCEPT_ENCODING);
         let sent = Instant::now();
         // `Source` counts from `sent` too: the head and the first byte of the body share one limit.
@@ -285,12 +305,49 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Returns the contract's options of an operation: the method, where a dialect has several, and whether
-/// the client uses beta features of Anthropic's API.
-fn options(call: &Call, upstream: Dialect) -> Vec<(&'static str, String)> {
-    if call.beta && upstream == Dialect::AnthropicMessages {
-        return vec![("beta", "true".to_owned())];
+/// What the executor gets of an attempt.
+fn plan_context(
+    context: &CallContext,
+    negotiated: &NegotiatedCall,
+    lease: &Lease,
+    provider: &Provider,
+    number: u32,
+) -> Context {
+    let call = &context.call;
+    Context {
+        operation: call.operation.name(),
+        dialect: negotiated.upstream_dialect().name(),
+        model: Arc::clone(negotiated.model()),
+        // A translated body names the provider's model already.
+        client_model: match negotiated.translation() {
+            Some(_) => Arc::clone(negotiated.model()),
+            None => Arc::clone(&call.model),
+        },
+        stream: call.stream.is_some(),
+        credential: Arc::clone(lease.credential()),
+        settings: Arc::clone(&provider.settings),
+        options: options(call),
+        attempt: number,
+        now_ms: context.clock.now().as_millis(),
+        headers: headers_for(negotiated.upstream_dialect(), &call.headers),
+        query: query(call, negotiated.upstream_dialect()),
+        principal: Some(Arc::clone(&call.principal)),
+        session: call.affinity,
+        client: context.client,
     }
+}
+
+/// Returns the parameters of the client's URL that the provider may get: the one by which Anthropic's API
+/// turns on beta features.
+fn query(call: &Call, upstream: Dialect) -> Vec<(&'static str, &'static str)> {
+    if call.beta && upstream == Dialect::AnthropicMessages {
+        return vec![("beta", "true")];
+    }
+    Vec::new()
+}
+
+/// Returns the contract's options of an operation: the method, where a dialect has several.
+fn options(call: &Call) -> Vec<(&'static str, String)> {
     let method = match call.operation {
         Operation::Embed(Embed::Batch) => "batchEmbedContents",
         Operation::Embed(Embed::Plain) if call.dialect == Dialect::Gemini => "embedContent",

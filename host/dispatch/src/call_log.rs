@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::limits::{CALL_RECORDS_MAX, CALL_STEPS_MAX};
 pub(crate) use record::millis;
 pub use record::{
-    AttemptOutcome, AttemptStep, CallOutcome, PickStep, RequestRecord, Step, TimedStep,
+    AttemptOutcome, AttemptStep, CallOutcome, PickStep, PlanStep, RequestRecord, Step, TimedStep,
     UnavailableCounts, UsageRecord, WaitReason, WarningRecord,
 };
 use record::{NAME_BYTES_MAX, short};

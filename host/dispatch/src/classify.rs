@@ -24,7 +24,7 @@ use rules::NONE;
 pub(crate) const CONTEXT_LENGTH: &str = "context-length";
 
 /// The kind by which an executor leaves an error response to the host's rules.
-const UNCLASSIFIED: &str = "unclassified";
+pub const UNCLASSIFIED: &str = "unclassified";
 
 /// Completes an executor's classification: an error response of the kind `unclassified` is classified
 /// by the host's rules. A retry-after of the executor overrides the host's. A quota without one gets the

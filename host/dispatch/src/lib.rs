@@ -40,6 +40,7 @@ mod response_headers;
 mod retry_policy;
 mod routing;
 mod scrub;
+mod sees;
 mod signatures;
 pub mod snapshot;
 mod timeouts;
@@ -52,7 +53,7 @@ pub use call::{
     BodyError, Call, ClientResponse, Embed, FailedStream, Operation, ResponseBody, ResponseStream,
     StreamFraming,
 };
-pub use classify::or_default_rules;
+pub use classify::{UNCLASSIFIED, or_default_rules};
 pub use client_digest::ClientDigest;
 pub use clock::Clock;
 pub use dispatcher::{Dispatcher, DispatcherParts};
@@ -67,5 +68,6 @@ pub use provider_traits::{ProviderTraits, TraitsConfig};
 pub use raw_request::RawRequest;
 pub use raw_response::RawResponse;
 pub use refresher::PlannedRefresher;
+pub use sees::Sees;
 pub use token_endpoint::TokenEndpointResponse;
 pub use unknown_model::UnknownModel;

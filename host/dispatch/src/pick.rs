@@ -216,6 +216,8 @@ impl Picker {
         let pick_context = PickContext {
             model: Arc::clone(candidates.name()),
             dialect: context.call.dialect.name(),
+            operation: context.call.operation.name(),
+            stream: context.call.stream.is_some(),
             attempt,
             sequence,
             affinity: context.call.affinity,
@@ -224,10 +226,24 @@ impl Picker {
             settings: Arc::clone(&routing.settings),
             client: context.client,
         };
-        match selector
+        let mut selector = selector;
+        let mut choice = selector
             .pick(&pick_context, Arc::new(candidates.clone()))
-            .await
-        {
+            .await;
+        if let Ok(Choice::Delegate(name)) = &choice {
+            let Some(delegate) = context.snapshot.plugins.selectors.get(name.as_str()) else {
+                let problem = format!(
+                    "plugin {} delegated to the selector `{name}`, which is not loaded",
+                    selector.plugin()
+                );
+                return Ok(self.fall_back_to_first(&problem));
+            };
+            selector = delegate;
+            choice = selector
+                .pick(&pick_context, Arc::new(candidates.clone()))
+                .await;
+        }
+        match choice {
             Ok(Choice::Candidate(index)) => Ok(Picked::Candidate(index)),
             Ok(Choice::WaitMs(milliseconds)) => {
                 let time = Duration::from_millis(milliseconds.into());
@@ -239,6 +255,10 @@ impl Picker {
                     plugin,
                     reason,
                 }))
+            }
+            Ok(Choice::Delegate(_)) => {
+                let problem = format!("plugin {} delegated again", selector.plugin());
+                Ok(self.fall_back_to_first(&problem))
             }
             Err(fault) => Ok(self.fall_back_to_first(&fault.to_string())),
         }

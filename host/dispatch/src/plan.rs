@@ -1,6 +1,7 @@
 //! The data that the host and executors exchange: contexts, plans and their parts.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use url::Url;
 
 use crate::client_digest::ClientDigest;
 
-/// One attempt of one operation, as an executor sees it.
+/// One attempt of one operation. An executor gets the target: all up to `options`. It reads the rest, which
+/// differs from call to call, by functions of the host.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// The operation, by its name in the plugin contract.
@@ -25,18 +27,24 @@ pub struct Context {
     pub client_model: Arc<str>,
     /// Whether the client requested a stream.
     pub stream: bool,
-    /// 0 for a call's first attempt.
-    pub attempt: u32,
-    /// Milliseconds since the Unix epoch.
-    pub now_ms: u64,
-    /// The client's headers that the allow-list contains.
-    pub headers: Arc<HeaderMap>,
     /// The credential.
     pub credential: Arc<Credential>,
     /// The provider's settings, as the text of a JSON object.
     pub settings: Arc<str>,
     /// Further parameters of the operation, such as `method` and `url` of `http-request`.
     pub options: Vec<(&'static str, String)>,
+    /// 0 for a call's first attempt.
+    pub attempt: u32,
+    /// Milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// The client's headers that the allow-list contains.
+    pub headers: Arc<HeaderMap>,
+    /// The parameters of the client's URL that the allow-list contains.
+    pub query: Vec<(&'static str, &'static str)>,
+    /// The name of the client key; `None` for operations that belong to no client.
+    pub principal: Option<Arc<str>>,
+    /// A hash of the client's session, with 53 bits, if the call has one.
+    pub session: Option<u64>,
     /// The client that the operation is for. It is not passed on to the plugin.
     pub client: ClientDigest,
 }
@@ -56,8 +64,54 @@ pub struct Evaluation {
     pub settings: Arc<str>,
 }
 
-/// An executor's plan for one request.
-#[derive(Debug)]
+/// A plan, and where it is from.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    plan: Arc<Plan>,
+    remembered: bool,
+}
+
+impl Planned {
+    /// A plan that was made for an earlier call, and is remembered.
+    pub fn remembered(plan: Arc<Plan>) -> Self {
+        Self {
+            plan,
+            remembered: true,
+        }
+    }
+
+    /// Whether it was made for an earlier call.
+    pub fn is_remembered(&self) -> bool {
+        self.remembered
+    }
+}
+
+impl From<Plan> for Planned {
+    fn from(plan: Plan) -> Self {
+        Arc::new(plan).into()
+    }
+}
+
+impl From<Arc<Plan>> for Planned {
+    fn from(plan: Arc<Plan>) -> Self {
+        Self {
+            plan,
+            remembered: false,
+        }
+    }
+}
+
+impl Deref for Planned {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+/// An executor's plan for one request. It is the same for all calls for which it is remembered, and so it
+/// has nothing of a client that the executor did not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The request to send.
     pub request: PlannedRequest,
@@ -70,7 +124,7 @@ pub struct Plan {
 }
 
 /// A request as planned: secrets are named, not placed.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedRequest {
     /// The method.
     pub method: Method,
@@ -78,6 +132,11 @@ pub struct PlannedRequest {
     pub url: Url,
     /// The headers.
     pub headers: HeaderMap,
+    /// Names of client headers to copy; one that ends with `*` is a prefix. A copied header replaces the one of
+    /// `headers`.
+    pub forward_headers: Vec<String>,
+    /// Names of parameters of the client's URL to copy, in the same way.
+    pub forward_query: Vec<String>,
     /// The secrets, by name, and their places.
     pub secrets: Vec<(String, SecretPlace)>,
     /// The body.
@@ -120,7 +179,7 @@ pub enum SecretPlace {
 }
 
 /// The body of a planned request.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlannedBody {
     /// No body.
     Empty,

@@ -13,7 +13,8 @@ use http::{HeaderMap, StatusCode};
 use jackfield_auth::CandidateSet;
 
 use crate::client_digest::ClientDigest;
-use crate::plan::{Context, Evaluation, Frame, Output, Plan, Refusal, UpstreamRequest};
+use crate::plan::{Context, Evaluation, Frame, Output, Planned, Refusal, UpstreamRequest};
+use crate::sees::Sees;
 
 /// A future behind a port.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -29,12 +30,22 @@ pub trait Executor: Send + Sync + fmt::Debug {
     /// Counts a fault that the host found in the plugin's output for this client.
     fn note_fault(&self, client: ClientDigest);
 
-    /// Plans one attempt.
+    /// Plans one attempt, or returns a plan that the executor made for an earlier call and that is the same
+    /// for this one.
     fn prepare<'a>(
         &'a self,
         context: &'a Context,
         body: &'a Bytes,
-    ) -> BoxFuture<'a, Result<Plan, Rejection>>;
+    ) -> BoxFuture<'a, Result<Planned, Rejection>>;
+
+    /// Plans one attempt again: the remembered plan did not fit the call, and is forgotten.
+    fn prepare_again<'a>(
+        &'a self,
+        context: &'a Context,
+        body: &'a Bytes,
+    ) -> BoxFuture<'a, Result<Planned, Rejection>> {
+        self.prepare(context, body)
+    }
 
     /// Classifies an error response. Called only if the descriptor sets `judges_errors`. The
     /// implementation passes the result through [`or_default_rules`](crate::or_default_rules).
@@ -165,6 +176,10 @@ pub struct PickContext {
     pub model: Arc<str>,
     /// The client's dialect.
     pub dialect: &'static str,
+    /// The operation, by its name in the plugin contract.
+    pub operation: &'static str,
+    /// Whether the client requested a stream.
+    pub stream: bool,
     /// 0 for a call's first attempt.
     pub attempt: u32,
     /// The number of picks so far for this model.
@@ -190,6 +205,8 @@ pub enum Choice {
     WaitMs(u32),
     /// No candidate, and why.
     None(String),
+    /// The selector of this name chooses.
+    Delegate(String),
 }
 
 /// What an executor declares.
@@ -206,6 +223,8 @@ pub struct Descriptor {
     pub hosts: Vec<String>,
     /// How long before their expiry tokens should be refreshed.
     pub refresh_lead: Option<Duration>,
+    /// What of a client and of its responses it can see.
+    pub sees: Sees,
     /// Whether it classifies error responses itself.
     pub judges_errors: bool,
     /// Whether it decides itself when tokens are refreshed.

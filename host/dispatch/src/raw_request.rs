@@ -18,7 +18,7 @@ use crate::plan::{Connection, Context, Plan, UpstreamRequest};
 use crate::plugin_fault::report_invalid_output;
 use crate::port::Rejection;
 use crate::reply::source::{ReadError, Source};
-use crate::request::{self, Bounds, BuiltRequest, Planner, Recipient};
+use crate::request::{self, Bounds, BuiltRequest, Forwardable, Planner, Recipient};
 use crate::response_headers::operator_headers;
 
 /// A request to send with a credential.
@@ -74,7 +74,7 @@ impl Dispatcher {
             ..planner.context(access.credential(), self.clock().now())
         };
         let plan = match planner.executor.prepare(&context, &checked.body).await {
-            Ok(plan) => checked.with_request_headers(plan),
+            Ok(planned) => checked.with_request_headers((*planned).clone()),
             Err(Rejection::Refused(refusal)) => return Err(upstream_error(refusal.failure)),
             Err(Rejection::Fault(fault)) => return Err(CallError::Plugin(fault)),
         };
@@ -83,11 +83,12 @@ impl Dispatcher {
             hosts: &planner.executor.descriptor().hosts,
             body: &checked.body,
             account: &access,
+            client: Forwardable::of(&context),
             recipient: Recipient::Api,
             connect: snapshot.timeouts.connect,
             now: self.clock().now(),
         };
-        request::build_request(plan, &bounds).map_err(|error| {
+        request::build_request(&plan, &bounds).map_err(|error| {
             CallError::Plugin(report_invalid_output(
                 &**planner.executor,
                 context.client,

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::limits::{LOGIN_REFRESH_LEAD, REFRESH_TIMEOUT};
 use crate::plan::{Evaluation, UpstreamRequest};
 use crate::port::{BoxFuture, Rejection, Upstream};
-use crate::request::{self, Bounds, BuiltRequest, Planner, Recipient};
+use crate::request::{self, Bounds, BuiltRequest, Forwardable, Planner, Recipient};
 use crate::scrub::replace_secrets;
 use crate::snapshot::Snapshot;
 use crate::token_endpoint::{exchange, upstream_request};
@@ -138,12 +138,13 @@ impl PlannedRefresher {
             hosts: &planner.executor.descriptor().hosts,
             body: &body,
             account: job,
+            client: Forwardable::default(),
             recipient: Recipient::TokenEndpoint,
             connect: snapshot.timeouts.connect,
             now: self.clock.now(),
         };
         let plugin = planner.executor.plugin();
-        let built = request::build_request(plan, &bounds)
+        let built = request::build_request(&plan, &bounds)
             .map_err(|cause| unplanned(format!("the plan of the plugin {plugin}: {cause}")))?;
         Ok((built, captures))
     }

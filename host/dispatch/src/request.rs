@@ -5,6 +5,7 @@
 
 mod account;
 mod error;
+mod forwarded;
 mod planner;
 mod schemes;
 mod secret_fields;
@@ -26,6 +27,7 @@ use crate::snapshot::Provider;
 
 pub(crate) use account::Account;
 pub(crate) use error::PlanError;
+pub(crate) use forwarded::Forwardable;
 pub(crate) use planner::Planner;
 use secrets::SecretPlacer;
 
@@ -39,6 +41,8 @@ pub(crate) struct Bounds<'a> {
     pub(crate) body: &'a Bytes,
     /// The credential, with its secrets and its proxy.
     pub(crate) account: &'a dyn Account,
+    /// What of the client's request the plan may pass on.
+    pub(crate) client: Forwardable<'a>,
     /// Whom the request goes to.
     pub(crate) recipient: Recipient,
     /// Limit for connecting.
@@ -69,24 +73,26 @@ pub(crate) enum Recipient {
 ///
 /// # Errors
 /// The first thing in the plan that [`Bounds`] do not allow.
-pub(crate) fn build_request(plan: Plan, bounds: &Bounds<'_>) -> Result<BuiltRequest, PlanError> {
+pub(crate) fn build_request(plan: &Plan, bounds: &Bounds<'_>) -> Result<BuiltRequest, PlanError> {
     if bounds.recipient == Recipient::Api && !plan.captures.is_empty() {
         return Err(PlanError::Captures);
     }
-    let planned = plan.request;
+    let planned = &plan.request;
     check_origin(&planned.url, bounds)?;
     check_method(&planned.method)?;
     check_headers(&planned.headers)?;
     let own_body = matches!(planned.body, PlannedBody::Bytes(_));
-    let mut url = planned.url;
+    let mut url = planned.url.clone();
     url.set_fragment(None);
+    let mut headers = planned.headers.clone();
+    bounds.client.forward(planned, &mut headers, &mut url);
     let proxy = bounds.account.proxy();
     let mut placer = SecretPlacer::new(
         UpstreamRequest {
-            method: planned.method,
+            method: planned.method.clone(),
             url,
-            headers: planned.headers,
-            body: body(planned.body, bounds.body)?,
+            headers,
+            body: body(&planned.body, bounds.body)?,
             proxy: proxy.map(|url| Arc::from(url.expose_secret())),
             connect: bounds.connect,
             connection: match bounds.recipient {
@@ -97,11 +103,9 @@ pub(crate) fn build_request(plan: Plan, bounds: &Bounds<'_>) -> Result<BuiltRequ
         },
         own_body,
     );
-    for (name, place) in planned.secrets {
-        let secret = bounds.account.secret(&name);
-        let Some(secret) = secret else {
-            return Err(PlanError::UnknownSecret(name));
-        };
+    for (name, place) in &planned.secrets {
+        let secret = bounds.account.secret(name);
+        let secret = secret.ok_or_else(|| PlanError::UnknownSecret(name.clone()))?;
         placer.place(name, secret.expose_secret(), place)?;
     }
     // After the secrets, so that the operator's headers also replace those that contain secrets.
@@ -207,12 +211,12 @@ fn add_credential_headers(headers: &mut HeaderMap, credential: &Credential) {
 /// Prefix of the attributes that are headers.
 const HEADER_ATTRIBUTE: &str = "header:";
 
-fn body(planned: PlannedBody, original: &Bytes) -> Result<Bytes, PlanError> {
+fn body(planned: &PlannedBody, original: &Bytes) -> Result<Bytes, PlanError> {
     match planned {
         PlannedBody::Empty => Ok(Bytes::new()),
         PlannedBody::Original => Ok(original.clone()),
-        PlannedBody::Bytes(bytes) => Ok(bytes),
-        PlannedBody::Patched(patches) => json::apply(original, &patches).map_err(PlanError::Patch),
+        PlannedBody::Bytes(bytes) => Ok(bytes.clone()),
+        PlannedBody::Patched(patches) => json::apply(original, patches).map_err(PlanError::Patch),
     }
 }
 

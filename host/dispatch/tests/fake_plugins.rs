@@ -10,8 +10,8 @@ use http::{HeaderMap, Method};
 use jackfield_dialect::json::Patch;
 use jackfield_dispatch::ClientDigest;
 use jackfield_dispatch::plan::{
-    Context, Evaluation, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal,
-    ResponseMode, SecretPlace,
+    Context, Evaluation, Frame, Framing, Output, Plan, Planned, PlannedBody, PlannedRequest,
+    Refusal, ResponseMode, SecretPlace,
 };
 use jackfield_dispatch::port::{
     BoxFuture, Choice, Columns, Descriptor, Executor, FaultKind, PickContext, PluginFault,
@@ -30,6 +30,8 @@ pub(crate) struct FakeExecutor {
     id: PluginId,
     descriptor: Descriptor,
     prepare: Prepare,
+    /// A plan that it remembers for every call.
+    remembered: Option<Arc<Plan>>,
     judge: Judge,
     start_reply: StartReply,
     evaluate: Evaluate,
@@ -50,6 +52,7 @@ impl FakeExecutor {
                 ..Descriptor::default()
             },
             prepare: Box::new(prepare),
+            remembered: None,
             judge: Box::new(|_, _| Err(fault("it was not to judge"))),
             start_reply: Box::new(|_| Err(fault("it was not to reply"))),
             evaluate: Box::new(|_| Err(fault("it was not to evaluate"))),
@@ -93,6 +96,12 @@ impl FakeExecutor {
         Self::replying(ResponseMode::Frames(Framing::Sse), |_| {
             Ok(FakeReply::echoing())
         })
+    }
+
+    /// The same, and it remembers this plan for every call.
+    pub(crate) fn remembering(mut self, plan: Plan) -> Self {
+        self.remembered = Some(Arc::new(plan));
+        self
     }
 
     /// The same, and it classifies error responses.
@@ -152,6 +161,8 @@ pub(crate) fn planned(body: PlannedBody, response: ResponseMode) -> Plan {
             method: Method::POST,
             url: Url::parse("https://provider.test/v1/chat/completions").unwrap(),
             headers: HeaderMap::new(),
+            forward_headers: Vec::new(),
+            forward_query: Vec::new(),
             secrets: vec![("api-key".to_owned(), SecretPlace::Bearer)],
             body,
         },
@@ -194,12 +205,26 @@ impl Executor for FakeExecutor {
         &'a self,
         context: &'a Context,
         _: &'a Bytes,
-    ) -> BoxFuture<'a, Result<Plan, Rejection>> {
+    ) -> BoxFuture<'a, Result<Planned, Rejection>> {
         Box::pin(async {
             if !self.eager {
                 yield_now().await;
             }
-            (self.prepare)(context)
+            match &self.remembered {
+                Some(plan) => Ok(Planned::remembered(Arc::clone(plan))),
+                None => (self.prepare)(context).map(Planned::from),
+            }
+        })
+    }
+
+    fn prepare_again<'a>(
+        &'a self,
+        context: &'a Context,
+        _: &'a Bytes,
+    ) -> BoxFuture<'a, Result<Planned, Rejection>> {
+        Box::pin(async {
+            yield_now().await;
+            (self.prepare)(context).map(Planned::from)
         })
     }
 

@@ -3,7 +3,7 @@
 use jackfield_auth::LeaseCounts;
 use jackfield_credential::{Failure, Scope};
 use jackfield_dispatch::CallError;
-use jackfield_dispatch::plan::{PlannedBody, Refusal, ResponseMode};
+use jackfield_dispatch::plan::{Plan, PlannedBody, Refusal, ResponseMode};
 use jackfield_dispatch::port::{FaultKind, PluginFault, Rejection};
 use url::Url;
 
@@ -156,6 +156,52 @@ async fn invalid_plan_is_never_sent() {
             "{word}"
         );
     }
+}
+
+fn patched(path: &str) -> Plan {
+    let path = path.to_owned();
+    let patch = jackfield_dialect::json::Patch::Remove { path };
+    planned(PlannedBody::Patched(vec![patch]), ResponseMode::Relay)
+}
+
+/// A remembered plan whose patch does not fit the body is no fault: the executor is asked again.
+#[tokio::test(start_paused = true)]
+async fn remembered_plan_that_does_not_fit_is_planned_again() {
+    let executor = FakeExecutor::relaying().remembering(patched("/nowhere"));
+    let upstream = FakeUpstream::in_order(vec![Script::json(200, COMPLETION)]);
+    let stage = Setting::new(1).executor(executor).stage(upstream);
+    text(stage.whole().await).await;
+    assert_eq!((stage.executor.faults(), stage.upstream.calls()), (0, 1));
+    let record = stage.record();
+    assert_eq!(record["steps"][1]["step"], "planned");
+    assert_eq!(record["steps"][1]["remembered"], true);
+}
+
+/// If the new plan does not fit either, it is the executor's fault.
+#[tokio::test(start_paused = true)]
+async fn plan_that_does_not_fit_again_is_a_fault() {
+    let executor = FakeExecutor::new(|_| Ok(patched("/elsewhere")));
+    let executor = executor.remembering(patched("/nowhere"));
+    let stage = Setting::new(2)
+        .executor(executor)
+        .stage(FakeUpstream::in_order(vec![]));
+    let fault = expect_plugin_fault("patch", &stage).await;
+    assert!(fault.detail.contains("/elsewhere"), "{}", fault.detail);
+    assert_eq!((stage.executor.faults(), stage.upstream.calls()), (1, 0));
+}
+
+/// All checks are made at each send.
+#[tokio::test(start_paused = true)]
+async fn remembered_plan_is_checked_as_any_other() {
+    let mut plan = planned(PlannedBody::Original, ResponseMode::Relay);
+    plan.request.url = Url::parse("https://elsewhere.test/v1").unwrap();
+    let executor = FakeExecutor::relaying().remembering(plan);
+    let stage = Setting::new(2)
+        .executor(executor)
+        .stage(FakeUpstream::in_order(vec![]));
+    let fault = expect_plugin_fault("origin", &stage).await;
+    assert!(fault.detail.contains("elsewhere.test"), "{}", fault.detail);
+    assert_eq!(stage.upstream.calls(), 0);
 }
 
 fn rejection(scope: Scope, kind: &'static str, status: Option<u16>) -> Rejection {

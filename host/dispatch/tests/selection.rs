@@ -144,3 +144,32 @@ async fn credential_cooling_during_selection_is_not_used() {
     assert_eq!(stage.upstream.credentials(), ["a", "b", "b"]);
     stage.assert_closed();
 }
+
+#[tokio::test(start_paused = true)]
+async fn selector_may_delegate_once_to_one_that_is_loaded() {
+    let delegating =
+        |name: &'static str| FakeSelector::new(move |_, _| Ok(Choice::Delegate(name.to_owned())));
+    let last = || FakeSelector::new(|_, candidates| Ok(Choice::Candidate(candidates - 1)));
+    for (delegate, other, chosen, fault) in [
+        ("other-selector", Some(last()), "c", None),
+        ("other-selector", None, "a", Some("which is not loaded")),
+        (
+            "other-selector",
+            Some(delegating("fake-selector")),
+            "a",
+            Some("delegated again"),
+        ),
+    ] {
+        let mut setting = Setting::new(3).selector(delegating(delegate));
+        setting.other_selector = other;
+        let stage = setting.stage(good(1));
+        text(stage.whole().await).await;
+        assert_eq!(stage.upstream.credentials(), [chosen]);
+        let record = stage.record();
+        let recorded = &record["steps"][0]["selector_fault"];
+        match fault {
+            None => assert!(recorded.is_null(), "{recorded}"),
+            Some(part) => assert!(recorded.to_string().contains(part), "{recorded}"),
+        }
+    }
+}

@@ -36,6 +36,8 @@ pub(crate) struct Setting {
     pub(crate) executor: FakeExecutor,
     /// `None`: the selector that the routing names is not loaded.
     pub(crate) selector: Option<FakeSelector>,
+    /// A selector of the name `other-selector`, to which the first may delegate.
+    pub(crate) other_selector: Option<FakeSelector>,
     pub(crate) retry: RetryPolicy,
     pub(crate) timeouts: Timeouts,
     pub(crate) policy: CooldownPolicy,
@@ -51,6 +53,7 @@ impl Setting {
             credentials,
             executor: FakeExecutor::relaying(),
             selector: Some(FakeSelector::first()),
+            other_selector: None,
             retry: RetryPolicy::default(),
             timeouts: Timeouts {
                 // Most tests are about the result of a call, and some of those take long.
@@ -103,9 +106,13 @@ impl Setting {
         .unwrap();
         let executor = Arc::new(self.executor);
         let serving: Arc<dyn Executor> = Arc::<FakeExecutor>::clone(&executor);
-        let selectors = self.selector.map(|selector| {
-            let selector: Arc<dyn Selector> = Arc::new(selector);
-            (Arc::from("fake-selector"), selector)
+        let selectors = [
+            ("fake-selector", self.selector),
+            ("other-selector", self.other_selector),
+        ];
+        let selectors = selectors.into_iter().filter_map(|(name, selector)| {
+            let selector: Arc<dyn Selector> = Arc::new(selector?);
+            Some((Arc::from(name), selector))
         });
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot {
             generation: 1,
@@ -113,7 +120,7 @@ impl Setting {
             providers: BTreeMap::from([(ProviderName::new("provider"), provider())]),
             plugins: Arc::new(Plugins {
                 executors: BTreeMap::from([(Arc::from("fake-executor"), serving)]),
-                selectors: selectors.into_iter().collect(),
+                selectors: selectors.collect(),
                 ..Plugins::default()
             }),
             routing: Routing {

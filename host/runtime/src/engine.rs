@@ -1,4 +1,4 @@
-//! The wasmtime engine with its limits, a linker for each world, the ticker, and the code cache.
+//! The wasmtime engine with its limits, the linker, the ticker, and the code cache.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use jackfield_dispatch::port::PluginId;
 use jackfield_dispatch::{Clock, MemoryBudget};
 use tokio::sync::Semaphore;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 use wasmtime::{
     Cache, Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store,
     UpdateDeadline,
@@ -16,8 +16,8 @@ use wasmtime::{
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p2::bindings as wasi;
 
-use crate::bindings::{ExecutorPlugin, SelectorPlugin};
 use crate::code_cache::{CodeCache, CodeCacheOptions};
+use crate::contract;
 use crate::host_state::HostState;
 use crate::limits::{
     ALL_MEMORY_BYTES_MAX, INSTANCES_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, STACK_BYTES_MAX,
@@ -33,8 +33,7 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     engine: wasmtime::Engine,
-    executors: Linker<HostState>,
-    selectors: Linker<HostState>,
+    linker: Linker<HostState>,
     instances: Arc<Semaphore>,
     cache: Option<CodeCache>,
     activity: Arc<Activity>,
@@ -109,15 +108,8 @@ impl Engine {
         let activity = Arc::<Activity>::default();
         start_ticker(&engine, Arc::clone(&activity)).map_err(EngineError::Ticker)?;
         let slow_threads = SlowThreads::start().map_err(EngineError::SlowThreads)?;
-        let executors = linker(&engine, |linker| {
-            ExecutorPlugin::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
-        });
-        let selectors = linker(&engine, |linker| {
-            SelectorPlugin::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
-        });
         Ok(Self(Arc::new(Inner {
-            executors: executors.map_err(EngineError::Engine)?,
-            selectors: selectors.map_err(EngineError::Engine)?,
+            linker: linker(&engine).map_err(EngineError::Engine)?,
             // wasmtime's pool fails at once when it is full. With the semaphore a call can wait instead.
             instances: Arc::new(Semaphore::new(INSTANCES_MAX as usize)),
             cache,
@@ -182,12 +174,9 @@ impl Engine {
         &self.0.engine
     }
 
-    pub(crate) fn executors(&self) -> &Linker<HostState> {
-        &self.0.executors
-    }
-
-    pub(crate) fn selectors(&self) -> &Linker<HostState> {
-        &self.0.selectors
+    /// All that a plugin may import.
+    pub(crate) fn linker(&self) -> &Linker<HostState> {
+        &self.0.linker
     }
 
     pub(crate) fn instance_permits(&self) -> &Arc<Semaphore> {
@@ -277,12 +266,9 @@ fn pool() -> PoolingAllocationConfig {
     pool
 }
 
-/// Links a world and the WASI interfaces that language runtimes always import. There are no sockets, and
+/// Links the contract and the WASI interfaces that language runtimes always import. There are no sockets, and
 /// the file system has no folder.
-fn linker(
-    engine: &wasmtime::Engine,
-    add_world: impl FnOnce(&mut Linker<HostState>) -> wasmtime::Result<()>,
-) -> wasmtime::Result<Linker<HostState>> {
+fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<HostState>> {
     use wasmtime_wasi::cli::{WasiCli, WasiCliView};
     use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
     use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
@@ -290,7 +276,7 @@ fn linker(
 
     let mut linker = Linker::new(engine);
     let l = &mut linker;
-    add_world(l)?;
+    contract::link(l)?;
     add_wasi_io(l)?;
     wasi::clocks::wall_clock::add_to_linker::<HostState, WasiClocks>(l, HostState::clocks)?;
     wasi::clocks::monotonic_clock::add_to_linker::<HostState, WasiClocks>(l, HostState::clocks)?;

@@ -1,43 +1,50 @@
-//! The port `Executor` implemented by a component: one generation of it, and its replies.
+//! The port `Executor` implemented by a component: one generation of it. Plans are remembered; see
+//! `remembered_plans.rs`.
+
+mod reply;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use jackfield_credential::Timestamp;
-use jackfield_dispatch::ClientDigest;
-use jackfield_dispatch::or_default_rules;
-use jackfield_dispatch::plan::{Context, Evaluation, Frame, Output, Plan, Refusal};
+use jackfield_credential::{Failure, Scope, Timestamp};
+use jackfield_dispatch::plan::{Context, Evaluation, Plan, Planned, Refusal};
 use jackfield_dispatch::port::{
     BoxFuture, Descriptor, Executor, PluginFault, PluginId, PluginReply, Rejection, ResponseHead,
 };
+use jackfield_dispatch::{ClientDigest, UNCLASSIFIED, or_default_rules};
 use tokio::time::timeout;
 use wasmtime::Store;
-use wasmtime::component::{InstancePre, ResourceAny};
+use wasmtime::component::InstancePre;
 
-use crate::bindings::{ExecutorPlugin, ExecutorPluginIndices, types};
+use self::reply::ComponentReply;
 use crate::breaker::Pass;
-use crate::convert::{
-    ContractError, context_out, failure_in, frames_out, head_in, head_out, output_in, plan_in,
-    refresh_credential_out,
-};
+use crate::contract::executor::{ExecutorGuest, ExecutorIndices};
+use crate::contract::guest_result::GuestError;
 use crate::engine::Engine;
 use crate::host_state::HostState;
+use crate::inspect::{ContractVersion, Inspection};
 use crate::instance::{
     Generation, HOST_PASS, Instance, InstancePool, Instances, InstantiateError, World,
 };
-use crate::limits::{CALL_TICKS_MAX, CALL_WALL_MAX, DESCRIBE_TICKS_MAX};
+use crate::limits::{CALL_WALL_MAX, DESCRIBE_TICKS_MAX};
+use crate::policy::PluginPolicy;
+use crate::proof::difference;
+use crate::reads::{CallInput, Reads};
+use crate::remembered_plans::{PlanKey, RememberedPlans};
 
-/// The world `executor-plugin`.
+/// Executors.
 pub(crate) struct ExecutorWorld;
 
 impl World for ExecutorWorld {
-    type Indices = ExecutorPluginIndices;
-    type Bindings = ExecutorPlugin;
+    type Indices = ExecutorIndices;
+    type Bindings = ExecutorGuest;
 
-    fn indices(linked: &InstancePre<HostState>) -> wasmtime::Result<Self::Indices> {
-        ExecutorPluginIndices::new(linked)
+    fn indices(
+        version: ContractVersion,
+        linked: &InstancePre<HostState>,
+    ) -> wasmtime::Result<Self::Indices> {
+        ExecutorIndices::new(version, linked)
     }
 
     fn bindings(
@@ -54,7 +61,11 @@ pub(crate) struct ComponentExecutor {
     plugin: PluginId,
     descriptor: Descriptor,
     instances: Instances<ExecutorWorld>,
+    remembered: RememberedPlans,
 }
+
+/// A plan, what the guest read for it, and whether its instance has read anything of a client.
+type FreshPlan = (Plan, Reads, bool);
 
 impl fmt::Debug for ComponentExecutor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,15 +84,22 @@ impl ComponentExecutor {
     pub(crate) async fn describe(
         engine: &Engine,
         plugin: PluginId,
+        inspection: Inspection,
+        policy: &PluginPolicy,
         linked: InstancePre<HostState>,
     ) -> Result<Self, InstantiateError> {
-        let (instances, mut instance) =
-            Instances::<ExecutorWorld>::start(engine.clone(), plugin.clone(), linked).await?;
+        let (instances, mut instance) = Instances::<ExecutorWorld>::start(
+            engine.clone(),
+            plugin.clone(),
+            inspection.version,
+            linked,
+        )
+        .await?;
+        let may_remember = instance.bindings.may_remember();
         instance.begin_call(DESCRIBE_TICKS_MAX, instances.running(HOST_PASS));
         let shared = instances.clone();
         let call = instances.run(HOST_PASS, async move {
-            let guest = instance.bindings.jackfield_plugin_executor();
-            let call = guest.call_describe(&mut instance.store);
+            let call = instance.bindings.describe(&mut instance.store);
             let described = timeout(CALL_WALL_MAX, call).await;
             shared.check(instance, described)
         });
@@ -92,38 +110,112 @@ impl ComponentExecutor {
             return Err(InstantiateError::Fault(fault));
         }
         instances.release(instance);
-        let descriptor = Descriptor {
-            version: described.version,
-            dialects: described.dialects,
-            operations: described.operations,
-            hosts: described.hosts,
-            refresh_lead: described.refresh_lead_ms.map(Duration::from_millis),
-            judges_errors: described.judges_errors,
-            evaluates_refresh: described
-                .options
-                .iter()
-                .any(|(name, value)| name == EVALUATES_REFRESH && value == "true"),
-            options: described.options,
-        };
         Ok(Self {
             plugin,
-            descriptor,
+            descriptor: Descriptor {
+                sees: inspection.sees,
+                ..described
+            },
             instances,
+            remembered: RememberedPlans::new(may_remember && policy.remember),
         })
     }
 
-    async fn acquire(
-        &self,
-        pass: Pass,
-        settings: &Arc<str>,
-        body: &Bytes,
-    ) -> Result<Instance<ExecutorWorld>, PluginFault> {
-        let mut instance = self.instances.acquire(pass).await?;
-        let state = instance.store.data_mut();
-        state.body = body.clone();
-        state.settings = Arc::clone(settings);
-        Ok(instance)
+    /// Plans an attempt, without a look at what is remembered.
+    async fn plan(&self, context: &Context, call: CallInput) -> Result<FreshPlan, Rejection> {
+        let pass = self.instances.admit(context.client)?;
+        let instance = self.instances.acquire(pass).await?;
+        plan_in(&self.instances, instance, pass, context, call).await
     }
+
+    /// Plans again in a fresh instance, off the path of calls, and compares the result with a plan that is
+    /// remembered. After a difference no plan of this generation is remembered.
+    fn prove(&self, context: &Context, call: CallInput, remembered: Arc<Plan>) {
+        let (instances, plans) = (self.instances.clone(), self.remembered.clone());
+        let context = context.clone();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "one at a time in a generation, and it ends within the limits of a call"
+        )]
+        tokio::spawn(async move {
+            if let Some(instance) = instances.fresh().await {
+                let differs = match plan_in(&instances, instance, HOST_PASS, &context, call).await {
+                    Ok((plan, ..)) => difference(&remembered, &plan),
+                    Err(Rejection::Refused(_)) => Some("the result"),
+                    // It has nothing to do with what is remembered.
+                    Err(Rejection::Fault(_)) => None,
+                };
+                if let Some(member) = differs {
+                    plans.turn_off();
+                    instances.report(format!(
+                        "a plan that was remembered is not what a fresh instance plans for the same input: \
+                         `{member}` differs; its plans are not remembered any more"
+                    ));
+                }
+            }
+            plans.proven();
+        });
+    }
+}
+
+/// Plans an attempt in an instance, which is released.
+async fn plan_in(
+    instances: &Instances<ExecutorWorld>,
+    mut instance: Instance<ExecutorWorld>,
+    pass: Pass,
+    context: &Context,
+    call: CallInput,
+) -> Result<FreshPlan, Rejection> {
+    begin(&mut instance, &context.settings, call);
+    let (shared, context) = (instances.clone(), context.clone());
+    let call = instances.run(pass, async move {
+        let call = instance.bindings.prepare(&mut instance.store, &context);
+        let planned = timeout(CALL_WALL_MAX, call).await;
+        shared.check(instance, planned)
+    });
+    let (mut instance, planned) = call.await?;
+    let state = instance.store.data_mut();
+    let (reads, is_tainted) = (state.take_reads(), state.tainted);
+    let plan = checked(instances, &mut instance, planned);
+    if !is_fault(&plan) {
+        instances.release(instance);
+    }
+    Ok((plan?, reads, is_tainted))
+}
+
+/// Gives an instance the input of a call.
+fn begin(instance: &mut Instance<ExecutorWorld>, settings: &Arc<str>, call: CallInput) {
+    let state = instance.store.data_mut();
+    state.input = call;
+    state.settings = Arc::clone(settings);
+    state.begin_reads();
+}
+
+/// What the functions of the host give a guest in an attempt.
+fn call_input(context: &Context, body: &Bytes) -> CallInput {
+    CallInput {
+        body: body.clone(),
+        headers: Arc::clone(&context.headers),
+        principal: context.principal.clone(),
+        session: context.session,
+        now_ms: context.now_ms,
+        attempt: context.attempt,
+        random: None,
+    }
+}
+
+/// Returns a guest's result. A value that the contract does not allow is a fault of the plugin.
+fn checked<T>(
+    instances: &Instances<ExecutorWorld>,
+    instance: &mut Instance<ExecutorWorld>,
+    result: Result<T, GuestError>,
+) -> Result<T, Rejection> {
+    result.map_err(|error| match error {
+        GuestError::Refused(refusal) => Rejection::Refused(refusal),
+        GuestError::Invalid(error) => {
+            Rejection::Fault(instances.invalid_output(instance, error.to_string()))
+        }
+    })
 }
 
 impl Generation for ComponentExecutor {
@@ -133,6 +225,15 @@ impl Generation for ComponentExecutor {
 
     fn pool(&self) -> &dyn InstancePool {
         &self.instances
+    }
+
+    fn plans(&self) -> usize {
+        self.remembered.len()
+    }
+
+    fn begin_serving(&self) {
+        self.instances.reactivate();
+        self.remembered.prove_next();
     }
 }
 
@@ -153,24 +254,40 @@ impl Executor for ComponentExecutor {
         &'a self,
         context: &'a Context,
         body: &'a Bytes,
-    ) -> BoxFuture<'a, Result<Plan, Rejection>> {
+    ) -> BoxFuture<'a, Result<Planned, Rejection>> {
         Box::pin(async move {
-            let pass = self.instances.admit(context.client)?;
-            let mut instance = self.acquire(pass, &context.settings, body).await?;
-            let context = context_out(context);
-            let instances = self.instances.clone();
-            let call = self.instances.run(pass, async move {
-                let guest = instance.bindings.jackfield_plugin_executor();
-                let call = guest.call_prepare(&mut instance.store, &context);
-                let planned = timeout(CALL_WALL_MAX, call).await;
-                instances.check(instance, planned)
-            });
-            let (mut instance, planned) = call.await?;
-            let plan = convert_result(&self.instances, &mut instance, planned, plan_in);
-            if !is_fault(&plan) {
-                self.instances.release(instance);
+            let call = call_input(context, body);
+            let key = self.remembered.is_on().then(|| PlanKey::of(context));
+            let Some(key) = key.flatten() else {
+                return Ok(self.plan(context, call).await?.0.into());
+            };
+            let owner = context.client;
+            if let Some(found) = self.remembered.find(&key, owner, &call) {
+                if found.prove {
+                    self.prove(context, call, Arc::clone(&found.plan));
+                }
+                return Ok(Planned::remembered(found.plan));
             }
-            plan
+            let (plan, reads, is_tainted) = self.plan(context, call.clone()).await?;
+            let plan = Arc::new(plan);
+            let seen = (reads, is_tainted);
+            self.remembered.remember(&key, owner, &plan, seen, &call);
+            Ok(plan.into())
+        })
+    }
+
+    fn prepare_again<'a>(
+        &'a self,
+        context: &'a Context,
+        body: &'a Bytes,
+    ) -> BoxFuture<'a, Result<Planned, Rejection>> {
+        Box::pin(async move {
+            let call = call_input(context, body);
+            if let Some(key) = PlanKey::of(context) {
+                let owner = context.client;
+                self.remembered.forget(&key, owner, &call);
+            }
+            Ok(self.plan(context, call).await?.0.into())
         })
     }
 
@@ -183,25 +300,25 @@ impl Executor for ComponentExecutor {
     ) -> BoxFuture<'a, Result<Refusal, PluginFault>> {
         Box::pin(async move {
             let pass = Pass::further(context.client);
-            let mut instance = self.acquire(pass, &context.settings, body).await?;
-            instance.store.data_mut().saw_content = true;
-            let (wit_context, wit_head) = (context_out(context), head_out(head));
-            let (instances, body) = (self.instances.clone(), response_body.clone());
+            let mut instance = self.instances.acquire(pass).await?;
+            begin(&mut instance, &context.settings, call_input(context, body));
+            instance.store.data_mut().tainted = true;
+            let instances = self.instances.clone();
+            let (own_context, own_head) = (context.clone(), head.clone());
+            let own_body = response_body.clone();
             let call = self.instances.run(pass, async move {
-                let guest = instance.bindings.jackfield_plugin_executor();
-                let call = guest.call_judge(&mut instance.store, &wit_context, &wit_head, &body);
-                let failure = timeout(CALL_WALL_MAX, call).await;
-                instances.check(instance, failure)
+                let Instance {
+                    bindings, store, ..
+                } = &mut instance;
+                let call = bindings.judge(store, &own_context, &own_head, &own_body);
+                let judged = timeout(CALL_WALL_MAX, call).await;
+                instances.check(instance, judged)
             });
-            let (instance, failure) = call.await?;
+            let (instance, judged) = call.await?;
             self.instances.release(instance);
+            let refusal = judged.unwrap_or_else(|| left_to_the_host(head));
             let now = Timestamp::from_millis(context.now_ms);
-            Ok(or_default_rules(
-                failure_in(failure),
-                head,
-                response_body,
-                now,
-            ))
+            Ok(or_default_rules(refusal, head, response_body, now))
         })
     }
 
@@ -212,28 +329,9 @@ impl Executor for ComponentExecutor {
         state: Bytes,
     ) -> BoxFuture<'a, Result<Box<dyn PluginReply>, PluginFault>> {
         Box::pin(async move {
-            let pass = Pass::further(context.client);
-            let mut instance = self.acquire(pass, &context.settings, body).await?;
-            instance.store.data_mut().saw_content = true;
-            let context = context_out(context);
-            let instances = self.instances.clone();
-            let call = self.instances.run(pass, async move {
-                let guest = instance.bindings.jackfield_plugin_executor().reply();
-                let call = guest.call_constructor(&mut instance.store, &context, &state);
-                let handle = timeout(CALL_WALL_MAX, call).await;
-                instances.check(instance, handle)
-            });
-            let (mut instance, handle) = call.await?;
-            instance.succeed();
-            // The reply keeps this instance to its end, so its replacement is created now: the next
-            // call finds one idle.
-            self.instances.prewarm();
-            Ok(Box::new(ComponentReply {
-                instances: self.instances.clone(),
-                instance: Some(instance),
-                handle,
-                pass,
-            }) as Box<dyn PluginReply>)
+            let call = call_input(context, body);
+            let reply = ComponentReply::begin(&self.instances, context.clone(), call, state);
+            Ok(Box::new(reply.await?) as Box<dyn PluginReply>)
         })
     }
 
@@ -242,14 +340,15 @@ impl Executor for ComponentExecutor {
         evaluation: &'a Evaluation,
     ) -> BoxFuture<'a, Result<Option<bool>, PluginFault>> {
         Box::pin(async move {
-            let body = Bytes::new();
             let pass = self.instances.admit(ClientDigest::HOST)?;
-            let mut instance = self.acquire(pass, &evaluation.settings, &body).await?;
-            let credential = refresh_credential_out(evaluation);
-            let (instances, now_ms) = (self.instances.clone(), evaluation.now_ms);
+            let mut instance = self.instances.acquire(pass).await?;
+            begin(&mut instance, &evaluation.settings, CallInput::default());
+            let (instances, evaluation) = (self.instances.clone(), evaluation.clone());
             let call = self.instances.run(pass, async move {
-                let guest = instance.bindings.jackfield_plugin_executor();
-                let call = guest.call_should_refresh(&mut instance.store, &credential, now_ms);
+                let Instance {
+                    bindings, store, ..
+                } = &mut instance;
+                let call = bindings.should_refresh(store, &evaluation);
                 let decision = timeout(CALL_WALL_MAX, call).await;
                 instances.check(instance, decision)
             });
@@ -260,93 +359,22 @@ impl Executor for ComponentExecutor {
     }
 }
 
-/// The option of a descriptor that makes the host call `should-refresh`.
-const EVALUATES_REFRESH: &str = "evaluates-refresh";
-
-/// A reply of the executor. Its instance serves no other call and is dropped with it.
-struct ComponentReply {
-    instances: Instances<ExecutorWorld>,
-    /// `None` after a fault, or after a call that was cancelled.
-    instance: Option<Instance<ExecutorWorld>>,
-    // The host never calls `resource_drop` for it: that would run the guest once more, and the guest's
-    // memory is freed with the instance.
-    handle: ResourceAny,
-    /// Of the further calls.
-    pass: Pass,
-}
-
-impl ComponentReply {
-    /// Takes the instance for a call, which puts it back if it succeeds.
-    fn take(&mut self) -> Result<Instance<ExecutorWorld>, PluginFault> {
-        let lost = || self.instances.lost("an earlier call of this reply failed");
-        let mut instance = self.instance.take().ok_or_else(lost)?;
-        instance.begin_call(CALL_TICKS_MAX, self.instances.running(self.pass));
-        Ok(instance)
-    }
-
-    /// Converts the result of a call, and puts its instance back unless the call was a fault.
-    fn put_back<T, U>(
-        &mut self,
-        mut instance: Instance<ExecutorWorld>,
-        result: Result<T, types::Failure>,
-        convert: impl FnOnce(T) -> Result<U, ContractError>,
-    ) -> Result<U, Rejection> {
-        let converted = convert_result(&self.instances, &mut instance, result, convert);
-        if !is_fault(&converted) {
-            instance.succeed();
-            self.instance = Some(instance);
-        }
-        converted
-    }
-}
-
-impl PluginReply for ComponentReply {
-    fn head(&mut self, head: ResponseHead) -> BoxFuture<'_, Result<ResponseHead, Rejection>> {
-        Box::pin(async move {
-            let mut instance = self.take()?;
-            let head = head_out(&head);
-            let (instances, handle) = (self.instances.clone(), self.handle);
-            let call = self.instances.run(self.pass, async move {
-                let guest = instance.bindings.jackfield_plugin_executor().reply();
-                let call = guest.call_head(&mut instance.store, handle, &head);
-                let result = timeout(CALL_WALL_MAX, call).await;
-                instances.check(instance, result)
-            });
-            let (instance, result) = call.await?;
-            self.put_back(instance, result, head_in)
-        })
-    }
-
-    fn push(&mut self, frames: Vec<Frame>, last: bool) -> BoxFuture<'_, Result<Output, Rejection>> {
-        Box::pin(async move {
-            let mut instance = self.take()?;
-            let frames = frames_out(&frames);
-            let (instances, handle) = (self.instances.clone(), self.handle);
-            let call = self.instances.run(self.pass, async move {
-                let guest = instance.bindings.jackfield_plugin_executor().reply();
-                let call = guest.call_push(&mut instance.store, handle, &frames, last);
-                let result = timeout(CALL_WALL_MAX, call).await;
-                instances.check(instance, result)
-            });
-            let (instance, result) = call.await?;
-            self.put_back(instance, result, output_in)
-        })
-    }
-}
-
-/// Converts a guest's result into the host's types. A value that the contract does not allow is a
-/// fault of the plugin.
-fn convert_result<T, U>(
-    instances: &Instances<ExecutorWorld>,
-    instance: &mut Instance<ExecutorWorld>,
-    result: Result<T, types::Failure>,
-    convert: impl FnOnce(T) -> Result<U, ContractError>,
-) -> Result<U, Rejection> {
-    let value = result.map_err(|failure| Rejection::Refused(Box::new(failure_in(failure))))?;
-    convert(value)
-        .map_err(|error| Rejection::Fault(instances.invalid_output(instance, error.to_string())))
-}
-
 fn is_fault<T>(result: &Result<T, Rejection>) -> bool {
     matches!(result, Err(Rejection::Fault(_)))
+}
+
+/// The classification of a response by the host's own rules, for [`or_default_rules`].
+fn left_to_the_host(head: &ResponseHead) -> Refusal {
+    Refusal {
+        failure: Failure {
+            scope: Scope::Provider,
+            kind: UNCLASSIFIED.into(),
+            status: Some(head.status.as_u16()),
+            message: String::new(),
+            retry_after: None,
+            refresh_suggested: false,
+            sent: true,
+        },
+        response: None,
+    }
 }

@@ -1,18 +1,20 @@
 //! The host's data of one instance: its limits, the input of its call, and what it has seen.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use jackfield_dialect::truncate;
 use jackfield_dispatch::port::{Columns, PluginId};
 use parking_lot::Mutex;
-use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use rand::{SeedableRng, TryRng};
 use tokio::io::AsyncWrite;
+use tracing::Level;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
@@ -21,9 +23,11 @@ use wasmtime_wasi::{
 };
 
 use crate::limits::{
-    LOG_LINES_PER_CALL_MAX, MEMORY_BYTES_MAX, STDERR_BYTES_MAX, TABLE_ELEMENTS_MAX,
+    LOG_LINE_BYTES_MAX, LOG_LINES_PER_CALL_MAX, MEMORY_BYTES_MAX, STDERR_BYTES_MAX,
+    TABLE_ELEMENTS_MAX,
 };
 use crate::memory_budget::InstanceMemory;
+use crate::reads::{CallInput, Read, Reads};
 use crate::running_call::RunningCall;
 use crate::ticker::Activity;
 
@@ -41,12 +45,15 @@ pub(crate) struct HostState {
     pub(crate) log_lines_dropped: Arc<AtomicU64>,
     /// The settings for the present call.
     pub(crate) settings: Arc<str>,
-    /// The client's body for the present call.
-    pub(crate) body: Bytes,
+    /// What the guest may read in the present call.
+    pub(crate) input: CallInput,
+    /// What it has read of that.
+    pub(crate) reads: Reads,
     /// The candidates of the present pick.
     pub(crate) candidates: Option<Arc<dyn Columns>>,
-    /// Whether the instance has seen content of a client or a provider. Such an instance is not reused.
-    pub(crate) saw_content: bool,
+    /// Whether the instance has read anything of a client, or seen a response. Such an instance is not
+    /// reused.
+    pub(crate) tainted: bool,
     /// The total size of its linear memories.
     pub(crate) memory: InstanceMemory,
     /// The limit beyond which it requested memory, in words.
@@ -60,6 +67,7 @@ pub(crate) struct HostState {
     limits: StoreLimits,
     stderr: Stderr,
     wasi: WasiCtx,
+    wasi_read: WasiRead,
 }
 
 impl HostState {
@@ -70,6 +78,7 @@ impl HostState {
         activity: Arc<Activity>,
     ) -> Self {
         let stderr = Stderr::default();
+        let wasi_read = WasiRead::default();
         let limits = StoreLimitsBuilder::new()
             .memory_size(MEMORY_BYTES_MAX)
             .table_elements(TABLE_ELEMENTS_MAX)
@@ -81,16 +90,18 @@ impl HostState {
             log_lines_left: 0,
             log_lines_dropped,
             settings: Arc::from("{}"),
-            body: Bytes::new(),
+            input: CallInput::default(),
+            reads: Reads::default(),
             candidates: None,
-            saw_content: false,
+            tainted: false,
             memory,
             memory_refused: None,
             call: None,
             activity,
             table: ResourceTable::new(),
             limits,
-            wasi: wasi(stderr.clone()),
+            wasi: wasi(stderr.clone(), &wasi_read),
+            wasi_read,
             stderr,
         }
     }
@@ -102,9 +113,59 @@ impl HostState {
         self.log_lines_left = LOG_LINES_PER_CALL_MAX;
     }
 
+    /// Notes what the guest reads of the client.
+    pub(crate) fn note(&mut self, read: Read) {
+        self.tainted = true;
+        self.reads.note(read);
+    }
+
+    /// Notes that the guest reads the whole body.
+    pub(crate) fn note_body(&mut self) {
+        self.tainted = true;
+        self.reads.use_once();
+    }
+
+    /// Forgets what the guest has read so far, such as a random number when it started.
+    pub(crate) fn begin_reads(&mut self) {
+        self.reads.clear();
+        self.wasi_read.0.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns what the guest has read since [`Self::begin_reads`], WASI's clocks and random numbers included.
+    pub(crate) fn take_reads(&mut self) -> Reads {
+        let mut reads = std::mem::take(&mut self.reads);
+        if self.wasi_read.0.load(Ordering::Relaxed) {
+            reads.use_once();
+        }
+        reads
+    }
+
+    /// Reads a column of the candidates. Returns `none` outside of a pick.
+    pub(crate) fn column<T>(&self, none: T, read: impl FnOnce(&dyn Columns) -> T) -> T {
+        self.candidates.as_deref().map_or(none, read)
+    }
+
+    /// Writes a line of the guest to the log.
+    pub(crate) fn log(&mut self, level: Level, message: &str) {
+        let Some(left) = self.log_lines_left.checked_sub(1) else {
+            self.log_lines_dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        self.log_lines_left = left;
+        let message = truncate(message, LOG_LINE_BYTES_MAX);
+        let plugin = &self.plugin;
+        match level {
+            Level::TRACE => tracing::trace!(%plugin, "{message}"),
+            Level::DEBUG => tracing::debug!(%plugin, "{message}"),
+            Level::INFO => tracing::info!(%plugin, "{message}"),
+            Level::WARN => tracing::warn!(%plugin, "{message}"),
+            Level::ERROR => tracing::error!(%plugin, "{message}"),
+        }
+    }
+
     /// Clears the input of the call that has ended, so that an idle instance holds no body.
     pub(crate) fn clear_call_data(&mut self) {
-        self.body = Bytes::new();
+        self.input = CallInput::default();
         self.candidates = None;
     }
 
@@ -154,21 +215,53 @@ impl ResourceLimiter for HostState {
 
 /// WASI without files, sockets and environment. The clock stands still and random numbers are always the
 /// same, so that the result of a guest depends only on its input.
-fn wasi(stderr: Stderr) -> WasiCtx {
+fn wasi(stderr: Stderr, read: &WasiRead) -> WasiCtx {
+    let random = || NotedRandom(SmallRng::seed_from_u64(0), read.clone());
     let mut builder = WasiCtxBuilder::new();
     builder
         .stderr(stderr)
-        .secure_random(SmallRng::seed_from_u64(0))
-        .insecure_random(SmallRng::seed_from_u64(0))
+        .secure_random(random())
+        .insecure_random(random())
         .insecure_random_seed(0)
-        .wall_clock(StoppedClock)
-        .monotonic_clock(StoppedClock)
+        .wall_clock(StoppedClock(read.clone()))
+        .monotonic_clock(StoppedClock(read.clone()))
         .allow_tcp(false)
         .allow_udp(false);
     builder.build()
 }
 
-struct StoppedClock;
+/// Whether the guest has read a clock or random numbers of WASI since the call began.
+#[derive(Clone, Default)]
+struct WasiRead(Arc<AtomicBool>);
+
+impl WasiRead {
+    fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+struct NotedRandom(SmallRng, WasiRead);
+
+impl TryRng for NotedRandom {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.1.note();
+        self.0.try_next_u32()
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.1.note();
+        self.0.try_next_u64()
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.1.note();
+        self.0.try_fill_bytes(bytes)
+    }
+}
+
+struct StoppedClock(WasiRead);
 
 impl HostWallClock for StoppedClock {
     fn resolution(&self) -> Duration {
@@ -176,6 +269,7 @@ impl HostWallClock for StoppedClock {
     }
 
     fn now(&self) -> Duration {
+        self.0.note();
         Duration::ZERO
     }
 }
@@ -186,6 +280,7 @@ impl HostMonotonicClock for StoppedClock {
     }
 
     fn now(&self) -> u64 {
+        self.0.note();
         0
     }
 }

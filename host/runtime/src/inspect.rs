@@ -1,11 +1,36 @@
 //! Checks the imports and exports of a component before it is used. Every error names the import or
 //! export, and says what to change.
 
+use jackfield_dispatch::Sees;
 use semver::Version;
 use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
 
 /// The version of `wit/` that this host implements.
-pub const CONTRACT_VERSION: Version = Version::new(0, 1, 0);
+pub const CONTRACT_VERSION: Version = Version::new(0, 2, 0);
+
+/// The older version that this host also runs, through an adapter.
+const ADAPTED_VERSION: Version = Version::new(0, 1, 0);
+
+/// A version of the contract for which the host has code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ContractVersion {
+    /// [`ADAPTED_VERSION`].
+    V0_1,
+    /// [`CONTRACT_VERSION`].
+    V0_2,
+}
+
+/// What the host learns of a component before it runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inspection {
+    /// By its exports.
+    pub(crate) kind: PluginKind,
+    /// By its exports.
+    pub(crate) version: ContractVersion,
+    /// By its imports and exports.
+    pub(crate) sees: Sees,
+}
 
 /// The kind of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,16 +85,14 @@ pub enum InspectError {
     },
     /// It exports no interface of the contract.
     #[error(
-        "it exports neither jackfield:plugin/executor nor jackfield:plugin/selector, but {exports}; export one of the two"
+        "it exports neither jackfield:plugin/planner nor jackfield:plugin/selector, but {exports}; export one of the two"
     )]
     NoPluginExport {
         /// Its exports.
         exports: String,
     },
     /// It exports both interfaces of the contract.
-    #[error(
-        "it exports both jackfield:plugin/executor and jackfield:plugin/selector; split it into two plugins"
-    )]
+    #[error("it exports both an executor and a selector; split it into two plugins")]
     BothKinds,
 }
 
@@ -87,41 +110,97 @@ pub(crate) fn check_header(bytes: &[u8]) -> Result<(), InspectError> {
     }
 }
 
-/// Checks every import, and returns the kind by the exports.
+/// Checks every import, and returns what the imports and the exports say.
 ///
 /// # Errors
 /// When this host does not offer an import, when the contract's version differs, or when the component
-/// does not export exactly one of the two interfaces.
-pub(crate) fn detect_kind(
+/// does not export exactly one of an executor and a selector.
+pub(crate) fn inspect(
     engine: &wasmtime::Engine,
     component: &Component,
-) -> Result<PluginKind, InspectError> {
+) -> Result<Inspection, InspectError> {
     let ty = component.component_type();
     for (name, _) in ty.imports(engine) {
         check_import(name)?;
     }
     let exports: Vec<&str> = ty.exports(engine).map(|(name, _)| name).collect();
-    let export = |wanted: &str| exports.iter().find(|name| interface(name) == wanted);
-    let executor = export("jackfield:plugin/executor");
-    let selector = export("jackfield:plugin/selector");
-    executor
+    let own = |name: &&&str| interface(name).starts_with(OWN_PACKAGE);
+    exports
         .iter()
-        .chain(&selector)
+        .filter(own)
         .try_for_each(|name| check_version(name))?;
-    match (executor, selector) {
-        (Some(_), None) => Ok(PluginKind::Executor),
-        (None, Some(_)) => Ok(PluginKind::Selector),
-        (Some(_), Some(_)) => Err(InspectError::BothKinds),
-        (None, None) => Err(InspectError::NoPluginExport {
-            exports: format_list(&exports),
-        }),
+    let has = |wanted: &str| exports.iter().any(|name| is_interface(name, wanted));
+    let (kind, version) = match (
+        (has("planner"), has("executor")),
+        exports.iter().find(|name| is_interface(name, "selector")),
+    ) {
+        ((true, _), None) => (PluginKind::Executor, ContractVersion::V0_2),
+        ((false, true), None) => (PluginKind::Executor, ContractVersion::V0_1),
+        ((false, false), Some(selector)) => (PluginKind::Selector, contract_version(selector)),
+        (_, Some(_)) => return Err(InspectError::BothKinds),
+        ((false, false), None) => {
+            return Err(InspectError::NoPluginExport {
+                exports: format_list(&exports),
+            });
+        }
+    };
+    Ok(Inspection {
+        kind,
+        version,
+        sees: sees(engine, component, kind, version, has),
+    })
+}
+
+/// What a component can see: by the functions that it imports, and by its exports, through which responses
+/// reach it.
+fn sees(
+    engine: &wasmtime::Engine,
+    component: &Component,
+    kind: PluginKind,
+    version: ContractVersion,
+    exports: impl Fn(&str) -> bool,
+) -> Sees {
+    let ty = component.component_type();
+    let imports = |wanted: &str, functions: &[&str]| {
+        ty.imports(engine).any(|(name, item)| match item.ty {
+            ComponentItem::ComponentInstance(instance) if is_interface(name, wanted) => instance
+                .exports(engine)
+                .any(|(function, _)| functions.contains(&function)),
+            _ => false,
+        })
+    };
+    // Version 0.1 passes the headers in, and its export always has `judge` and `reply`.
+    let is_old_executor = (kind, version) == (PluginKind::Executor, ContractVersion::V0_1);
+    Sees {
+        client_headers: is_old_executor || imports("client", &["header"]),
+        // Selectors get a hash of the session.
+        client_identity: kind == PluginKind::Selector || imports("client", &["member", "session"]),
+        body: imports("client-body", &["read", "text", "at"]),
+        error_bodies: is_old_executor || exports("judge"),
+        responses: is_old_executor || exports("reply"),
+        log: imports("log", &["write"]),
     }
 }
 
+fn contract_version(name: &str) -> ContractVersion {
+    match version(name) {
+        Some(found) if found.minor == ADAPTED_VERSION.minor => ContractVersion::V0_1,
+        _ => ContractVersion::V0_2,
+    }
+}
+
+/// Whether an import or export is this interface of the contract, in any version.
+fn is_interface(name: &str, wanted: &str) -> bool {
+    interface(name).strip_prefix(OWN_PACKAGE) == Some(wanted)
+}
+
 fn check_import(name: &str) -> Result<(), InspectError> {
-    let offered = if let Some(own) = interface(name).strip_prefix("jackfield:plugin/") {
+    let offered = if let Some(own) = interface(name).strip_prefix(OWN_PACKAGE) {
         check_version(name)?;
-        HOST_INTERFACES.contains(&own)
+        match contract_version(name) {
+            ContractVersion::V0_1 => HOST_INTERFACES_0_1.contains(&own),
+            ContractVersion::V0_2 => HOST_INTERFACES.contains(&own),
+        }
     } else {
         WASI_INTERFACES.contains(&interface(name))
             && version(name).is_none_or(|v| v.major == 0 && v.minor == 2)
@@ -144,7 +223,10 @@ fn check_version(name: &str) -> Result<(), InspectError> {
             name: name.to_owned(),
         });
     }
-    if (required.major, required.minor) != (CONTRACT_VERSION.major, CONTRACT_VERSION.minor) {
+    let same_minor =
+        |known: &Version| (known.major, known.minor) == (required.major, required.minor);
+    let is_adapted = same_minor(&ADAPTED_VERSION) && required <= ADAPTED_VERSION;
+    if !same_minor(&CONTRACT_VERSION) && !is_adapted {
         return Err(InspectError::OlderContract {
             name: name.to_owned(),
         });
@@ -171,7 +253,21 @@ fn format_list(names: &[&str]) -> String {
     }
 }
 
-const HOST_INTERFACES: [&str; 5] = ["types", "log", "settings", "client-body", "candidates"];
+const OWN_PACKAGE: &str = "jackfield:plugin/";
+
+/// The interfaces of [`CONTRACT_VERSION`] that a component may import.
+const HOST_INTERFACES: [&str; 7] = [
+    "types",
+    "log",
+    "settings",
+    "call",
+    "client",
+    "client-body",
+    "candidates",
+];
+
+/// The same for [`ADAPTED_VERSION`].
+const HOST_INTERFACES_0_1: [&str; 5] = ["types", "log", "settings", "client-body", "candidates"];
 
 /// The WASI interfaces that language runtimes import even if the plugin does not use them.
 const WASI_INTERFACES: [&str; 20] = [
@@ -204,15 +300,22 @@ mod tests {
     #[test]
     fn rejects_imports_by_name_and_version() {
         assert!(check_import("jackfield:plugin/log@0.1.0").is_ok());
+        assert!(check_import("jackfield:plugin/client@0.2.0").is_ok());
         assert!(check_import("wasi:io/streams@0.2.6").is_ok());
         for (import, advice) in [
-            ("jackfield:plugin/log@0.1.1", "update the host"),
-            ("jackfield:plugin/log@0.2.0", "update the host"),
+            ("jackfield:plugin/log@0.2.1", "update the host"),
+            ("jackfield:plugin/log@0.3.0", "update the host"),
             (
                 "jackfield:plugin/log@0.0.9",
-                "0.1.0 of jackfield:plugin; build the plugin",
+                "0.2.0 of jackfield:plugin; build the plugin",
             ),
-            ("jackfield:plugin/vault@0.1.0", "does not offer"),
+            (
+                "jackfield:plugin/log@0.1.1",
+                "0.2.0 of jackfield:plugin; build the plugin",
+            ),
+            ("jackfield:plugin/client@0.1.0", "does not offer"),
+            ("jackfield:plugin/conversation@0.2.0", "does not offer"),
+            ("jackfield:plugin/vault@0.2.0", "does not offer"),
             ("wasi:sockets/tcp@0.2.0", "does not offer"),
             ("wasi:http/outgoing-handler@0.2.0", "does not offer"),
             ("wasi:io/streams@0.3.0", "does not offer"),

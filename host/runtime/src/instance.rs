@@ -1,6 +1,6 @@
 //! The instances of one generation. A clean instance is kept for the next call, and some are created in
-//! advance. An instance that saw a client's content, or that failed, is dropped, so that no call sees
-//! the content of another.
+//! advance. An instance that read anything of a client or saw a response, or that failed, is dropped, so that
+//! no call sees what is another's.
 
 mod run;
 
@@ -21,6 +21,7 @@ use crate::client_places::ClientPlaces;
 use crate::engine::Engine;
 use crate::fault::{check_result, invalid_output};
 use crate::host_state::HostState;
+use crate::inspect::ContractVersion;
 use crate::limits::{
     CALL_TICKS_MAX, IDLE_INSTANCES_MAX, IDLE_MEMORY_BYTES_MAX, INSTANCE_CALLS_MAX, INSTANCE_WAIT,
     PLUGIN_MEMORY_BYTES_MAX, PREWARM_INSTANCES, SLOW_CALLS_PER_CLIENT_AND_THREAD,
@@ -29,7 +30,7 @@ use crate::limits::{
 use crate::overruns::Overruns;
 use crate::running_call::RunningCall;
 
-/// One of the two worlds of `wit/worlds.wit`: how the host finds the functions of an instance.
+/// A kind of plugin: how the host finds the functions of an instance.
 pub(crate) trait World: Send + Sync + 'static {
     /// The positions of the functions in a component.
     type Indices: Send + Sync;
@@ -40,7 +41,10 @@ pub(crate) trait World: Send + Sync + 'static {
     ///
     /// # Errors
     /// When a function is missing.
-    fn indices(linked: &InstancePre<HostState>) -> wasmtime::Result<Self::Indices>;
+    fn indices(
+        version: ContractVersion,
+        linked: &InstancePre<HostState>,
+    ) -> wasmtime::Result<Self::Indices>;
 
     /// Returns the functions of an instance.
     ///
@@ -60,6 +64,16 @@ pub(crate) trait Generation: fmt::Debug + Send + Sync {
 
     /// Its instances, whatever their world.
     fn pool(&self) -> &dyn InstancePool;
+
+    /// The number of plans that it remembers.
+    fn plans(&self) -> usize {
+        0
+    }
+
+    /// It is put in use, for the first time or after a rollback.
+    fn begin_serving(&self) {
+        self.pool().reactivate();
+    }
 }
 
 /// The instances of one generation, whatever their world.
@@ -133,6 +147,8 @@ pub struct InstanceCounts {
     pub log_lines_dropped: u64,
     /// Clean instances that wait for a call.
     pub idle: usize,
+    /// Plans that an executor remembers.
+    pub plans: usize,
 }
 
 /// One instance, in its store. Dropping it frees its slot and its memory.
@@ -152,9 +168,10 @@ impl<W: World> Instances<W> {
     pub(crate) async fn start(
         engine: Engine,
         plugin: PluginId,
+        version: ContractVersion,
         linked: InstancePre<HostState>,
     ) -> Result<(Self, Instance<W>), InstantiateError> {
-        let indices = W::indices(&linked).map_err(InstantiateError::Link)?;
+        let indices = W::indices(version, &linked).map_err(InstantiateError::Link)?;
         let idle = Idle {
             instances: Vec::new(),
             pending: 0,
@@ -291,6 +308,19 @@ impl<W: World> Instances<W> {
         invalid_output(&self.0.plugin, detail)
     }
 
+    /// Creates an instance for a call that needs a fresh one; `None` if there is none.
+    pub(crate) async fn fresh(&self) -> Option<Instance<W>> {
+        let mut instance = self.instantiate(HOST_PASS).await.ok()?;
+        instance.begin_call(CALL_TICKS_MAX, self.running(HOST_PASS));
+        Some(instance)
+    }
+
+    /// Counts and logs a fault that no single call shows.
+    pub(crate) fn report(&self, detail: impl Into<String>) {
+        self.count_fault();
+        invalid_output(&self.0.plugin, detail);
+    }
+
     /// Counts a fault that the host found in what the plugin returned for a client.
     pub(crate) fn note_fault(&self, client: ClientDigest) {
         self.count_fault();
@@ -298,12 +328,12 @@ impl<W: World> Instances<W> {
         call.failed(FaultKind::InvalidOutput);
     }
 
-    /// Takes an instance back after a call without a fault. Keeps it if it saw no content, has little
+    /// Takes an instance back after a call without a fault. Keeps it if it is not tainted, has little
     /// memory and has calls left; otherwise drops it and creates another one in advance.
     pub(crate) fn release(&self, mut instance: Instance<W>) {
         instance.succeed();
         let state = instance.store.data_mut();
-        let reusable = !state.saw_content && state.memory.bytes() <= IDLE_MEMORY_BYTES_MAX;
+        let reusable = !state.tainted && state.memory.bytes() <= IDLE_MEMORY_BYTES_MAX;
         state.clear_call_data();
         instance.calls += 1;
         if !reusable || instance.calls >= INSTANCE_CALLS_MAX {
@@ -380,6 +410,7 @@ impl<W: World> InstancePool for Instances<W> {
             faults: counters.faults.load(Ordering::Relaxed),
             log_lines_dropped: counters.log_lines_dropped.load(Ordering::Relaxed),
             idle: self.0.idle.lock().instances.len(),
+            plans: 0,
         }
     }
 }

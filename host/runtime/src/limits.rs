@@ -148,6 +148,27 @@ pub const PLUGIN_FILES_MAX: usize = 256;
 /// Headers of a planned request. Servers accept about a hundred; a `HeaderMap` cannot hold 32,768.
 pub const HEADERS_MAX: usize = 1_000;
 
+/// Plans that a generation remembers. A plan of a relay takes about 1 KiB.
+pub const PLANS_MAX: usize = 4_096;
+
+/// Size of all plans that a generation remembers, in bytes.
+pub const PLANS_BYTES_MAX: usize = 8 << 20;
+
+/// Size of one remembered plan, in bytes. Larger ones have bodies of their own, which seldom repeat.
+pub const PLAN_BYTES_MAX: usize = 16 << 10;
+
+/// Plans of one client for one target that are remembered, by the values of what was read.
+pub const PLAN_VARIANTS_MAX: usize = 8;
+
+/// Reads that a remembered plan may depend on. Each costs a hash of its value in each later call.
+pub const PLAN_READS_MAX: usize = 8;
+
+/// Size of the values of these reads, in bytes.
+pub const PLAN_READ_BYTES_MAX: usize = 4 << 10;
+
+/// Of this many uses of remembered plans, one is computed again and compared.
+pub const USES_PER_PROOF: u64 = 1_000;
+
 /// Guest time that a plugin may waste on the requests of one client in [`CLIENT_WASTE_WINDOW`] before it is suspended for
 /// that client: three calls that run over their time, or a hundred that trap at once. 1.7 % of a core.
 pub const CLIENT_WASTE_MAX: Duration = Duration::from_secs(1);

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
+use jackfield_dispatch::Sees;
 use jackfield_dispatch::port::{Executor, PluginId, Selector};
 use wasmtime::component::Component;
 
@@ -11,8 +12,9 @@ use crate::compile_thread::compile;
 use crate::component_bytes::ComponentBytes;
 use crate::engine::Engine;
 use crate::executor::ComponentExecutor;
-use crate::inspect::{PluginKind, detect_kind};
+use crate::inspect::{Inspection, PluginKind, inspect};
 use crate::instance::{Generation, InstanceCounts, InstantiateError};
+use crate::policy::PluginPolicy;
 use crate::prepare_error::PrepareError;
 use crate::selector::ComponentSelector;
 
@@ -22,6 +24,7 @@ pub struct Plugin {
     id: PluginId,
     digest: String,
     origin: Origin,
+    sees: Sees,
     handle: PluginHandle,
 }
 
@@ -52,10 +55,25 @@ impl Plugin {
         bytes: Vec<u8>,
         origin: Origin,
     ) -> Result<Self, PrepareError> {
-        Self::compile(engine, id, ComponentBytes::check(bytes).await?, origin).await
+        Self::prepare_with(engine, id, bytes, origin, &PluginPolicy::default()).await
     }
 
-    /// The part of [`prepare`](Self::prepare) after the check of the bytes.
+    /// As [`Self::prepare`], with what the operator allows it.
+    ///
+    /// # Errors
+    /// When the plugin is rejected.
+    pub async fn prepare_with(
+        engine: &Engine,
+        id: PluginId,
+        bytes: Vec<u8>,
+        origin: Origin,
+        policy: &PluginPolicy,
+    ) -> Result<Self, PrepareError> {
+        let component = ComponentBytes::check(bytes).await?;
+        Self::compile(engine, id, component, origin, policy).await
+    }
+
+    /// The part of [`prepare_with`](Self::prepare_with) after the check of the bytes.
     ///
     /// # Errors
     /// When the plugin is rejected.
@@ -64,11 +82,25 @@ impl Plugin {
         id: PluginId,
         component: ComponentBytes,
         origin: Origin,
+        policy: &PluginPolicy,
     ) -> Result<Self, PrepareError> {
         let digest = component.digest().to_owned();
         let component = compile(engine, &id.name, component).await?;
-        let handle = PluginHandle::start(engine, id.clone(), &component).await?;
+        let inspection = inspect(engine.wasmtime(), &component)?;
+        if let Some(unmet) = policy
+            .require
+            .iter()
+            .find(|each| !each.is_met(inspection.sees))
+        {
+            return Err(PrepareError::Requirement {
+                required: unmet.label(),
+                sees: inspection.sees.words().collect::<Vec<_>>().join(", "),
+            });
+        }
+        let handle = PluginHandle::start(engine, id.clone(), &component, inspection, policy);
+        let handle = handle.await?;
         Ok(Self {
+            sees: inspection.sees,
             id,
             digest,
             origin,
@@ -99,6 +131,11 @@ impl Plugin {
         }
     }
 
+    /// What it can see, by its imports and exports.
+    pub fn sees(&self) -> Sees {
+        self.sees
+    }
+
     /// The version in its descriptor.
     pub fn version(&self) -> &str {
         self.generation().version()
@@ -122,7 +159,10 @@ impl Plugin {
 
     /// Counters of its instances.
     pub fn counts(&self) -> InstanceCounts {
-        self.generation().pool().counts()
+        InstanceCounts {
+            plans: self.generation().plans(),
+            ..self.generation().pool().counts()
+        }
     }
 
     /// The component, whatever its kind.
@@ -147,22 +187,22 @@ impl PluginHandle {
         engine: &Engine,
         id: PluginId,
         component: &Component,
+        inspection: Inspection,
+        policy: &PluginPolicy,
     ) -> Result<Self, PrepareError> {
-        let kind = detect_kind(engine.wasmtime(), component)?;
-        let linker = match kind {
-            PluginKind::Executor => engine.executors(),
-            PluginKind::Selector => engine.selectors(),
-        };
-        let linked = linker
+        let linked = engine
+            .linker()
             .instantiate_pre(component)
             .map_err(InstantiateError::Link)?;
-        match kind {
+        match inspection.kind {
             PluginKind::Executor => {
-                let executor = ComponentExecutor::describe(engine, id, linked).await?;
+                let executor =
+                    ComponentExecutor::describe(engine, id, inspection, policy, linked).await?;
                 Ok(Self::Executor(Arc::new(executor)))
             }
             PluginKind::Selector => {
-                let selector = ComponentSelector::describe(engine, id, linked).await?;
+                let version = inspection.version;
+                let selector = ComponentSelector::describe(engine, id, version, linked).await?;
                 Ok(Self::Selector(Arc::new(selector)))
             }
         }

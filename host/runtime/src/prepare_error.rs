@@ -36,6 +36,16 @@ pub enum PrepareError {
         /// The kind of this plugin.
         offered: PluginKind,
     },
+    /// The operator requires something that is not true of it.
+    #[error(
+        "`plugins-require` has `{required}`, but by its imports and exports it can see: {sees}"
+    )]
+    Requirement {
+        /// What is required.
+        required: &'static str,
+        /// What it can see.
+        sees: String,
+    },
     /// The file could not be read.
     #[error("it cannot be read: {0}")]
     Read(String),

@@ -48,6 +48,7 @@ mod tests {
             faults,
             log_lines_dropped: 0,
             idle: 0,
+            plans: 0,
         }
     }
 

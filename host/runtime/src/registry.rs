@@ -19,6 +19,7 @@ use crate::engine::Engine;
 use crate::instance::Generation;
 use crate::limits::PLUGIN_EVENTS_BUFFERED_MAX;
 use crate::plugin::{Origin, Plugin};
+use crate::policy::PluginPolicies;
 use crate::prepare_error::PrepareError;
 use crate::proving::Proving;
 
@@ -29,6 +30,7 @@ pub type ChangeCallback = Box<dyn Fn(&Arc<Plugins>) + Send + Sync>;
 /// All plugins, their versions in use and the ones before.
 pub struct Registry {
     engine: Engine,
+    policies: PluginPolicies,
     shared: Arc<RegistryState>,
     /// One permit. To compile a component takes seconds of a core: one at a time leaves the other cores
     /// to requests.
@@ -76,6 +78,11 @@ pub enum RollbackError {
 impl Registry {
     /// Creates a registry without plugins.
     pub fn new(engine: Engine) -> Self {
+        Self::with_policies(engine, PluginPolicies::default())
+    }
+
+    /// Creates a registry without plugins, and with what the operator allows them.
+    pub fn with_policies(engine: Engine, policies: PluginPolicies) -> Self {
         Self {
             shared: Arc::new(RegistryState {
                 slots: Mutex::default(),
@@ -84,6 +91,7 @@ impl Registry {
                 clock: engine.clock().clone(),
             }),
             engine,
+            policies,
             compiling: Semaphore::new(1),
         }
     }
@@ -213,7 +221,8 @@ impl Registry {
             name: Arc::from(name),
             generation,
         };
-        let plugin = Plugin::compile(&self.engine, id, component, origin).await?;
+        let policy = self.policies.of(name);
+        let plugin = Plugin::compile(&self.engine, id, component, origin, &policy).await?;
         let mut slots = self.shared.slots.lock();
         let slot = slots.entry(Arc::from(name)).or_default();
         match &slot.serving {
@@ -388,7 +397,7 @@ impl RegistryState {
 impl Slot {
     /// Puts a version in use. The one in use becomes the one before.
     fn serve(&mut self, plugin: Arc<Plugin>) {
-        plugin.generation().pool().reactivate();
+        plugin.generation().begin_serving();
         if let Some(replaced) = self.serving.replace(plugin) {
             self.swaps += 1;
             replaced.generation().pool().retire();

@@ -11,21 +11,25 @@ use tokio::time::timeout;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
-use crate::bindings::{SelectorPlugin, SelectorPluginIndices, selector_contract as contract};
+use crate::contract::selector::{SelectorGuest, SelectorIndices};
 use crate::engine::Engine;
 use crate::host_state::HostState;
+use crate::inspect::ContractVersion;
 use crate::instance::{Generation, HOST_PASS, InstancePool, Instances, InstantiateError, World};
 use crate::limits::{CALL_WALL_MAX, DESCRIBE_TICKS_MAX};
 
-/// The world `selector-plugin`.
+/// Selectors.
 pub(crate) struct SelectorWorld;
 
 impl World for SelectorWorld {
-    type Indices = SelectorPluginIndices;
-    type Bindings = SelectorPlugin;
+    type Indices = SelectorIndices;
+    type Bindings = SelectorGuest;
 
-    fn indices(linked: &InstancePre<HostState>) -> wasmtime::Result<Self::Indices> {
-        SelectorPluginIndices::new(linked)
+    fn indices(
+        version: ContractVersion,
+        linked: &InstancePre<HostState>,
+    ) -> wasmtime::Result<Self::Indices> {
+        SelectorIndices::new(version, linked)
     }
 
     fn bindings(
@@ -61,15 +65,16 @@ impl ComponentSelector {
     pub(crate) async fn describe(
         engine: &Engine,
         plugin: PluginId,
+        version: ContractVersion,
         linked: InstancePre<HostState>,
     ) -> Result<Self, InstantiateError> {
         let (instances, mut instance) =
-            Instances::<SelectorWorld>::start(engine.clone(), plugin.clone(), linked).await?;
+            Instances::<SelectorWorld>::start(engine.clone(), plugin.clone(), version, linked)
+                .await?;
         instance.begin_call(DESCRIBE_TICKS_MAX, instances.running(HOST_PASS));
         let shared = instances.clone();
         let call = instances.run(HOST_PASS, async move {
-            let guest = instance.bindings.jackfield_plugin_selector();
-            let call = guest.call_describe(&mut instance.store);
+            let call = instance.bindings.version(&mut instance.store);
             let described = timeout(CALL_WALL_MAX, call).await;
             shared.check(instance, described)
         });
@@ -77,7 +82,7 @@ impl ComponentSelector {
         instances.release(instance);
         Ok(Self {
             plugin,
-            version: described.version,
+            version: described,
             instances,
         })
     }
@@ -86,7 +91,7 @@ impl ComponentSelector {
         &self,
         context: &PickContext,
         candidates: Arc<dyn Columns>,
-    ) -> Result<contract::Choice, PluginFault> {
+    ) -> Result<Choice, PluginFault> {
         // The dispatcher would take an index out of range for a lost race and pick again, so it
         // becomes a fault here.
         let count = candidates.len();
@@ -95,16 +100,15 @@ impl ComponentSelector {
         let state = instance.store.data_mut();
         state.settings = Arc::clone(&context.settings);
         state.candidates = Some(candidates);
-        let (instances, context) = (self.instances.clone(), context_out(context));
+        let (instances, context) = (self.instances.clone(), context.clone());
         let call = self.instances.run(pass, async move {
-            let guest = instance.bindings.jackfield_plugin_selector();
-            let call = guest.call_pick(&mut instance.store, &context);
+            let call = instance.bindings.pick(&mut instance.store, &context);
             let chosen = timeout(CALL_WALL_MAX, call).await;
             instances.check(instance, chosen)
         });
         let (mut instance, chosen) = call.await?;
-        if let contract::Choice::Candidate(index) = chosen
-            && index as usize >= count
+        if let Choice::Candidate(index) = chosen
+            && index >= count
         {
             let detail = format!("it chose index {index} of {count} candidates");
             return Err(self.instances.invalid_output(&mut instance, detail));
@@ -134,24 +138,6 @@ impl Selector for ComponentSelector {
         context: &'a PickContext,
         candidates: Arc<dyn Columns>,
     ) -> BoxFuture<'a, Result<Choice, PluginFault>> {
-        Box::pin(async move {
-            Ok(match self.call_pick(context, candidates).await? {
-                contract::Choice::Candidate(index) => Choice::Candidate(index as usize),
-                contract::Choice::WaitMs(milliseconds) => Choice::WaitMs(milliseconds),
-                contract::Choice::None(reason) => Choice::None(reason),
-            })
-        })
-    }
-}
-
-fn context_out(context: &PickContext) -> contract::PickContext {
-    contract::PickContext {
-        model: context.model.as_ref().to_owned(),
-        dialect: context.dialect.to_owned(),
-        attempt: context.attempt,
-        sequence: context.sequence,
-        affinity: context.affinity,
-        random: context.random,
-        now_ms: context.now_ms,
+        Box::pin(self.call_pick(context, candidates))
     }
 }

@@ -8,6 +8,8 @@
 
 #[path = "runtime/contract.rs"]
 mod contract;
+#[path = "runtime/contract_0_1.rs"]
+mod contract_0_1;
 #[path = "runtime/executors.rs"]
 mod executors;
 #[path = "runtime/harness.rs"]
@@ -26,6 +28,10 @@ mod prepare;
 mod refresh_policy;
 #[path = "runtime/registry.rs"]
 mod registry;
+#[path = "runtime/remembering.rs"]
+mod remembering;
+#[path = "runtime/sees.rs"]
+mod sees;
 #[path = "runtime/selectors.rs"]
 mod selectors;
 #[path = "runtime/suspension.rs"]

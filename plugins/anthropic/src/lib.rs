@@ -6,8 +6,8 @@
 mod errors;
 
 use jackfield_plugin::executor::{
-    Context, Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Plan, RelayReply,
-    SecretPlace,
+    Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Judge, Payload, Plan,
+    SecretPlace, Target, client,
 };
 use jackfield_plugin::{refresh, settings_json};
 use serde::Deserialize;
@@ -32,43 +32,45 @@ impl Default for Settings {
 }
 
 impl Executor for Anthropic {
-    type Reply = RelayReply;
-
     fn describe() -> Descriptor {
         Descriptor::new(env!("CARGO_PKG_VERSION"), "anthropic-messages")
             .operation("count-tokens")
             .operation("list-models")
             .operation("http-request")
             .refreshes_tokens()
-            .judges_errors()
             .default_base_url("https://api.anthropic.com")
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
-        let mut context = context;
-        if !settings()?.client_headers && context.operation != "http-request" {
-            context.headers.clear();
-            context.options.clear();
-        }
-        let credential = context.require_credential()?;
+    fn prepare(target: Target) -> Result<Plan, Failure> {
+        let credential = target.require_credential()?;
         let base = &credential.base_url;
-        let request = match context.operation.as_str() {
-            "generate" => post(&context, format!("{base}/v1/messages")),
-            "count-tokens" => post(&context, format!("{base}/v1/messages/count_tokens")),
+        let request = match target.operation.as_str() {
+            "generate" => post(&target, format!("{base}/v1/messages")),
+            "count-tokens" => post(&target, format!("{base}/v1/messages/count_tokens")),
             "list-models" => {
                 let url = format!("{base}/v1/models?limit={MODELS_MAX}");
-                with_version_header(HttpRequest::get(url), &context)
+                HttpRequest::get(url).header("anthropic-version", VERSION)
             }
-            "http-request" => raw_request(&context)?,
+            "http-request" => target.raw_request()?,
             // Without `authorize`: the token endpoint must not get the access token or the API key.
             "refresh" => return refresh::plan(credential, &settings_json()),
             other => return Err(Failure::unsupported_operation(other)),
         };
-        Ok(authorize(request, &context, credential).relay())
+        let is_raw = target.operation == "http-request";
+        let passes_client_on = is_raw || settings()?.client_headers;
+        let request = match passes_client_on && !is_raw {
+            true => request
+                .forward_headers(&CLIENT_HEADERS)
+                .forward_query(&["beta"]),
+            false => request,
+        };
+        Ok(authorize(request, credential, passes_client_on).relay())
     }
+}
 
-    fn judge(_context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
-        errors::classify(&head, &body)
+impl Judge for Anthropic {
+    fn judge(_target: Target, head: HttpHead, body: Payload) -> Option<Failure> {
+        Some(errors::classify(&head, body.as_bytes()))
     }
 }
 
@@ -78,70 +80,59 @@ fn settings() -> Result<Settings, Failure> {
     })
 }
 
-/// Creates a POST request that shows which client sends it, as the client's own request would.
-fn post(context: &Context, mut url: String) -> HttpRequest {
-    if context.option("beta") == Some("true") {
-        url.push_str("?beta=true");
+/// Creates a POST request with the API version for clients that send none, such as those of another dialect.
+fn post(target: &Target, url: String) -> HttpRequest {
+    HttpRequest::post(url)
+        .model_of(target)
+        .header("anthropic-version", VERSION)
+}
+
+/// Adds the secret, and the client's betas. An access token needs a beta of its own, in one header with the
+/// client's. Otherwise the host passes them on, and the plan depends on nothing of the client.
+fn authorize(request: HttpRequest, credential: &Credential, passes_client_on: bool) -> HttpRequest {
+    let key = credential.secret_name();
+    if key != "access-token" {
+        let place = SecretPlace::Header(("x-api-key".to_owned(), String::new()));
+        let request = request.secret(key, place);
+        return match passes_client_on {
+            true => request.forward_headers(&[BETA]),
+            false => request,
+        };
     }
-    let request = HttpRequest::post(url).model_of(context);
-    let mut request = with_version_header(request, context);
-    let of_client = context.headers.iter();
-    let of_client = of_client.filter(|header| {
-        CLIENT_HEADERS.contains(&header.name.as_str()) || header.name.starts_with(SDK_HEADERS)
-    });
-    request.headers.extend(of_client.cloned());
-    request
-}
-
-/// Returns the raw request without its beta header, which [`authorize`] adds again.
-fn raw_request(context: &Context) -> Result<HttpRequest, Failure> {
-    let mut request = context.raw_request()?;
-    request.headers.retain(|header| header.name != BETA);
-    Ok(request)
-}
-
-/// Adds the client's API version. A client of another dialect sends none and gets [`VERSION`].
-fn with_version_header(request: HttpRequest, context: &Context) -> HttpRequest {
-    let client_version = context.header("anthropic-version").next();
-    request.header("anthropic-version", client_version.unwrap_or(VERSION))
-}
-
-/// Adds the secret, and one header with the client's betas and the beta that an access token needs.
-fn authorize(request: HttpRequest, context: &Context, credential: &Credential) -> HttpRequest {
+    let of_client = match passes_client_on {
+        true => client::header(BETA),
+        false => Vec::new(),
+    };
     // A client may send several headers or one list: both mean the same (RFC 9110, section 5.3).
-    let mut betas: Vec<&[u8]> = context
-        .header(BETA)
-        .flat_map(|value| value.split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
+    let mut betas: Vec<&str> = of_client
+        .iter()
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
         .filter(|beta| !beta.is_empty())
         .collect();
-    let place = match credential.secret_name() {
-        "access-token" => {
-            if !betas.contains(&OAUTH_BETA) {
-                betas.push(OAUTH_BETA);
-            }
-            SecretPlace::Bearer
-        }
-        _ => SecretPlace::Header(("x-api-key".to_owned(), String::new())),
-    };
-    let request = request.secret(credential.secret_name(), place);
-    if betas.is_empty() {
-        return request;
+    if !betas.contains(&OAUTH_BETA) {
+        betas.push(OAUTH_BETA);
     }
-    request.header(BETA, &betas.join(&b','))
+    request
+        .header(BETA, betas.join(",").as_bytes())
+        .secret(key, SecretPlace::Bearer)
 }
 
 /// Anthropic, API reference, beta headers.
 const BETA: &str = "anthropic-beta";
 
 /// The beta that makes the API accept an access token (Anthropic, authentication with OAuth).
-const OAUTH_BETA: &[u8] = b"oauth-2025-04-20";
+const OAUTH_BETA: &str = "oauth-2025-04-20";
 
-/// The headers by which Claude Code identifies itself. The host forwards them only for clients of this API.
-const CLIENT_HEADERS: [&str; 3] = ["user-agent", "x-app", "x-claude-code-session-id"];
-
-/// The beginning of the headers by which Anthropic's SDKs identify themselves.
-const SDK_HEADERS: &str = "x-stainless-";
+/// The client's API version, and the headers by which Claude Code and Anthropic's SDKs identify themselves.
+/// The host lets the latter through only for clients of this API.
+const CLIENT_HEADERS: [&str; 5] = [
+    "anthropic-version",
+    "user-agent",
+    "x-app",
+    "x-claude-code-session-id",
+    "x-stainless-*",
+];
 
 /// The API version of the dialect `anthropic-messages` (Anthropic, API reference, versions).
 const VERSION: &[u8] = b"2023-06-01";
@@ -149,4 +140,4 @@ const VERSION: &[u8] = b"2023-06-01";
 /// Models on one page: all of them. The default is 20 (Anthropic, API reference, list models).
 const MODELS_MAX: u32 = 1_000;
 
-jackfield_plugin::export_executor!(Anthropic);
+jackfield_plugin::export_executor!(Anthropic, judge);

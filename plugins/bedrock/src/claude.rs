@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jackfield_plugin::encode::json_string;
 use jackfield_plugin::executor::{
-    Body, Context, Failure, Frame, HttpRequest, Output, Patch, Scope,
+    Body, Failure, Frame, HttpRequest, Output, Patch, Payload, Scope, Target, client,
 };
 use serde::Deserialize;
 
@@ -16,7 +16,7 @@ use crate::settings::Settings;
 /// and the betas are members.
 pub(crate) fn with_body(
     mut request: HttpRequest,
-    context: &Context,
+    target: &Target,
     settings: &Settings,
 ) -> HttpRequest {
     let text = str::to_owned;
@@ -27,12 +27,17 @@ pub(crate) fn with_body(
         Patch::Remove(text("/stream")),
         Patch::Add((text("/anthropic_version"), json_string(VERSION))),
     ];
-    let betas = context.header("anthropic-beta");
-    let betas = betas.flat_map(|value| value.split(|byte| *byte == b','));
-    let betas: Vec<String> = betas
-        .map(|beta| String::from_utf8_lossy(beta.trim_ascii()).into_owned())
-        .filter(|beta| settings.betas.contains(beta))
-        .map(|beta| json_string(&beta))
+    // Where none would pass, nothing is read: the plan is then remembered for all clients.
+    let of_client = match settings.betas.is_empty() {
+        true => Vec::new(),
+        false => client::header("anthropic-beta"),
+    };
+    let betas: Vec<String> = of_client
+        .iter()
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|beta| settings.betas.iter().any(|known| known == beta))
+        .map(json_string)
         .collect();
     if !betas.is_empty() {
         let list = format!("[{}]", betas.join(","));
@@ -68,9 +73,9 @@ impl ClaudeStream {
                 return Err(failure);
             }
             if frame.name == "chunk" {
-                events.push(event(&frame.data).ok_or_else(|| {
+                events.push(event(frame.data.as_bytes()).ok_or_else(|| {
                     let message = "the provider sent a chunk that has no event of Claude";
-                    Failure::new(Scope::Provider, "transient", message)
+                    Failure::new(Scope::PROVIDER, "transient", message)
                 })?);
             }
         }
@@ -84,6 +89,6 @@ fn event(payload: &[u8]) -> Option<Frame> {
     let event: EventType = serde_json::from_slice(&data).ok()?;
     Some(Frame {
         name: event.r#type,
-        data,
+        data: Payload::Bytes(data),
     })
 }

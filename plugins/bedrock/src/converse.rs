@@ -22,9 +22,9 @@ fn stop_reason(reason: &str) -> Result<&str, Failure> {
         "content_filtered" | "guardrail_intervened" => Ok("refusal"),
         "malformed_model_output" | "malformed_tool_use" => {
             let message = format!("the model's output was not usable ({reason})");
-            Err(Failure::new(Scope::Model, "transient", message))
+            Err(Failure::new(Scope::MODEL, "transient", message))
         }
-        // `end_turn`, `max_tokens`, `model_context_window_exceeded`, `stop_sequence`, `tool_use` are the same words.
+        // `end_turn`, `max_tokens`, `model_target_window_exceeded`, `stop_sequence`, `tool_use` are the same words.
         other => Ok(other),
     }
 }
@@ -63,7 +63,8 @@ impl TokenUsage {
         Usage {
             input: self.input + self.cache_read + self.cache_write,
             output: self.output,
-            cached_input: self.cache_read,
+            cache_read: self.cache_read,
+            cache_write: self.cache_write,
             reasoning: 0,
             options: Vec::new(),
         }
@@ -77,7 +78,7 @@ fn message_id(request_id: Option<&str>) -> String {
 
 fn malformed(what: &str) -> Failure {
     Failure::new(
-        Scope::Provider,
+        Scope::PROVIDER,
         "transient",
         format!("the provider's response is not one of Converse: {what}"),
     )

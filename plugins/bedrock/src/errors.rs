@@ -1,7 +1,7 @@
 //! The errors of Amazon Bedrock: exceptions by name, as responses and in streams (Amazon Bedrock API reference, common
 //! errors and the errors of each operation; user guide, troubleshooting).
 
-use jackfield_plugin::executor::{Failure, Frame, HttpHead, Scope};
+use jackfield_plugin::executor::{Failure, Frame, HttpHead, Payload, Scope};
 use serde_json::{Value, json};
 
 /// Classifies an error response.
@@ -14,7 +14,7 @@ pub(crate) fn classify(head: &HttpHead, body: &[u8]) -> Failure {
     let message = message_of(&body);
     let mut failure = match exception(short_name(&name), message) {
         Some((scope, kind)) => Failure::new(scope, kind, shown(message, &name)),
-        None => Failure::new(Scope::Model, Failure::UNCLASSIFIED, shown(message, &name)),
+        None => Failure::new(Scope::MODEL, Failure::UNCLASSIFIED, shown(message, &name)),
     };
     failure.status = Some(head.status);
     failure.body = Some(error_body(&failure));
@@ -24,13 +24,13 @@ pub(crate) fn classify(head: &HttpHead, body: &[u8]) -> Failure {
 /// Returns the failure in a stream, if the frame is one.
 pub(crate) fn of_frame(frame: &Frame) -> Option<Failure> {
     let (kind, name) = frame.name.split_once(':')?;
-    let body: Value = serde_json::from_slice(&frame.data).unwrap_or_default();
-    let text = String::from_utf8_lossy(&frame.data);
+    let body: Value = serde_json::from_slice(frame.data.as_bytes()).unwrap_or_default();
+    let text = String::from_utf8_lossy(frame.data.as_bytes());
     let message = match kind {
         "error" => text.as_ref(),
         _ => message_of(&body),
     };
-    let (scope, kind) = exception(name, message).unwrap_or((Scope::Provider, "transient"));
+    let (scope, kind) = exception(name, message).unwrap_or((Scope::PROVIDER, "transient"));
     let mut failure = Failure::new(scope, kind, shown(message, name));
     failure.body = Some(error_body(&failure));
     Some(failure)
@@ -60,41 +60,41 @@ fn short_name(name: &str) -> &str {
 }
 
 /// Returns what an exception speaks of. In streams the names begin with a small letter.
-fn exception(name: &str, message: &str) -> Option<(Scope, &'static str)> {
+fn exception(name: &str, message: &str) -> Option<(&'static str, &'static str)> {
     let contains = |part: &str| message.to_lowercase().contains(part);
     let name = name.to_ascii_lowercase();
     let name = name.strip_suffix("exception").unwrap_or(&name);
     // Bedrock's API keys (anomalyco/opencode#47073).
     if contains("make sure your api key is valid") {
-        return Some((Scope::Credential, "authentication"));
+        return Some((Scope::CREDENTIAL, "authentication"));
     }
     Some(match name {
-        "throttling" if contains("per day") => (Scope::Model, "quota"),
-        "throttling" | "toomanyrequests" => (Scope::Model, "rate-limit"),
-        "servicequotaexceeded" => (Scope::Model, "quota"),
-        "serviceunavailable" | "modelnotready" => (Scope::Model, "overloaded"),
-        "modeltimeout" | "modelerror" | "modelstreamerror" => (Scope::Model, "transient"),
-        "internalserver" | "internalfailure" => (Scope::Provider, "transient"),
+        "throttling" if contains("per day") => (Scope::MODEL, "quota"),
+        "throttling" | "toomanyrequests" => (Scope::MODEL, "rate-limit"),
+        "servicequotaexceeded" => (Scope::MODEL, "quota"),
+        "serviceunavailable" | "modelnotready" => (Scope::MODEL, "overloaded"),
+        "modeltimeout" | "modelerror" | "modelstreamerror" => (Scope::MODEL, "transient"),
+        "internalserver" | "internalfailure" => (Scope::PROVIDER, "transient"),
         // Our clock and Amazon's differ by more than 5 minutes: no credential is to blame.
         "invalidsignature"
             if contains("signature expired") || contains("signature not yet current") =>
         {
-            (Scope::Provider, "transient")
+            (Scope::PROVIDER, "transient")
         }
         "unrecognizedclient"
         | "invalidsignature"
         | "expiredtoken"
         | "missingauthenticationtoken"
         | "incompletesignature"
-        | "invalidclienttokenid" => (Scope::Credential, "authentication"),
-        "accessdenied" => (Scope::Model, "permission"),
-        "resourcenotfound" => (Scope::Model, "not-found"),
+        | "invalidclienttokenid" => (Scope::CREDENTIAL, "authentication"),
+        "accessdenied" => (Scope::MODEL, "permission"),
+        "resourcenotfound" => (Scope::MODEL, "not-found"),
         // The model needs an inference profile.
-        "validation" if contains("on-demand throughput isn") => (Scope::Model, "unsupported"),
+        "validation" if contains("on-demand throughput isn") => (Scope::MODEL, "unsupported"),
         "validation" if MODEL_PHRASES.iter().any(|part| contains(part)) => {
-            (Scope::Model, "not-found")
+            (Scope::MODEL, "not-found")
         }
-        "validation" => (Scope::Request, "invalid"),
+        "validation" => (Scope::REQUEST, "invalid"),
         _ => return None,
     })
 }
@@ -104,7 +104,7 @@ fn exception(name: &str, message: &str) -> Option<(Scope, &'static str)> {
 const MODEL_PHRASES: [&str; 2] = ["model identifier is invalid", "end of its life"];
 
 /// Writes the error as Anthropic's API would (Anthropic, API reference, errors).
-fn error_body(failure: &Failure) -> Vec<u8> {
+fn error_body(failure: &Failure) -> Payload {
     let kind = match failure.kind.as_str() {
         "rate-limit" | "quota" => "rate_limit_error",
         "overloaded" => "overloaded_error",
@@ -115,7 +115,5 @@ fn error_body(failure: &Failure) -> Vec<u8> {
         _ => "api_error",
     };
     let error = json!({ "type": kind, "message": failure.message });
-    json!({ "type": "error", "error": error })
-        .to_string()
-        .into_bytes()
+    Payload::Text(json!({ "type": "error", "error": error }).to_string())
 }

@@ -10,8 +10,8 @@ mod settings;
 
 use jackfield_plugin::encode::path_segment;
 use jackfield_plugin::executor::{
-    Context, Credential, Descriptor, Executor, Failure, Frame, Framing, HttpHead, HttpRequest,
-    Output, Plan, Reply, Response, Scope, SecretPlace,
+    Converter, Credential, Descriptor, Executor, Failure, Frame, HttpHead, HttpRequest, Judge,
+    Output, Payload, Plan, Reply, Response, Scope, SecretPlace, Target,
 };
 
 use crate::claude::ClaudeStream;
@@ -21,40 +21,36 @@ use crate::settings::Settings;
 struct Bedrock;
 
 impl Executor for Bedrock {
-    type Reply = BedrockReply;
-
     fn describe() -> Descriptor {
-        Descriptor::new(env!("CARGO_PKG_VERSION"), "anthropic-messages")
-            .operation("http-request")
-            .judges_errors()
+        Descriptor::new(env!("CARGO_PKG_VERSION"), "anthropic-messages").operation("http-request")
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
-        let credential = context.require_credential()?;
+    fn prepare(target: Target) -> Result<Plan, Failure> {
+        let credential = target.require_credential()?;
         let settings = Settings::read()?;
-        match context.operation.as_str() {
+        match target.operation.as_str() {
             "generate" => {}
             "http-request" => {
-                let request = context.raw_request()?;
+                let request = target.raw_request()?;
                 return Ok(authorize(request, credential, &settings)?.relay());
             }
             other => return Err(Failure::unsupported_operation(other)),
         }
-        let api = settings.api_of(&context.model);
-        let request = HttpRequest::post(url(&context, credential, api)?);
-        let (mut request, response) = match (api, context.stream) {
+        let api = settings.api_of(&target.model);
+        let request = HttpRequest::post(url(&target, credential, api)?);
+        let (mut request, response) = match (api, target.stream) {
             (Api::Invoke, false) => (
-                claude::with_body(request, &context, &settings),
+                claude::with_body(request, &target, &settings),
                 Response::Relay,
             ),
             (Api::Invoke, true) => (
-                claude::with_body(request, &context, &settings),
-                Response::Frames(Framing::AwsEventStream),
+                claude::with_body(request, &target, &settings),
+                Response::Frames("aws-event-stream".to_owned()),
             ),
-            (Api::Converse, false) => (converse::with_body(request, &context)?, Response::Whole),
+            (Api::Converse, false) => (converse::with_body(request, &target)?, Response::Whole),
             (Api::Converse, true) => (
-                converse::with_body(request, &context)?,
-                Response::Frames(Framing::AwsEventStream),
+                converse::with_body(request, &target)?,
+                Response::Frames("aws-event-stream".to_owned()),
             ),
         };
         request = authorize(request, credential, &settings)?;
@@ -62,10 +58,16 @@ impl Executor for Bedrock {
         plan.state = vec![api as u8];
         Ok(plan)
     }
+}
 
-    fn judge(_context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
-        errors::classify(&head, &body)
+impl Judge for Bedrock {
+    fn judge(_target: Target, head: HttpHead, body: Payload) -> Option<Failure> {
+        Some(errors::classify(&head, body.as_bytes()))
     }
+}
+
+impl Reply for Bedrock {
+    type Converter = BedrockReply;
 }
 
 /// The API of a model.
@@ -78,14 +80,14 @@ enum Api {
 }
 
 /// Returns the URL of an operation (Amazon Bedrock API reference, runtime).
-fn url(context: &Context, credential: &Credential, api: Api) -> Result<String, Failure> {
-    let model = &context.model;
+fn url(target: &Target, credential: &Credential, api: Api) -> Result<String, Failure> {
+    let model = &target.model;
     let Some(segment) = path_segment(model) else {
         return Err(Failure::invalid_request(format!(
             "{model:?} is not a valid model name"
         )));
     };
-    let operation = match (api, context.stream) {
+    let operation = match (api, target.stream) {
         (Api::Invoke, false) => "invoke",
         (Api::Invoke, true) => "invoke-with-response-stream",
         (Api::Converse, false) => "converse",
@@ -109,7 +111,7 @@ fn authorize(
     }
     if !credential.has_secret("secret-access-key") {
         return Err(Failure::new(
-            Scope::Credential,
+            Scope::CREDENTIAL,
             "authentication",
             "the credential needs the secret `api-key`, or `access-key-id` and `secret-access-key`",
         ));
@@ -126,17 +128,17 @@ enum BedrockReply {
     Whole(ConverseWhole),
 }
 
-impl Reply for BedrockReply {
-    fn begin(context: Context, state: Vec<u8>) -> Self {
+impl Converter for BedrockReply {
+    fn begin(target: Target, state: Vec<u8>) -> Self {
         let is_converse = state.first() == Some(&(Api::Converse as u8));
-        match (is_converse, context.stream) {
+        match (is_converse, target.stream) {
             (false, _) => Self::Claude(ClaudeStream),
-            (true, true) => Self::Stream(Box::new(ConverseStream::new(context.model))),
-            (true, false) => Self::Whole(ConverseWhole::new(context.model)),
+            (true, true) => Self::Stream(Box::new(ConverseStream::new(target.model))),
+            (true, false) => Self::Whole(ConverseWhole::new(target.model)),
         }
     }
 
-    fn head(&mut self, head: HttpHead) -> Result<HttpHead, Failure> {
+    fn head(&mut self, head: HttpHead) -> Result<(), Failure> {
         let id = head.headers.iter().find(|it| it.name == REQUEST_ID);
         let id = id.and_then(|header| String::from_utf8(header.value.clone()).ok());
         match (self, id) {
@@ -144,7 +146,7 @@ impl Reply for BedrockReply {
             (Self::Whole(whole), Some(id)) => whole.set_id(id),
             _ => {}
         }
-        Ok(head)
+        Ok(())
     }
 
     fn push(&mut self, frames: Vec<Frame>, last: bool) -> Result<Output, Failure> {
@@ -159,4 +161,4 @@ impl Reply for BedrockReply {
 /// The header with the request's id (AWS general reference, common response headers).
 const REQUEST_ID: &str = "x-amzn-requestid";
 
-jackfield_plugin::export_executor!(Bedrock);
+jackfield_plugin::export_executor!(Bedrock, judge, reply);

@@ -4,18 +4,18 @@
 use std::collections::BTreeMap;
 
 use jackfield_plugin::encode::json_string;
-use jackfield_plugin::executor::{Body, Context, Patch, client_body};
+use jackfield_plugin::executor::{Body, Patch, Target, client_body};
 use serde_json::value::RawValue;
 
 use crate::model_id;
 
 /// Returns the client's body with the provider's name of the model wherever the body has one. It reads the
-/// body only if the client used another name, because an instance that reads a body is not reused.
-pub(crate) fn patched_body(context: &Context) -> Body {
-    if context.model == context.client_model {
+/// body only if the client used another name: a plan that read nothing is remembered for all clients.
+pub(crate) fn patched_body(target: &Target) -> Body {
+    if target.model == target.client_model {
         return Body::Original;
     }
-    let name = json_string(&format!("models/{}", model_id(&context.model)));
+    let name = json_string(&format!("models/{}", model_id(&target.model)));
     let mut patches: Vec<Patch> = ["/model", "/generateContentRequest/model"]
         .into_iter()
         .filter(|pointer| client_body::at(pointer).is_some())

@@ -31,9 +31,9 @@ fn daily_quota_failure(provider_error: &ProviderError, now_ms: u64) -> Option<Fa
     // Google's ids name their scope, such as `GenerateRequestsPerDayPerProjectPerModel-FreeTier`.
     let every_model = limits.iter().any(|limit| !limit.contains("PerModel"));
     let scope = if every_model {
-        Scope::Credential
+        Scope::CREDENTIAL
     } else {
-        Scope::Model
+        Scope::MODEL
     };
     let failure = provider_error.failure(scope, "quota");
     Some(Failure {
@@ -49,7 +49,7 @@ const RULES: &[Rule] = &[
         status: &[400],
         codes: &["API_KEY_INVALID"],
         phrases: &[],
-        scope: Scope::Credential,
+        scope: Scope::CREDENTIAL,
         kind: "authentication",
         source: "google.api.ErrorReason",
     },
@@ -57,7 +57,7 @@ const RULES: &[Rule] = &[
         status: &[403],
         codes: &[],
         phrases: &["reported as leaked", "unregistered callers"],
-        scope: Scope::Credential,
+        scope: Scope::CREDENTIAL,
         kind: "authentication",
         source: "Gemini API, troubleshooting, 403 and leaked keys",
     },
@@ -65,7 +65,7 @@ const RULES: &[Rule] = &[
         status: &[400, 403],
         codes: &["BILLING_DISABLED"],
         phrases: &[],
-        scope: Scope::Credential,
+        scope: Scope::CREDENTIAL,
         kind: "billing",
         source: "google.api.ErrorReason",
     },
@@ -84,7 +84,7 @@ const RULES: &[Rule] = &[
             "USER_PROJECT_DENIED",
         ],
         phrases: &[],
-        scope: Scope::Credential,
+        scope: Scope::CREDENTIAL,
         kind: "permission",
         source: "google.api.ErrorReason",
     },
@@ -93,7 +93,7 @@ const RULES: &[Rule] = &[
         status: &[400],
         codes: &["FAILED_PRECONDITION"],
         phrases: &["enable billing"],
-        scope: Scope::Credential,
+        scope: Scope::CREDENTIAL,
         kind: "billing",
         source: "Gemini API, troubleshooting, 400 FAILED_PRECONDITION",
     },
@@ -101,7 +101,7 @@ const RULES: &[Rule] = &[
         status: &[400],
         codes: &["FAILED_PRECONDITION"],
         phrases: &["location is not supported"],
-        scope: Scope::Credential,
+        scope: Scope::CREDENTIAL,
         kind: "permission",
         source: "Gemini API, available regions",
     },
@@ -110,7 +110,7 @@ const RULES: &[Rule] = &[
         status: &[429],
         codes: &["RESOURCE_EXHAUSTED"],
         phrases: &["have a free quota tier", "limit: 0,", "limit: 0\n"],
-        scope: Scope::Model,
+        scope: Scope::MODEL,
         kind: "billing",
         source: "Gemini API, rate limits: models outside of the free tier",
     },
@@ -120,7 +120,7 @@ const RULES: &[Rule] = &[
         status: &[403, 404],
         codes: &["PERMISSION_DENIED", "NOT_FOUND"],
         phrases: &["access the file", "cachedcontent", "cached content"],
-        scope: Scope::Request,
+        scope: Scope::REQUEST,
         kind: "invalid",
         source: "Gemini API, Files API and context caching",
     },

@@ -10,16 +10,14 @@ mod pacific_time;
 
 use jackfield_plugin::encode::path_segment;
 use jackfield_plugin::executor::{
-    Context, Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Plan, RelayReply,
-    SecretPlace,
+    Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Judge, Payload, Plan,
+    SecretPlace, Target, call,
 };
 use jackfield_plugin::{refresh, settings_json};
 
 struct Gemini;
 
 impl Executor for Gemini {
-    type Reply = RelayReply;
-
     fn describe() -> Descriptor {
         Descriptor::new(env!("CARGO_PKG_VERSION"), "gemini")
             .operation("count-tokens")
@@ -27,19 +25,18 @@ impl Executor for Gemini {
             .operation("list-models")
             .operation("http-request")
             .refreshes_tokens()
-            .judges_errors()
             .default_base_url("https://generativelanguage.googleapis.com")
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
-        let credential = context.require_credential()?;
-        let mut request = match context.operation.as_str() {
-            "generate" if context.stream => {
-                post(&context, credential, "streamGenerateContent?alt=sse")?
+    fn prepare(target: Target) -> Result<Plan, Failure> {
+        let credential = target.require_credential()?;
+        let mut request = match target.operation.as_str() {
+            "generate" if target.stream => {
+                post(&target, credential, "streamGenerateContent?alt=sse")?
             }
-            "generate" => post(&context, credential, "generateContent")?,
-            "count-tokens" => post(&context, credential, "countTokens")?,
-            "embed" => post(&context, credential, embed_method(&context)?)?,
+            "generate" => post(&target, credential, "generateContent")?,
+            "count-tokens" => post(&target, credential, "countTokens")?,
+            "embed" => post(&target, credential, embed_method(&target)?)?,
             "list-models" => {
                 let url = format!(
                     "{}/v1beta/models?pageSize={MODELS_MAX}",
@@ -47,24 +44,26 @@ impl Executor for Gemini {
                 );
                 HttpRequest::get(url)
             }
-            "http-request" => context.raw_request()?,
+            "http-request" => target.raw_request()?,
             "refresh" => return refresh::plan(credential, &settings_json()),
             other => return Err(Failure::unsupported_operation(other)),
         };
-        if matches!(context.operation.as_str(), "count-tokens" | "embed") {
-            request.body = body_patch::patched_body(&context);
+        if matches!(target.operation.as_str(), "count-tokens" | "embed") {
+            request.body = body_patch::patched_body(&target);
         }
         Ok(authorize(request, credential)?.relay())
     }
+}
 
-    fn judge(context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
-        errors::classify(&head, &body, context.now_ms)
+impl Judge for Gemini {
+    fn judge(_target: Target, head: HttpHead, body: Payload) -> Option<Failure> {
+        Some(errors::classify(&head, body.as_bytes(), call::now_ms()))
     }
 }
 
 /// Creates a POST request for a method of the model.
-fn post(context: &Context, credential: &Credential, method: &str) -> Result<HttpRequest, Failure> {
-    let name = model_id(&context.model);
+fn post(target: &Target, credential: &Credential, method: &str) -> Result<HttpRequest, Failure> {
+    let name = model_id(&target.model);
     let Some(segment) = path_segment(name) else {
         return Err(Failure::invalid_request(format!(
             "{name:?} is not a valid model name"
@@ -82,8 +81,8 @@ fn model_id(model: &str) -> &str {
 }
 
 /// Returns the method that the client's body is for.
-fn embed_method(context: &Context) -> Result<&'static str, Failure> {
-    match context.option("method") {
+fn embed_method(target: &Target) -> Result<&'static str, Failure> {
+    match target.option("method") {
         None | Some("batchEmbedContents") => Ok("batchEmbedContents"),
         Some("embedContent") => Ok("embedContent"),
         Some(other) => Err(Failure::invalid_request(format!(
@@ -108,4 +107,4 @@ fn authorize(request: HttpRequest, credential: &Credential) -> Result<HttpReques
 /// Models on one page: all of them. The default is 50 (Gemini API, `models.list`).
 const MODELS_MAX: u32 = 1_000;
 
-jackfield_plugin::export_executor!(Gemini);
+jackfield_plugin::export_executor!(Gemini, judge);

@@ -7,7 +7,7 @@
 mod variant;
 
 use jackfield_plugin::executor::{
-    Context, Credential, Descriptor, Executor, Failure, HttpRequest, Plan, RelayReply, SecretPlace,
+    Credential, Descriptor, Executor, Failure, HttpRequest, Plan, SecretPlace, Target,
 };
 use jackfield_plugin::{refresh, settings_json};
 
@@ -16,8 +16,6 @@ use crate::variant::Settings;
 struct OpenAiCompatible;
 
 impl Executor for OpenAiCompatible {
-    type Reply = RelayReply;
-
     fn describe() -> Descriptor {
         Descriptor::new(env!("CARGO_PKG_VERSION"), "openai-chat")
             .dialect("openai-completions")
@@ -27,18 +25,18 @@ impl Executor for OpenAiCompatible {
             .refreshes_tokens()
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
-        let credential = context.require_credential()?;
+    fn prepare(target: Target) -> Result<Plan, Failure> {
+        let credential = target.require_credential()?;
         let settings = settings_json();
-        if context.operation == "refresh" {
+        if target.operation == "refresh" {
             return refresh::plan(credential, &settings);
         }
         let settings = Settings::parse(&settings)?;
-        let request = match context.operation.as_str() {
-            "generate" => post(&context, credential, &settings, content_path(&context)?)?,
-            "embed" => post(&context, credential, &settings, "/embeddings")?,
+        let request = match target.operation.as_str() {
+            "generate" => post(&target, credential, &settings, content_path(&target)?)?,
+            "embed" => post(&target, credential, &settings, "/embeddings")?,
             "list-models" => HttpRequest::get(settings.url(credential, "/models", None)?),
-            "http-request" => context.raw_request()?,
+            "http-request" => target.raw_request()?,
             other => return Err(Failure::unsupported_operation(other)),
         };
         let key = credential.secret_name();
@@ -53,9 +51,9 @@ impl Executor for OpenAiCompatible {
     }
 }
 
-/// Returns the path for content in the context's dialect.
-fn content_path(context: &Context) -> Result<&'static str, Failure> {
-    match context.dialect.as_str() {
+/// Returns the path for content in the target's dialect.
+fn content_path(target: &Target) -> Result<&'static str, Failure> {
+    match target.dialect.as_str() {
         "openai-chat" => Ok("/chat/completions"),
         "openai-completions" => Ok("/completions"),
         other => Err(Failure::unsupported_dialect(other)),
@@ -63,16 +61,16 @@ fn content_path(context: &Context) -> Result<&'static str, Failure> {
 }
 
 fn post(
-    context: &Context,
+    target: &Target,
     credential: &Credential,
     settings: &Settings,
     path: &'static str,
 ) -> Result<HttpRequest, Failure> {
-    let url = settings.url(credential, path, Some(&context.model))?;
+    let url = settings.url(credential, path, Some(&target.model))?;
     // By name: the others are for features of OpenAI itself.
     let request = HttpRequest::post(url)
-        .model_of(context)
-        .headers_named(context, &["idempotency-key"]);
+        .model_of(target)
+        .forward_headers(&["idempotency-key"]);
     settings.with_app_attribution(request)
 }
 

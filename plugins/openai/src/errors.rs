@@ -13,7 +13,7 @@ const RULES: &[Rule] = &[
         status: &[401, 403],
         codes: &[],
         phrases: &["missing scopes"],
-        scope: Scope::Credential,
+        scope: Scope::CREDENTIAL,
         kind: "permission",
         source: "OpenAI, assigning API key permissions",
     },

@@ -6,16 +6,14 @@
 mod errors;
 
 use jackfield_plugin::executor::{
-    Context, Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Plan, RelayReply,
-    SecretPlace,
+    Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Judge, Payload, Plan,
+    SecretPlace, Target,
 };
 use jackfield_plugin::{refresh, settings_json};
 
 struct OpenAi;
 
 impl Executor for OpenAi {
-    type Reply = RelayReply;
-
     fn describe() -> Descriptor {
         Descriptor::new(env!("CARGO_PKG_VERSION"), "openai-responses")
             .dialect("openai-chat")
@@ -24,20 +22,19 @@ impl Executor for OpenAi {
             .operation("list-models")
             .operation("http-request")
             .refreshes_tokens()
-            .judges_errors()
             .default_base_url("https://api.openai.com/v1")
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
-        let credential = context.require_credential()?;
-        let request = match context.operation.as_str() {
-            "generate" => post(&context, credential, content_path(&context.dialect)?)?,
-            "embed" => post(&context, credential, "/embeddings")?,
+    fn prepare(target: Target) -> Result<Plan, Failure> {
+        let credential = target.require_credential()?;
+        let request = match target.operation.as_str() {
+            "generate" => post(&target, credential, content_path(&target.dialect)?)?,
+            "embed" => post(&target, credential, "/embeddings")?,
             "list-models" => {
                 let url = format!("{}/models", credential.base_url);
                 with_account_headers(HttpRequest::get(url), credential)?
             }
-            "http-request" => context.raw_request()?,
+            "http-request" => target.raw_request()?,
             "refresh" => return refresh::plan(credential, &settings_json()),
             other => return Err(Failure::unsupported_operation(other)),
         };
@@ -45,9 +42,11 @@ impl Executor for OpenAi {
             .secret(credential.secret_name(), SecretPlace::Bearer)
             .relay())
     }
+}
 
-    fn judge(_context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
-        errors::classify(&head, &body)
+impl Judge for OpenAi {
+    fn judge(_target: Target, head: HttpHead, body: Payload) -> Option<Failure> {
+        Some(errors::classify(&head, body.as_bytes()))
     }
 }
 
@@ -61,11 +60,11 @@ fn content_path(dialect: &str) -> Result<&'static str, Failure> {
     }
 }
 
-fn post(context: &Context, credential: &Credential, path: &str) -> Result<HttpRequest, Failure> {
+fn post(target: &Target, credential: &Credential, path: &str) -> Result<HttpRequest, Failure> {
     // By name: the host may forward further headers in the future.
     let request = HttpRequest::post(format!("{}{path}", credential.base_url))
-        .model_of(context)
-        .headers_named(context, &["idempotency-key", "openai-beta"]);
+        .model_of(target)
+        .forward_headers(&["idempotency-key", "openai-beta"]);
     with_account_headers(request, credential)
 }
 
@@ -80,4 +79,4 @@ fn with_account_headers(
         .optional_header("openai-project", credential.attribute("project"))
 }
 
-jackfield_plugin::export_executor!(OpenAi);
+jackfield_plugin::export_executor!(OpenAi, judge);

@@ -18,7 +18,7 @@ pub struct Rule {
     /// for ``The model `x` does not exist`` is ``model `` does not exist``.
     pub phrases: &'static [&'static str],
     /// The part to which the failure belongs.
-    pub scope: Scope,
+    pub scope: &'static str,
     /// The kind of the failure.
     pub kind: &'static str,
     /// The documentation that the rule is from.
@@ -62,12 +62,12 @@ impl ProviderError {
     pub fn classify(&self, rules: &[Rule]) -> Failure {
         match rules.iter().find(|rule| self.matches(rule)) {
             Some(rule) => self.failure(rule.scope, rule.kind),
-            None => self.failure(Scope::Model, Failure::UNCLASSIFIED),
+            None => self.failure(Scope::MODEL, Failure::UNCLASSIFIED),
         }
     }
 
     /// Returns a failure of this scope and kind, with the provider's message.
-    pub fn failure(&self, scope: Scope, kind: &str) -> Failure {
+    pub fn failure(&self, scope: &str, kind: &str) -> Failure {
         let message = match truncate(&self.message) {
             "" => format!("the provider returned status {}", self.status),
             message => message.to_owned(),
@@ -76,7 +76,7 @@ impl ProviderError {
             status: Some(self.status),
             // A new token belongs to the same account: it does not help against missing permissions or
             // credits.
-            refresh_suggested: scope == Scope::Credential && kind == "authentication",
+            refresh_suggested: scope == Scope::CREDENTIAL && kind == "authentication",
             ..Failure::new(scope, kind, message)
         }
     }
@@ -89,7 +89,7 @@ impl ProviderError {
     }
 
     fn phrase_matches(&self, rule: &Rule) -> bool {
-        if rule.scope == Scope::Request {
+        if rule.scope == Scope::REQUEST {
             return self.message_contains(rule.phrases);
         }
         let own = without_quoted(&self.message).to_lowercase();

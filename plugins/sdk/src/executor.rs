@@ -1,71 +1,87 @@
-//! Executors: the trait to implement, the types of the contract, and functions to build plans.
+//! Executors: the traits to implement, the types of the contract, and functions to build plans.
 
-use crate::bindings::executor_world as world;
+use crate::bindings::imports::jackfield::plugin as host;
 
-pub use world::exports::jackfield::plugin::executor::{
-    Capture, Descriptor, Frame, Framing, Model, Output, Plan, Response,
+pub use crate::bindings::planner::exports::jackfield::plugin::planner::Descriptor;
+pub use crate::bindings::reply::exports::jackfield::plugin::reply::Output;
+pub use host::types::{
+    Body, Capture, Credential, Failure, Frame, Header, HttpHead, HttpRequest, Patch, Payload, Plan,
+    Response, SecretPlace, SecretUse, Target, Usage,
 };
-pub use world::jackfield::plugin::client_body;
-pub use world::jackfield::plugin::types::{
-    Body, Context, Credential, Failure, Header, HttpHead, HttpRequest, Patch, Scope, SecretPlace,
-    SecretUse, Usage,
-};
+pub use host::{call, client, client_body};
 
-/// An executor: it plans requests to one kind of provider. `wit/executor.wit` has the promises of the host
-/// and the order of calls. An executor must be pure: the same input gives the same result.
+/// The parts to which a failure may belong; see `scope` in `wit/types.wit`.
+pub struct Scope;
+
+impl Scope {
+    /// The client's request, which no credential can serve.
+    pub const REQUEST: &str = "request";
+    /// This model of this credential.
+    pub const MODEL: &str = "model";
+    /// This credential, for all models.
+    pub const CREDENTIAL: &str = "credential";
+    /// The provider.
+    pub const PROVIDER: &str = "provider";
+    /// The connection.
+    pub const TRANSPORT: &str = "transport";
+}
+
+/// An executor: it plans requests to one kind of provider. `wit/planner.wit` has the promises of the host. An
+/// executor must be pure: the same target, settings and values from the host give the same result.
+///
+/// What else it does is in the traits [`JudgeHead`], [`Judge`], [`Refresh`] and [`Reply`].
+/// [`export_executor!`](crate::export_executor) exports those that it names.
 pub trait Executor: 'static {
-    /// Converts the responses of plans with `whole` or `frames`; [`RelayReply`] if all plans are relayed.
-    type Reply: Reply;
-
     /// Returns the descriptor. The host calls it once, when it loads the plugin.
     fn describe() -> Descriptor;
 
-    /// Plans one attempt of one operation.
+    /// Plans one attempt of one operation. The functions of [`client`] and [`client_body`] have what differs from
+    /// call to call. The host remembers the plan with what was read there, and does not call again while that is
+    /// the same.
     ///
     /// # Errors
     /// A [`Failure`] if there is no request to send. Its scope decides whether the host tries another
     /// credential or sends the failure to the client.
-    fn prepare(context: Context) -> Result<Plan, Failure>;
-
-    /// Classifies an error response (status 400 or more). The host calls it only with
-    /// [`Descriptor::judges_errors`]. The kind [`Failure::UNCLASSIFIED`] leaves the response to the host.
-    fn judge(_context: Context, head: HttpHead, _body: Vec<u8>) -> Failure {
-        let message = format!("the provider returned status {}", head.status);
-        Failure {
-            status: Some(head.status),
-            ..Failure::new(Scope::Model, Failure::UNCLASSIFIED, message)
-        }
-    }
-
-    /// Counts the tokens of the client's body without a request to the provider. `None` leaves it to the
-    /// host. Reserved: the host does not call it yet.
-    ///
-    /// # Errors
-    /// A [`Failure`] if the body cannot be counted.
-    fn count_tokens(_context: Context) -> Result<Option<u64>, Failure> {
-        Ok(None)
-    }
-
-    /// Decides whether a credential should be refreshed now. `None` leaves it to the operator's interval
-    /// and to the lead. The host calls it only with [`Descriptor::evaluates_refresh`].
-    /// [`Credential::token_expires_at_ms`] and [`Credential::token_refreshed_at_ms`] have the times of the
-    /// tokens.
-    fn should_refresh(_credential: Credential, _now_ms: u64) -> Option<bool> {
-        None
-    }
+    fn prepare(target: Target) -> Result<Plan, Failure>;
 }
 
-/// Converts the response of one plan with [`Response::Whole`] or [`Response::Frames`].
-pub trait Reply: Sized + 'static {
-    /// Creates the reply with the plan's state. It may run in another instance than `prepare`.
-    fn begin(context: Context, state: Vec<u8>) -> Self;
+/// Classifies error responses (status 400 or more) by their heads.
+pub trait JudgeHead: Executor {
+    /// Classifies an error response. `None` leaves it to [`Judge`], or to the host.
+    fn judge_head(target: Target, head: HttpHead) -> Option<Failure>;
+}
 
-    /// Converts the status and headers of the provider's response into those for the client.
+/// Classifies error responses (status 400 or more) with their bodies.
+pub trait Judge: Executor {
+    /// Classifies an error response. `None`, and the kind [`Failure::UNCLASSIFIED`], leave it to the host.
+    fn judge(target: Target, head: HttpHead, body: Payload) -> Option<Failure>;
+}
+
+/// Decides when tokens are refreshed.
+pub trait Refresh: Executor {
+    /// Decides whether a credential should be refreshed now. `None` leaves it to the operator's interval
+    /// and to the lead. [`Credential::token_expires_at_ms`] and [`Credential::token_refreshed_at_ms`] have
+    /// the times of the tokens.
+    fn due(credential: Credential, now_ms: u64) -> Option<bool>;
+}
+
+/// Converts the responses of plans with [`Response::Whole`] or [`Response::Frames`].
+pub trait Reply: Executor {
+    /// Converts the response of one plan.
+    type Converter: Converter;
+}
+
+/// Converts the response of one plan.
+pub trait Converter: Sized + 'static {
+    /// Creates the converter with the plan's state. It may run in another instance than `prepare`.
+    fn begin(target: Target, state: Vec<u8>) -> Self;
+
+    /// Looks at the status and headers of the provider's response.
     ///
     /// # Errors
     /// A [`Failure`] if the response is an error in spite of its status.
-    fn head(&mut self, head: HttpHead) -> Result<HttpHead, Failure> {
-        Ok(head)
+    fn head(&mut self, _head: HttpHead) -> Result<(), Failure> {
+        Ok(())
     }
 
     /// Converts the frames that are complete. `last` means that the response has ended.
@@ -76,19 +92,6 @@ pub trait Reply: Sized + 'static {
     fn push(&mut self, frames: Vec<Frame>, last: bool) -> Result<Output, Failure>;
 }
 
-/// The reply of an executor whose plans are all relayed. The host never creates it.
-pub struct RelayReply;
-
-impl Reply for RelayReply {
-    fn begin(_context: Context, _state: Vec<u8>) -> Self {
-        Self
-    }
-
-    fn push(&mut self, frames: Vec<Frame>, _last: bool) -> Result<Output, Failure> {
-        Ok(Output::frames(frames))
-    }
-}
-
 impl Descriptor {
     /// Creates a descriptor with the version of the plugin, one dialect, and the operation `generate`.
     pub fn new(version: &str, dialect: &str) -> Self {
@@ -97,9 +100,8 @@ impl Descriptor {
             dialects: vec![dialect.to_owned()],
             operations: vec!["generate".to_owned()],
             hosts: Vec::new(),
+            default_base_url: None,
             refresh_lead_ms: None,
-            judges_errors: false,
-            models: Vec::new(),
             options: Vec::new(),
         }
     }
@@ -122,8 +124,7 @@ impl Descriptor {
     /// only if the executor is a built-in one.
     #[must_use]
     pub fn default_base_url(mut self, url: &str) -> Self {
-        let option = ("default-base-url".to_owned(), url.to_owned());
-        self.options.push(option);
+        self.default_base_url = Some(url.to_owned());
         self
     }
 
@@ -136,13 +137,6 @@ impl Descriptor {
         self
     }
 
-    /// Makes the host call [`Executor::judge`] for error responses.
-    #[must_use]
-    pub fn judges_errors(mut self) -> Self {
-        self.judges_errors = true;
-        self
-    }
-
     /// Adds a host that plans may name beside the host of `base-url`: `auth.example.com`, `*.example.com`
     /// or `*`. The operator must grant its origin too.
     #[must_use]
@@ -150,28 +144,13 @@ impl Descriptor {
         self.hosts.push(host.to_owned());
         self
     }
-
-    /// Makes the host call [`Executor::should_refresh`]. The descriptor needs the operation `refresh` too.
-    #[must_use]
-    pub fn evaluates_refresh(mut self) -> Self {
-        let option = ("evaluates-refresh".to_owned(), "true".to_owned());
-        self.options.push(option);
-        self
-    }
 }
 
-impl Context {
+impl Target {
     /// Returns an option by name, such as the `url` of a raw request.
     pub fn option(&self, name: &str) -> Option<&str> {
         let mut options = self.options.iter();
         options.find_map(|(found, value)| (found == name).then_some(value.as_str()))
-    }
-
-    /// Returns the values of a header of the client. The name must be in lower case.
-    pub fn header(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        let headers = self.headers.iter();
-        let named = headers.filter(move |header| header.name == name);
-        named.map(|header| header.value.as_slice())
     }
 
     /// Returns the credential of the attempt.
@@ -179,22 +158,22 @@ impl Context {
     /// # Errors
     /// When there is none. All present operations have one.
     pub fn require_credential(&self) -> Result<&Credential, Failure> {
-        let none = || Failure::new(Scope::Request, "authentication", "no credential was chosen");
+        let none = || Failure::new(Scope::REQUEST, "authentication", "no credential was chosen");
         self.credential.as_ref().ok_or_else(none)
     }
 
-    /// Returns the request of the operation `http-request`: the caller's method, URL and headers, and the
-    /// body as it is. Add the secret to it.
+    /// Returns the request of the operation `http-request`: the caller's method and URL, and the body as it is.
+    /// The host adds the caller's headers that the request does not have. Add the secret to it.
     ///
     /// # Errors
-    /// When the context has no method or no URL.
+    /// When the target has no method or no URL.
     pub fn raw_request(&self) -> Result<HttpRequest, Failure> {
         let (Some(method), Some(url)) = (self.option("method"), self.option("url")) else {
             return Err(Failure::invalid_request(
                 "a raw request needs the options `method` and `url`",
             ));
         };
-        Ok(HttpRequest::new(method, url).headers_of(self))
+        Ok(HttpRequest::new(method, url))
     }
 }
 
@@ -222,15 +201,33 @@ impl Credential {
     }
 
     /// Returns the end of the access token, in milliseconds since the Unix epoch, if the host knows it.
-    /// Only in [`Executor::should_refresh`].
+    /// Only in [`Refresh::due`].
     pub fn token_expires_at_ms(&self) -> Option<u64> {
         self.attribute("token-expires-at-ms")?.parse().ok()
     }
 
     /// Returns the time of the last refresh, in milliseconds since the Unix epoch, if there was one. Only
-    /// in [`Executor::should_refresh`].
+    /// in [`Refresh::due`].
     pub fn token_refreshed_at_ms(&self) -> Option<u64> {
         self.attribute("token-refreshed-at-ms")?.parse().ok()
+    }
+}
+
+impl Payload {
+    /// Returns the bytes, of a text those of its UTF-8.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// Returns the text; `None` if it is not UTF-8.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
+        }
     }
 }
 
@@ -242,26 +239,27 @@ impl Failure {
     /// Returns a failure for a request that cannot be planned, because of the client's request or the
     /// operator's settings. The host does not try another credential, and none cools.
     pub fn invalid_request(message: impl Into<String>) -> Self {
-        Self::new(Scope::Request, "invalid", message)
+        Self::new(Scope::REQUEST, "invalid", message)
     }
 
-    /// Returns a failure without a status, a retry time and a body.
-    pub fn new(scope: Scope, kind: &str, message: impl Into<String>) -> Self {
+    /// Returns a failure without a status, a retry time and a body. [`Scope`] has the scopes.
+    pub fn new(scope: &str, kind: &str, message: impl Into<String>) -> Self {
         Self {
-            scope,
+            scope: scope.to_owned(),
             kind: kind.to_owned(),
             status: None,
             message: message.into(),
             retry_after_ms: None,
             refresh_suggested: false,
             body: None,
+            options: Vec::new(),
         }
     }
 
     /// Returns the failure for a dialect that the executor did not declare.
     pub fn unsupported_dialect(dialect: &str) -> Self {
         Self::new(
-            Scope::Request,
+            Scope::REQUEST,
             "unsupported",
             format!("this executor does not support the dialect `{dialect}`"),
         )
@@ -270,7 +268,7 @@ impl Failure {
     /// Returns the failure for an operation that the executor did not declare.
     pub fn unsupported_operation(operation: &str) -> Self {
         Self::new(
-            Scope::Request,
+            Scope::REQUEST,
             "unsupported",
             format!("this executor does not support the operation `{operation}`"),
         )
@@ -285,75 +283,52 @@ impl Output {
             usage: None,
             done: false,
             next: None,
+            options: Vec::new(),
         }
     }
 }
 
 #[doc(hidden)]
-pub mod export {
-    //! Implements the traits of the bindings for the traits above.
+pub mod export;
 
-    use std::cell::RefCell;
-    use std::marker::PhantomData;
-
-    use super::{
-        Context, Credential, Descriptor, Executor, Failure, Frame, HttpHead, Output, Plan, Reply,
-    };
-    use crate::bindings::executor_world::exports::jackfield::plugin::executor as contract;
-
-    /// The component of an executor type.
-    pub struct ExecutorComponent<E>(PhantomData<E>);
-
-    /// A reply that the host has created.
-    pub struct ReplyCell<R>(RefCell<R>);
-
-    impl<E: Executor> contract::Guest for ExecutorComponent<E> {
-        type Reply = ReplyCell<E::Reply>;
-
-        fn describe() -> Descriptor {
-            E::describe()
-        }
-
-        fn prepare(context: Context) -> Result<Plan, Failure> {
-            E::prepare(context)
-        }
-
-        fn count_tokens(context: Context) -> Result<Option<u64>, Failure> {
-            E::count_tokens(context)
-        }
-
-        fn judge(context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
-            E::judge(context, head, body)
-        }
-
-        fn should_refresh(credential: Credential, now_ms: u64) -> Option<bool> {
-            E::should_refresh(credential, now_ms)
-        }
-    }
-
-    impl<R: Reply> contract::GuestReply for ReplyCell<R> {
-        fn new(context: Context, state: Vec<u8>) -> Self {
-            Self(RefCell::new(R::begin(context, state)))
-        }
-
-        fn head(&self, head: HttpHead) -> Result<HttpHead, Failure> {
-            // The host makes one call at a time in an instance, so the cell is never borrowed twice.
-            self.0.borrow_mut().head(head)
-        }
-
-        fn push(&self, frames: Vec<Frame>, last: bool) -> Result<Output, Failure> {
-            self.0.borrow_mut().push(frames, last)
-        }
-    }
-}
-
-/// Exports a type that implements [`Executor`](executor::Executor) as the component's executor.
+/// Exports a type that implements [`Executor`](executor::Executor) as the component's executor, and those of
+/// its other traits that are named: `judge_head`, `judge`, `refresh`, `reply`.
+///
+/// ```ignore
+/// jackfield_plugin::export_executor!(Mine, judge, reply);
+/// ```
 #[macro_export]
 macro_rules! export_executor {
-    ($executor:ty) => {
+    ($executor:ty $(, $export:ident)* $(,)?) => {
         type __JackfieldComponent = $crate::executor::export::ExecutorComponent<$executor>;
-        $crate::bindings::executor_world::__export_executor_world!(
-            __JackfieldComponent with_types_in $crate::bindings::executor_world
+        $crate::bindings::planner::__export_planner!(
+            __JackfieldComponent with_types_in $crate::bindings::planner
+        );
+        $($crate::__export_executor_part!($export);)*
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_executor_part {
+    (judge_head) => {
+        $crate::bindings::judge_head::__export_judge_head!(
+            __JackfieldComponent with_types_in $crate::bindings::judge_head
+        );
+    };
+    (judge) => {
+        $crate::bindings::judge::__export_judge!(
+            __JackfieldComponent with_types_in $crate::bindings::judge
+        );
+    };
+    (refresh) => {
+        $crate::bindings::refresh::__export_refresh!(
+            __JackfieldComponent with_types_in $crate::bindings::refresh
+        );
+    };
+    (reply) => {
+        $crate::bindings::reply::__export_reply!(
+            __JackfieldComponent with_types_in $crate::bindings::reply
         );
     };
 }

@@ -5,6 +5,8 @@
 //! [`selector::Selector`] for a type, and passes the type to [`export_executor!`] or
 //! [`export_selector!`]. `host/docs/howto/executor.md` and `selector.md` show each step.
 
+#[doc(hidden)]
+pub mod bindings;
 pub mod classify;
 pub mod encode;
 pub mod executor;
@@ -13,44 +15,14 @@ mod request;
 pub mod selector;
 mod signing;
 
-#[doc(hidden)]
-pub mod bindings {
-    pub mod executor_world {
-        wit_bindgen::generate!({
-            world: "executor-plugin",
-            path: "../../wit",
-            pub_export_macro: true,
-            export_macro_name: "__export_executor_world",
-            default_bindings_module: "jackfield_plugin::bindings::executor_world",
-        });
-    }
-    pub mod selector_world {
-        wit_bindgen::generate!({
-            world: "selector-plugin",
-            path: "../../wit",
-            pub_export_macro: true,
-            export_macro_name: "__export_selector_world",
-            default_bindings_module: "jackfield_plugin::bindings::selector_world",
-            with: {
-                "jackfield:plugin/types@0.1.0":
-                    crate::bindings::executor_world::jackfield::plugin::types,
-                "jackfield:plugin/log@0.1.0":
-                    crate::bindings::executor_world::jackfield::plugin::log,
-                "jackfield:plugin/settings@0.1.0":
-                    crate::bindings::executor_world::jackfield::plugin::settings,
-            },
-        });
-    }
-}
-
 /// Lines in the host's log, with the plugin's name and generation. The host takes 32 lines of 1 KiB in
 /// one call. Do not log anything from a client's body.
 pub mod log {
-    pub use crate::bindings::executor_world::jackfield::plugin::log::{Level, write};
+    pub use crate::bindings::imports::jackfield::plugin::log::{Level, write};
 }
 
 /// Returns the operator's settings, as the text of one JSON object: for an executor those of the
 /// provider, for a selector those of the routing. `{}` if there are none, and in `describe`.
 pub fn settings_json() -> String {
-    bindings::executor_world::jackfield::plugin::settings::json()
+    bindings::imports::jackfield::plugin::settings::json()
 }

@@ -63,7 +63,7 @@ pub fn plan(credential: &Credential, settings: &str) -> Result<Plan, Failure> {
             .relay()
             .capture("/access_token", "access-token")
             .capture("/refresh_token", "refresh-token")
-            .capture("/expires_in", "expires-in"),
+            .capture_expires_in("/expires_in"),
     )
 }
 

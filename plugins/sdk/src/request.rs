@@ -2,8 +2,8 @@
 
 use crate::encode::{form_encoded, json_string};
 use crate::executor::{
-    Body, Capture, Context, Failure, Header, HttpRequest, Patch, Plan, Response, SecretPlace,
-    SecretUse,
+    Body, Capture, Failure, Header, HttpRequest, Patch, Payload, Plan, Response, SecretPlace,
+    SecretUse, Target,
 };
 
 impl HttpRequest {
@@ -13,6 +13,8 @@ impl HttpRequest {
             method: method.to_owned(),
             url: url.into(),
             headers: Vec::new(),
+            forward_headers: Vec::new(),
+            forward_query: Vec::new(),
             secrets: Vec::new(),
             body: Body::Original,
             options: Vec::new(),
@@ -26,7 +28,7 @@ impl HttpRequest {
             .map(|(name, value)| format!("{}={}", form_encoded(name), form_encoded(value)))
             .collect();
         let mut request = Self::new("POST", url);
-        request.body = Body::Bytes(pairs.join("&").into_bytes());
+        request.body = Body::Written(Payload::Text(pairs.join("&")));
         request.header("content-type", b"application/x-www-form-urlencoded")
     }
 
@@ -44,19 +46,20 @@ impl HttpRequest {
         Self::new("POST", url).header("content-type", b"application/json")
     }
 
-    /// Adds the client's headers, which the host has filtered.
+    /// Makes the host copy the client's headers with these names, which must be in lower case; `x-acme-*` for
+    /// all that begin with `x-acme-`. They replace headers of the request. The plugin does not see them.
     #[must_use]
-    pub fn headers_of(mut self, context: &Context) -> Self {
-        self.headers.extend_from_slice(&context.headers);
+    pub fn forward_headers(mut self, names: &[&str]) -> Self {
+        let names = names.iter().map(|name| (*name).to_owned());
+        self.forward_headers.extend(names);
         self
     }
 
-    /// Adds the client's headers with these names, which must be in lower case.
+    /// Makes the host copy the parameters of the client's URL with these names.
     #[must_use]
-    pub fn headers_named(mut self, context: &Context, names: &[&str]) -> Self {
-        let headers = context.headers.iter();
-        let named = headers.filter(|header| names.contains(&header.name.as_str()));
-        self.headers.extend(named.cloned());
+    pub fn forward_query(mut self, names: &[&str]) -> Self {
+        let names = names.iter().map(|name| (*name).to_owned());
+        self.forward_query.extend(names);
         self
     }
 
@@ -99,10 +102,10 @@ impl HttpRequest {
     /// Replaces the client's name of the model in the body by the provider's, if they differ. All other
     /// bytes stay as they are.
     #[must_use]
-    pub fn model_of(mut self, context: &Context) -> Self {
-        if context.model != context.client_model {
+    pub fn model_of(mut self, target: &Target) -> Self {
+        if target.model != target.client_model {
             let path = "/model".to_owned();
-            self.body = Body::Patched(vec![Patch::Replace((path, json_string(&context.model)))]);
+            self.body = Body::Patched(vec![Patch::Replace((path, json_string(&target.model)))]);
         }
         self
     }
@@ -119,18 +122,36 @@ impl HttpRequest {
             response,
             captures: Vec::new(),
             state: Vec::new(),
+            options: Vec::new(),
         }
     }
 }
 
 impl Plan {
-    /// Adds a value of the response, by its JSON pointer, that the host stores as the secret `into`.
-    /// `expires-in` and `expires-at` set the end of the token. Only for the operation `refresh`.
+    /// Adds a value of the response, by its JSON pointer, that the host stores as the secret `name`. Only for
+    /// the operation `refresh`.
     #[must_use]
-    pub fn capture(mut self, pointer: &str, into: &str) -> Self {
+    pub fn capture(self, pointer: &str, name: &str) -> Self {
+        self.capture_as(pointer, "secret", name)
+    }
+
+    /// Adds the number of seconds until the token ends, by its JSON pointer.
+    #[must_use]
+    pub fn capture_expires_in(self, pointer: &str) -> Self {
+        self.capture_as(pointer, "expires-in", "")
+    }
+
+    /// Adds the time at which the token ends, by its JSON pointer: seconds since the Unix epoch, or RFC 3339.
+    #[must_use]
+    pub fn capture_expires_at(self, pointer: &str) -> Self {
+        self.capture_as(pointer, "expires-at", "")
+    }
+
+    fn capture_as(mut self, pointer: &str, kind: &str, name: &str) -> Self {
         self.captures.push(Capture {
             pointer: pointer.to_owned(),
-            into: into.to_owned(),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
         });
         self
     }

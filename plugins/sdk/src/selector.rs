@@ -1,9 +1,9 @@
 //! Selectors: the trait to implement and the types of the contract.
 
-use crate::bindings::selector_world as world;
-
-pub use world::exports::jackfield::plugin::selector::{Choice, Descriptor, PickContext};
-pub use world::jackfield::plugin::candidates;
+pub use crate::bindings::imports::jackfield::plugin::candidates;
+pub use crate::bindings::selector::exports::jackfield::plugin::selector::{
+    Choice, Descriptor, PickContext,
+};
 
 /// A selector: it chooses one of the available credentials. `wit/selector.wit` has the promises of the
 /// host. A selector must be pure: the same input gives the same choice.
@@ -42,7 +42,7 @@ pub mod export {
     use std::marker::PhantomData;
 
     use super::{Choice, Descriptor, PickContext, Selector};
-    use crate::bindings::selector_world::exports::jackfield::plugin::selector as contract;
+    use crate::bindings::selector::exports::jackfield::plugin::selector as contract;
 
     /// The component of a selector type.
     pub struct SelectorComponent<S>(PhantomData<S>);
@@ -63,8 +63,8 @@ pub mod export {
 macro_rules! export_selector {
     ($selector:ty) => {
         type __JackfieldComponent = $crate::selector::export::SelectorComponent<$selector>;
-        $crate::bindings::selector_world::__export_selector_world!(
-            __JackfieldComponent with_types_in $crate::bindings::selector_world
+        $crate::bindings::selector::__export_selector!(
+            __JackfieldComponent with_types_in $crate::bindings::selector
         );
     };
 }

@@ -3,22 +3,22 @@
 
 use jackfield_plugin::classify::{ProviderError, Rule};
 use jackfield_plugin::encode::json_string;
-use jackfield_plugin::executor::{Context, Failure, HttpHead, Scope};
+use jackfield_plugin::executor::{Failure, HttpHead, Payload, Scope, Target};
 
 use crate::ANTHROPIC;
 
-pub(crate) fn classify(context: &Context, head: &HttpHead, body: &[u8]) -> Failure {
+pub(crate) fn classify(target: &Target, head: &HttpHead, body: &[u8]) -> Failure {
     let provider_error = ProviderError::parse(head, body);
     let mut failure = provider_error.classify(RULES);
     let is_google = provider_error.error["status"].is_string();
-    if context.dialect == ANTHROPIC && is_google {
+    if target.dialect == ANTHROPIC && is_google {
         failure.body = Some(anthropic_body(head.status, &failure.message));
     }
     failure
 }
 
 /// Writes Google's error as Anthropic's API would (Anthropic, API reference, errors).
-fn anthropic_body(status: u16, message: &str) -> Vec<u8> {
+fn anthropic_body(status: u16, message: &str) -> Payload {
     let kind = match status {
         401 => "authentication_error",
         403 => "permission_error",
@@ -30,7 +30,7 @@ fn anthropic_body(status: u16, message: &str) -> Vec<u8> {
     };
     let message = json_string(message);
     let error = format!(r#"{{"type":"{kind}","message":{message}}}"#);
-    format!(r#"{{"type":"error","error":{error}}}"#).into_bytes()
+    Payload::Text(format!(r#"{{"type":"error","error":{error}}}"#))
 }
 
 const RULES: &[Rule] = &[
@@ -39,7 +39,7 @@ const RULES: &[Rule] = &[
         status: &[403],
         codes: &["SERVICE_DISABLED"],
         phrases: &[],
-        scope: Scope::Credential,
+        scope: Scope::CREDENTIAL,
         kind: "permission",
         source: "google.api.ErrorReason",
     },
@@ -47,7 +47,7 @@ const RULES: &[Rule] = &[
         status: &[400, 403],
         codes: &["BILLING_DISABLED"],
         phrases: &[],
-        scope: Scope::Credential,
+        scope: Scope::CREDENTIAL,
         kind: "billing",
         source: "google.api.ErrorReason",
     },
@@ -56,7 +56,7 @@ const RULES: &[Rule] = &[
         status: &[403],
         codes: &["IAM_PERMISSION_DENIED"],
         phrases: &[],
-        scope: Scope::Credential,
+        scope: Scope::CREDENTIAL,
         kind: "permission",
         source: "google.api.ErrorReason; Vertex AI, access control with IAM",
     },
@@ -64,7 +64,7 @@ const RULES: &[Rule] = &[
         status: &[403],
         codes: &[],
         phrases: &["permission '' denied on resource"],
-        scope: Scope::Credential,
+        scope: Scope::CREDENTIAL,
         kind: "permission",
         source: "Vertex AI, access control with IAM; the permission is quoted",
     },
@@ -73,7 +73,7 @@ const RULES: &[Rule] = &[
         status: &[400, 404],
         codes: &[],
         phrases: &["was not found or your project does not have access to it"],
-        scope: Scope::Model,
+        scope: Scope::MODEL,
         kind: "not-found",
         source: "genkit-ai/genkit#4688; truefoundry/models#946",
     },

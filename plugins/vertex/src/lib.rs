@@ -7,8 +7,8 @@ mod errors;
 
 use jackfield_plugin::encode::{json_string, path_segment};
 use jackfield_plugin::executor::{
-    Body, Context, Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Patch, Plan,
-    RelayReply, Scope, SecretPlace,
+    Body, Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Judge, Patch, Payload,
+    Plan, Scope, SecretPlace, Target, client,
 };
 use jackfield_plugin::{refresh, settings_json};
 use serde::Deserialize;
@@ -35,8 +35,6 @@ const GEMINI: &str = "gemini";
 const ANTHROPIC: &str = "anthropic-messages";
 
 impl Executor for Vertex {
-    type Reply = RelayReply;
-
     fn describe() -> Descriptor {
         let mut descriptor = Descriptor::new(env!("CARGO_PKG_VERSION"), GEMINI)
             .dialect(ANTHROPIC)
@@ -46,29 +44,28 @@ impl Executor for Vertex {
             .operation("http-request")
             .operation("refresh")
             .host("oauth2.googleapis.com")
-            .judges_errors()
             .default_base_url("https://aiplatform.googleapis.com");
         descriptor.refresh_lead_ms = Some(refresh::LEAD_MS);
         descriptor
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
-        let credential = context.require_credential()?;
+    fn prepare(target: Target) -> Result<Plan, Failure> {
+        let credential = target.require_credential()?;
         let settings = settings()?;
-        let request = match context.operation.as_str() {
+        let request = match target.operation.as_str() {
             "refresh" => return refresh_plan(credential, &settings),
-            "http-request" => context.raw_request()?,
-            "generate" | "count-tokens" if context.dialect == ANTHROPIC => {
-                claude_request(&context, credential, &settings)?
+            "http-request" => target.raw_request()?,
+            "generate" | "count-tokens" if target.dialect == ANTHROPIC => {
+                claude_request(&target, credential, &settings)?
             }
-            "generate" | "count-tokens" => gemini_request(&context, credential, &settings)?,
+            "generate" | "count-tokens" => gemini_request(&target, credential, &settings)?,
             other => return Err(Failure::unsupported_operation(other)),
         };
         if !credential.has_secret(ACCESS_TOKEN) {
             return Err(Failure {
                 refresh_suggested: true,
                 ..Failure::new(
-                    Scope::Credential,
+                    Scope::CREDENTIAL,
                     "authentication",
                     "there is no access token yet",
                 )
@@ -76,9 +73,11 @@ impl Executor for Vertex {
         }
         Ok(request.secret(ACCESS_TOKEN, SecretPlace::Bearer).relay())
     }
+}
 
-    fn judge(context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
-        errors::classify(&context, &head, &body)
+impl Judge for Vertex {
+    fn judge(target: Target, head: HttpHead, body: Payload) -> Option<Failure> {
+        Some(errors::classify(&target, &head, body.as_bytes()))
     }
 }
 
@@ -90,17 +89,17 @@ fn settings() -> Result<Settings, Failure> {
 
 /// A request for one of Google's models (Vertex AI, REST reference, `publishers.models`).
 fn gemini_request(
-    context: &Context,
+    target: &Target,
     credential: &Credential,
     settings: &Settings,
 ) -> Result<HttpRequest, Failure> {
-    let method = match (context.operation.as_str(), context.stream) {
+    let method = match (target.operation.as_str(), target.stream) {
         ("count-tokens", _) => "countTokens",
         (_, false) => "generateContent",
         (_, true) => "streamGenerateContent?alt=sse",
     };
-    let model = context.model.strip_prefix("models/");
-    let model = model.unwrap_or(&context.model);
+    let model = target.model.strip_prefix("models/");
+    let model = model.unwrap_or(&target.model);
     let url = url(credential, settings, "google", model, method)?;
     Ok(HttpRequest::post(url))
 }
@@ -108,21 +107,21 @@ fn gemini_request(
 /// A request for one of Claude's models (Google Cloud, "Request predictions with Claude models"; "Count tokens for Claude
 /// models"): the API's version is a member of the body, and the model is in the URL, but for token counts.
 fn claude_request(
-    context: &Context,
+    target: &Target,
     credential: &Credential,
     settings: &Settings,
 ) -> Result<HttpRequest, Failure> {
     let version = Patch::Add(("/anthropic_version".to_owned(), json_string(VERSION)));
     let path = "/model".to_owned();
-    let (model, method, of_model) = match (context.operation.as_str(), context.stream) {
+    let (model, method, of_model) = match (target.operation.as_str(), target.stream) {
         ("count-tokens", _) => (
             "count-tokens",
             "rawPredict",
-            Patch::Replace((path, json_string(&context.model))),
+            Patch::Replace((path, json_string(&target.model))),
         ),
-        (_, false) => (context.model.as_str(), "rawPredict", Patch::Remove(path)),
+        (_, false) => (target.model.as_str(), "rawPredict", Patch::Remove(path)),
         (_, true) => (
-            context.model.as_str(),
+            target.model.as_str(),
             "streamRawPredict",
             Patch::Remove(path),
         ),
@@ -130,14 +129,21 @@ fn claude_request(
     let url = url(credential, settings, "anthropic", model, method)?;
     let mut request = HttpRequest::post(url);
     request.body = Body::Patched(vec![of_model, version]);
-    let betas = context.header(BETA);
-    let betas = betas.flat_map(|value| value.split(|byte| *byte == b','));
-    let known = |beta: &&[u8]| settings.betas.iter().any(|known| known.as_bytes() == *beta);
-    let betas: Vec<&[u8]> = betas.map(<[u8]>::trim_ascii).filter(known).collect();
+    // Where none would pass, nothing is read: the plan is then remembered for all clients.
+    let of_client = match settings.betas.is_empty() {
+        true => Vec::new(),
+        false => client::header(BETA),
+    };
+    let betas: Vec<&str> = of_client
+        .iter()
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|beta| settings.betas.iter().any(|known| known == beta))
+        .collect();
     if betas.is_empty() {
         return Ok(request);
     }
-    Ok(request.header(BETA, &betas.join(&b',')))
+    Ok(request.header(BETA, betas.join(",").as_bytes()))
 }
 
 /// Returns the URL of a model's method. `method` is a constant, the other parts are encoded.
@@ -203,7 +209,7 @@ fn refresh_plan(credential: &Credential, settings: &Settings) -> Result<Plan, Fa
         .secret(SERVICE_ACCOUNT_KEY, place)
         .relay()
         .capture("/access_token", ACCESS_TOKEN)
-        .capture("/expires_in", "expires-in"))
+        .capture_expires_in("/expires_in"))
 }
 
 const ACCESS_TOKEN: &str = "access-token";
@@ -223,4 +229,4 @@ const VERSION: &str = "vertex-2023-10-16";
 
 const BETA: &str = "anthropic-beta";
 
-jackfield_plugin::export_executor!(Vertex);
+jackfield_plugin::export_executor!(Vertex, judge);

@@ -4,9 +4,9 @@
 //
 // WIT in JavaScript: names are in camelCase, a record is an object, a variant is `{ tag, val }`, an enum
 // value is its name, `none` is null, `list<u8>` is a Uint8Array. A function that returns a `result`
-// throws its failure.
+// throws its failure. Data is text, if it is UTF-8: `{ tag: "text", val }`.
 
-import * as clientBody from "jackfield:plugin/client-body@0.1.0";
+import * as clientBody from "jackfield:plugin/client-body@0.2.0";
 import { encode } from "./utf8.js";
 
 function describe() {
@@ -15,51 +15,50 @@ function describe() {
     dialects: ["openai-chat"],
     operations: ["generate"],
     hosts: [],
+    defaultBaseUrl: null,
     refreshLeadMs: null,
-    judgesErrors: true,
-    models: [],
     options: [],
   };
 }
 
-function prepare(context) {
-  if (context.operation !== "generate") {
+function prepare(target) {
+  if (target.operation !== "generate") {
     throw failure("request", "unsupported", "this executor only generates");
   }
   const refusal = clientBody.at("/refuse");
   if (refusal !== null) {
     throw failure("request", "invalid", `refused: ${refusal}`, { status: 400 });
   }
-  if (context.credential === null) {
+  if (target.credential === null) {
     throw failure("credential", "authentication", "no credential");
   }
   return {
     request: {
       method: "POST",
-      url: `${context.credential.baseUrl}/chat/completions`,
+      url: `${target.credential.baseUrl}/chat/completions`,
       headers: [{ name: "content-type", value: encode("application/json") }],
+      forwardHeaders: [],
+      forwardQuery: [],
       secrets: [{ secret: "api-key", place: { tag: "bearer" } }],
-      body: body(context),
+      body: body(target),
       options: [],
     },
-    response: context.stream ? { tag: "frames", val: "sse" } : { tag: "whole" },
+    response: target.stream ? { tag: "frames", val: "sse" } : { tag: "whole" },
     captures: [],
-    state: encode(context.model),
+    state: encode(target.model),
+    options: [],
   };
 }
 
 /** The client's body, with the model replaced if the provider has another name for it. */
-function body(context) {
-  if (context.clientModel === context.model) return { tag: "original" };
-  const rename = { tag: "replace", val: ["/model", JSON.stringify(context.model)] };
+function body(target) {
+  if (target.clientModel === target.model) return { tag: "original" };
+  const rename = { tag: "replace", val: ["/model", JSON.stringify(target.model)] };
   return { tag: "patched", val: [rename] };
 }
 
-function countTokens(_context) {
-  return null;
-}
-
-function judge(_context, head, body) {
+/** Classifies an error response. `null` would leave it to the host. */
+function classify(_target, head, body) {
   const message = `the provider returned ${head.status}`;
   const fields = { status: head.status, body };
   switch (head.status) {
@@ -83,26 +82,25 @@ function retryAfterMs(head) {
   return /^[0-9]+$/.test(text) ? 1000 * Number(text) : null;
 }
 
-function shouldRefresh(_credential, _nowMs) {
-  return null;
-}
-
-/** Passes a response on. The header `x-guest` has the state from `prepare`. */
-class Reply {
-  constructor(_context, state) {
+/** Passes a response on. Of a frame `who` it makes the language and the state from `prepare`. */
+class Converter {
+  constructor(_target, state) {
     this.state = state;
   }
 
   head(head) {
-    const value = Uint8Array.of(...encode("javascript:"), ...this.state);
-    return { status: head.status, headers: [...head.headers, { name: "x-guest", value }] };
+    if (head.status === 299) throw failure("provider", "transient", "not this status");
   }
 
   push(frames, last) {
-    if (frames.some((frame) => equal(frame.data, BOOM))) {
+    if (frames.some((frame) => frame.data.val === "boom")) {
       throw failure("provider", "transient", "boom");
     }
-    return { frames, usage: last ? USAGE : null, done: false, next: null };
+    const who = { tag: "bytes", val: Uint8Array.of(...encode("javascript:"), ...this.state) };
+    const converted = frames.map((frame) =>
+      frame.data.val === "who" ? { name: frame.name, data: who } : frame,
+    );
+    return { frames: converted, usage: last ? USAGE : null, done: false, next: null, options: [] };
   }
 }
 
@@ -116,15 +114,20 @@ function failure(scope, kind, message, fields = {}) {
     retryAfterMs: null,
     refreshSuggested: false,
     body: null,
+    options: [],
     ...fields,
   };
 }
 
-function equal(left, right) {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
-}
+const USAGE = {
+  input: 3,
+  output: 5,
+  cacheRead: 0,
+  cacheWrite: 0,
+  reasoning: 0,
+  options: [],
+};
 
-const BOOM = encode("boom");
-const USAGE = { input: 3, output: 5, cachedInput: 0, reasoning: 0, options: [] };
-
-export const executor = { describe, prepare, countTokens, judge, shouldRefresh, Reply };
+export const planner = { describe, prepare };
+export const judge = { judge: classify };
+export const reply = { Converter };

@@ -2,9 +2,9 @@
 // the highest weight, and takes the remaining ones in turn. The host's tests run the same selector in
 // Rust, JavaScript and Python; see ../README.md. It must not store anything from one pick to the next.
 
-import * as candidates from "jackfield:plugin/candidates@0.1.0";
-import * as log from "jackfield:plugin/log@0.1.0";
-import * as settings from "jackfield:plugin/settings@0.1.0";
+import * as candidates from "jackfield:plugin/candidates@0.2.0";
+import * as log from "jackfield:plugin/log@0.2.0";
+import * as settings from "jackfield:plugin/settings@0.2.0";
 
 function describe() {
   const custom = Object.hasOwn(JSON.parse(settings.json()), "label");

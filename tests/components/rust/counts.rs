@@ -1,11 +1,12 @@
 //! Counts the calls of its instance. Plans have the count in the header `x-calls` and the settings in
-//! `x-settings`. It reads no body, so the host reuses its instance.
+//! `x-settings`. It reads nothing of a client, so the host reuses its instance. Its plans depend on its memory,
+//! which is against the contract.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jackfield_plugin::executor::{
-    Context, Descriptor, Executor, Failure, Frame, Header, HttpHead, Output, Plan, Reply, Response,
-    Scope,
+    Converter, Descriptor, Executor, Failure, Frame, HttpHead, Judge, Output, Payload, Plan, Reply,
+    Response, Scope, Target, Usage,
 };
 use jackfield_plugin::settings_json;
 use jackfield_test_components::request;
@@ -14,53 +15,57 @@ struct Counts;
 
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
-fn count() -> String {
-    (CALLS.fetch_add(1, Ordering::Relaxed) + 1).to_string()
+fn count() -> u64 {
+    CALLS.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 impl Executor for Counts {
-    type Reply = CountsReply;
-
     fn describe() -> Descriptor {
-        Descriptor {
-            judges_errors: true,
-            ..Descriptor::new("1.0.0", "openai-chat")
-        }
+        Descriptor::new("1.0.0", "openai-chat")
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
-        let request = request(&context)
-            .header("x-calls", count().as_bytes())
+    fn prepare(target: Target) -> Result<Plan, Failure> {
+        let request = request(&target)
+            .header("x-calls", count().to_string().as_bytes())
             .header("x-settings", settings_json().as_bytes());
-        Ok(match context.model.as_str() {
+        Ok(match target.model.as_str() {
             "replied" => request.into_plan(Response::Whole),
             _ => request.relay(),
         })
     }
+}
 
-    fn judge(_context: Context, _head: HttpHead, _body: Vec<u8>) -> Failure {
-        Failure::new(Scope::Model, "counted", count())
+impl Judge for Counts {
+    fn judge(_target: Target, _head: HttpHead, _body: Payload) -> Option<Failure> {
+        Some(Failure::new(Scope::MODEL, "counted", count().to_string()))
     }
 }
 
-struct CountsReply;
+impl Reply for Counts {
+    type Converter = CountsConverter;
+}
 
-impl Reply for CountsReply {
-    fn begin(_context: Context, _state: Vec<u8>) -> Self {
+/// Passes a response on. Its usage has the count.
+struct CountsConverter;
+
+impl Converter for CountsConverter {
+    fn begin(_target: Target, _state: Vec<u8>) -> Self {
         Self
     }
 
-    fn head(&mut self, mut head: HttpHead) -> Result<HttpHead, Failure> {
-        head.headers.push(Header {
-            name: "x-calls".to_owned(),
-            value: count().into_bytes(),
-        });
-        Ok(head)
-    }
-
     fn push(&mut self, frames: Vec<Frame>, _last: bool) -> Result<Output, Failure> {
-        Ok(Output::frames(frames))
+        Ok(Output {
+            usage: Some(Usage {
+                input: count(),
+                output: 0,
+                cache_read: 0,
+                cache_write: 0,
+                reasoning: 0,
+                options: Vec::new(),
+            }),
+            ..Output::frames(frames)
+        })
     }
 }
 
-jackfield_plugin::export_executor!(Counts);
+jackfield_plugin::export_executor!(Counts, judge, reply);

@@ -3,7 +3,7 @@
 //! settings.
 
 use jackfield_plugin::executor::{
-    Context, Credential, Descriptor, Executor, Failure, Plan, RelayReply,
+    Credential, Descriptor, Executor, Failure, Plan, Refresh, Target,
 };
 use jackfield_plugin::settings_json;
 use jackfield_test_components::request;
@@ -11,19 +11,17 @@ use jackfield_test_components::request;
 struct EvaluatesRefresh;
 
 impl Executor for EvaluatesRefresh {
-    type Reply = RelayReply;
-
     fn describe() -> Descriptor {
-        Descriptor::new("1.0.0", "openai-chat")
-            .operation("refresh")
-            .evaluates_refresh()
+        Descriptor::new("1.0.0", "openai-chat").operation("refresh")
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
-        Ok(request(&context).relay())
+    fn prepare(target: Target) -> Result<Plan, Failure> {
+        Ok(request(&target).relay())
     }
+}
 
-    fn should_refresh(credential: Credential, now_ms: u64) -> Option<bool> {
+impl Refresh for EvaluatesRefresh {
+    fn due(credential: Credential, now_ms: u64) -> Option<bool> {
         assert_eq!(settings_json(), "{}", "it has no settings");
         if credential.attribute("pinned") == Some("yes") {
             return Some(false);
@@ -36,4 +34,4 @@ impl Executor for EvaluatesRefresh {
     }
 }
 
-jackfield_plugin::export_executor!(EvaluatesRefresh);
+jackfield_plugin::export_executor!(EvaluatesRefresh, refresh);

@@ -2,70 +2,67 @@
 //! same executor in Rust, JavaScript and Python; see ../README.md.
 
 use jackfield_plugin::executor::{
-    Context, Descriptor, Executor, Failure, Frame, Framing, Header, HttpHead, HttpRequest, Output,
-    Plan, Reply, Response, Scope, SecretPlace, Usage, client_body,
+    Converter, Descriptor, Executor, Failure, Frame, HttpHead, HttpRequest, Judge, Output, Payload,
+    Plan, Reply, Response, Scope, SecretPlace, Target, Usage, client_body,
 };
 
 struct ExampleExecutor;
 
 impl Executor for ExampleExecutor {
-    type Reply = ExampleReply;
-
     fn describe() -> Descriptor {
-        Descriptor {
-            judges_errors: true,
-            ..Descriptor::new("1.0.0", "openai-chat")
-        }
+        Descriptor::new("1.0.0", "openai-chat")
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
-        if context.operation != "generate" {
+    fn prepare(target: Target) -> Result<Plan, Failure> {
+        if target.operation != "generate" {
             let message = "this executor only generates";
-            return Err(Failure::new(Scope::Request, "unsupported", message));
+            return Err(Failure::new(Scope::REQUEST, "unsupported", message));
         }
         if let Some(refusal) = client_body::at("/refuse") {
             return Err(Failure {
                 status: Some(400),
-                ..Failure::new(Scope::Request, "invalid", format!("refused: {refusal}"))
+                ..Failure::new(Scope::REQUEST, "invalid", format!("refused: {refusal}"))
             });
         }
-        let Some(credential) = &context.credential else {
+        let Some(credential) = &target.credential else {
             let message = "no credential";
-            return Err(Failure::new(Scope::Credential, "authentication", message));
+            return Err(Failure::new(Scope::CREDENTIAL, "authentication", message));
         };
-        let response = if context.stream {
-            Response::Frames(Framing::Sse)
+        let response = if target.stream {
+            Response::Frames("sse".to_owned())
         } else {
             Response::Whole
         };
         let plan = HttpRequest::post(format!("{}/chat/completions", credential.base_url))
             .secret("api-key", SecretPlace::Bearer)
-            .model_of(&context)
+            .model_of(&target)
             .into_plan(response);
         Ok(Plan {
-            state: context.model.into_bytes(),
+            state: target.model.into_bytes(),
             ..plan
         })
     }
+}
 
-    fn judge(_context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
+impl Judge for ExampleExecutor {
+    fn judge(_target: Target, head: HttpHead, body: Payload) -> Option<Failure> {
         let message = format!("the provider returned {}", head.status);
         let failure = match head.status {
             401 => Failure {
                 refresh_suggested: true,
-                ..Failure::new(Scope::Credential, "authentication", message)
+                ..Failure::new(Scope::CREDENTIAL, "authentication", message)
             },
             429 => Failure {
                 retry_after_ms: retry_after_ms(&head),
-                ..Failure::new(Scope::Model, "rate-limit", message)
+                ..Failure::new(Scope::MODEL, "rate-limit", message)
             },
-            _ => Failure::new(Scope::Provider, "transient", message),
+            _ => Failure::new(Scope::PROVIDER, "transient", message),
         };
-        Failure {
+        Some(Failure {
             status: Some(head.status),
             body: Some(body),
             ..failure
-        }
+        })
     }
 }
 
@@ -82,32 +79,46 @@ fn retry_after_ms(head: &HttpHead) -> Option<u64> {
     text.parse::<u64>().ok().map(|seconds| 1_000 * seconds)
 }
 
-/// Passes a response on. The header `x-guest` has the state from `prepare`.
-struct ExampleReply {
+impl Reply for ExampleExecutor {
+    type Converter = ExampleConverter;
+}
+
+/// Passes a response on. Of a frame `who` it makes the language and the state from `prepare`.
+struct ExampleConverter {
     state: Vec<u8>,
 }
 
-impl Reply for ExampleReply {
-    fn begin(_context: Context, state: Vec<u8>) -> Self {
+impl Converter for ExampleConverter {
+    fn begin(_target: Target, state: Vec<u8>) -> Self {
         Self { state }
     }
 
-    fn head(&mut self, mut head: HttpHead) -> Result<HttpHead, Failure> {
-        head.headers.push(Header {
-            name: "x-guest".to_owned(),
-            value: [b"rust:", self.state.as_slice()].concat(),
-        });
-        Ok(head)
+    fn head(&mut self, head: HttpHead) -> Result<(), Failure> {
+        match head.status {
+            299 => Err(Failure::new(
+                Scope::PROVIDER,
+                "transient",
+                "not this status",
+            )),
+            _ => Ok(()),
+        }
     }
 
-    fn push(&mut self, frames: Vec<Frame>, last: bool) -> Result<Output, Failure> {
-        if frames.iter().any(|frame| frame.data == b"boom") {
-            return Err(Failure::new(Scope::Provider, "transient", "boom"));
+    fn push(&mut self, mut frames: Vec<Frame>, last: bool) -> Result<Output, Failure> {
+        for frame in &mut frames {
+            match frame.data.as_bytes() {
+                b"boom" => return Err(Failure::new(Scope::PROVIDER, "transient", "boom")),
+                b"who" => {
+                    frame.data = Payload::Bytes([b"rust:", self.state.as_slice()].concat());
+                }
+                _ => {}
+            }
         }
         let usage = Usage {
             input: 3,
             output: 5,
-            cached_input: 0,
+            cache_read: 0,
+            cache_write: 0,
             reasoning: 0,
             options: Vec::new(),
         };
@@ -118,4 +129,4 @@ impl Reply for ExampleReply {
     }
 }
 
-jackfield_plugin::export_executor!(ExampleExecutor);
+jackfield_plugin::export_executor!(ExampleExecutor, judge, reply);

@@ -2,7 +2,7 @@
 //! a `push` (model `push`), or in a plan (any other model).
 
 use jackfield_plugin::executor::{
-    Context, Descriptor, Executor, Failure, Frame, Output, Plan, Reply, Response,
+    Converter, Descriptor, Executor, Failure, Frame, Output, Payload, Plan, Reply, Response, Target,
 };
 use jackfield_plugin::log::{Level, write};
 use jackfield_test_components::request;
@@ -10,15 +10,13 @@ use jackfield_test_components::request;
 struct Floods;
 
 impl Executor for Floods {
-    type Reply = Flood;
-
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
-        let mut request = request(&context);
-        match context.model.as_str() {
+    fn prepare(target: Target) -> Result<Plan, Failure> {
+        let mut request = request(&target);
+        match target.model.as_str() {
             "push" => return Ok(request.into_plan(Response::Whole)),
             "list" => {
                 for _ in 0..LIST_LENGTH {
@@ -38,15 +36,19 @@ impl Executor for Floods {
 
 struct Flood;
 
-impl Reply for Flood {
-    fn begin(_context: Context, _state: Vec<u8>) -> Self {
+impl Reply for Floods {
+    type Converter = Flood;
+}
+
+impl Converter for Flood {
+    fn begin(_target: Target, _state: Vec<u8>) -> Self {
         Self
     }
 
     fn push(&mut self, _frames: Vec<Frame>, _last: bool) -> Result<Output, Failure> {
         Ok(Output::frames(vec![Frame {
             name: String::new(),
-            data: vec![b'~'; FLOOD_BYTES],
+            data: Payload::Bytes(vec![b'~'; FLOOD_BYTES]),
         }]))
     }
 }
@@ -57,4 +59,4 @@ const FLOOD_BYTES: usize = 64 << 20;
 /// More than the 65,536 values that a list may have.
 const LIST_LENGTH: usize = 70_000;
 
-jackfield_plugin::export_executor!(Floods);
+jackfield_plugin::export_executor!(Floods, reply);

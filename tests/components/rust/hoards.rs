@@ -1,21 +1,19 @@
 //! Allocates memory in `prepare` until an allocation fails, and aborts. For the model `politely` it
 //! survives the failure; for `some` it allocates 40 MiB. The header `x-mebibytes` has the allocated size.
 
-use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
+use jackfield_plugin::executor::{Descriptor, Executor, Failure, Plan, Target};
 use jackfield_test_components::request;
 
 struct Hoards;
 
 impl Executor for Hoards {
-    type Reply = RelayReply;
-
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
+    fn prepare(target: Target) -> Result<Plan, Failure> {
         let mut hoard: Vec<Vec<u8>> = Vec::new();
-        let mebibytes = match context.model.as_str() {
+        let mebibytes = match target.model.as_str() {
             "politely" => {
                 while let Some(more) = mebibyte() {
                     hoard.push(more);
@@ -31,7 +29,7 @@ impl Executor for Hoards {
             },
         };
         let mebibytes = mebibytes.to_string();
-        Ok(request(&context)
+        Ok(request(&target)
             .header("x-mebibytes", mebibytes.as_bytes())
             .relay())
     }

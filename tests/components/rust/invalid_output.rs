@@ -1,24 +1,22 @@
 //! Returns a value that the contract does not allow. The model selects which.
 
 use jackfield_plugin::executor::{
-    Body, Context, Descriptor, Executor, Failure, Frame, HttpHead, HttpRequest, Output, Plan,
-    Reply, Response, SecretPlace,
+    Body, Converter, Descriptor, Executor, Failure, Frame, HttpRequest, Output, Plan, Reply,
+    Response, SecretPlace, Target,
 };
 use jackfield_test_components::request;
 
 struct InvalidOutput;
 
 impl Executor for InvalidOutput {
-    type Reply = InvalidReply;
-
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
-        let mut request = request(&context);
-        let response = Response::Whole;
-        match context.model.as_str() {
+    fn prepare(target: Target) -> Result<Plan, Failure> {
+        let mut request = request(&target);
+        let mut response = Response::Whole;
+        match target.model.as_str() {
             "url" => request.url = "not a url".to_owned(),
             "method" => request.method = "PO ST".to_owned(),
             "header-name" => request = request.header("x invalid", b""),
@@ -27,6 +25,7 @@ impl Executor for InvalidOutput {
                 let half = SecretPlace::Scheme(("oauth-client-basic".to_owned(), Vec::new()));
                 request = request.secret("api-key", half);
             }
+            "framing" => response = Response::Frames("smoke-signals".to_owned()),
             _ => {}
         }
         Ok(request.into_plan(response))
@@ -35,16 +34,13 @@ impl Executor for InvalidOutput {
 
 struct InvalidReply(String);
 
-impl Reply for InvalidReply {
-    fn begin(context: Context, _state: Vec<u8>) -> Self {
-        Self(context.model)
-    }
+impl Reply for InvalidOutput {
+    type Converter = InvalidReply;
+}
 
-    fn head(&mut self, head: HttpHead) -> Result<HttpHead, Failure> {
-        match self.0.as_str() {
-            "status" => Ok(HttpHead { status: 99, ..head }),
-            _ => Ok(head),
-        }
+impl Converter for InvalidReply {
+    fn begin(target: Target, _state: Vec<u8>) -> Self {
+        Self(target.model)
     }
 
     fn push(&mut self, frames: Vec<Frame>, _last: bool) -> Result<Output, Failure> {
@@ -58,4 +54,4 @@ impl Reply for InvalidReply {
     }
 }
 
-jackfield_plugin::export_executor!(InvalidOutput);
+jackfield_plugin::export_executor!(InvalidOutput, reply);

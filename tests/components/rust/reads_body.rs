@@ -3,9 +3,7 @@
 
 use std::sync::Mutex;
 
-use jackfield_plugin::executor::{
-    Context, Descriptor, Executor, Failure, Plan, RelayReply, client_body,
-};
+use jackfield_plugin::executor::{Descriptor, Executor, Failure, Plan, Target, client_body};
 use jackfield_test_components::request;
 
 struct ReadsBody;
@@ -13,14 +11,12 @@ struct ReadsBody;
 static SEEN: Mutex<String> = Mutex::new(String::new());
 
 impl Executor for ReadsBody {
-    type Reply = RelayReply;
-
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
-        let now = match context.model.as_str() {
+    fn prepare(target: Target) -> Result<Plan, Failure> {
+        let now = match target.model.as_str() {
             "at" => client_body::at("/secret").unwrap_or_default(),
             "length" => client_body::length().to_string(),
             _ => String::from_utf8_lossy(&client_body::read()).into_owned(),
@@ -29,7 +25,7 @@ impl Executor for ReadsBody {
             .lock()
             .map(|mut seen| std::mem::replace(&mut *seen, now.clone()))
             .unwrap_or_default();
-        Ok(request(&context)
+        Ok(request(&target)
             .header("x-seen", before.as_bytes())
             .header("x-now", now.as_bytes())
             .relay())

@@ -1,22 +1,18 @@
 //! Recurses in `prepare` until the stack is exhausted.
 
-use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
+use jackfield_plugin::executor::{Descriptor, Executor, Failure, Plan, Target};
 use jackfield_test_components::request;
 
 struct Recurses;
 
 impl Executor for Recurses {
-    type Reply = RelayReply;
-
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
+    fn prepare(target: Target) -> Result<Plan, Failure> {
         let depth = deeper(0).to_string();
-        Ok(request(&context)
-            .header("x-depth", depth.as_bytes())
-            .relay())
+        Ok(request(&target).header("x-depth", depth.as_bytes()).relay())
     }
 }
 

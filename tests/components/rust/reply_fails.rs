@@ -1,21 +1,20 @@
 //! Traps in a reply: in `begin`, `head` or `push`, as the model says.
 
 use jackfield_plugin::executor::{
-    Context, Descriptor, Executor, Failure, Frame, Framing, HttpHead, Output, Plan, Reply, Response,
+    Converter, Descriptor, Executor, Failure, Frame, HttpHead, Output, Plan, Reply, Response,
+    Target,
 };
 use jackfield_test_components::request;
 
 struct ReplyFails;
 
 impl Executor for ReplyFails {
-    type Reply = FailingReply;
-
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
-        Ok(request(&context).into_plan(Response::Frames(Framing::Sse)))
+    fn prepare(target: Target) -> Result<Plan, Failure> {
+        Ok(request(&target).into_plan(Response::Frames("sse".to_owned())))
     }
 }
 
@@ -30,16 +29,20 @@ impl FailingReply {
     }
 }
 
-impl Reply for FailingReply {
-    fn begin(context: Context, _state: Vec<u8>) -> Self {
-        let reply = Self(context.model);
+impl Reply for ReplyFails {
+    type Converter = FailingReply;
+}
+
+impl Converter for FailingReply {
+    fn begin(target: Target, _state: Vec<u8>) -> Self {
+        let reply = Self(target.model);
         reply.fail_at("begin");
         reply
     }
 
-    fn head(&mut self, head: HttpHead) -> Result<HttpHead, Failure> {
+    fn head(&mut self, _head: HttpHead) -> Result<(), Failure> {
         self.fail_at("head");
-        Ok(head)
+        Ok(())
     }
 
     fn push(&mut self, frames: Vec<Frame>, _last: bool) -> Result<Output, Failure> {
@@ -48,4 +51,4 @@ impl Reply for FailingReply {
     }
 }
 
-jackfield_plugin::export_executor!(ReplyFails);
+jackfield_plugin::export_executor!(ReplyFails, reply);

@@ -2,22 +2,20 @@
 
 use std::time::Duration;
 
-use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
+use jackfield_plugin::executor::{Descriptor, Executor, Failure, Plan, Target};
 use jackfield_test_components::request;
 
 struct Sleeps;
 
 impl Executor for Sleeps {
-    type Reply = RelayReply;
-
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is what the guest is for")]
-    fn prepare(context: Context) -> Result<Plan, Failure> {
+    fn prepare(target: Target) -> Result<Plan, Failure> {
         std::thread::sleep(Duration::from_secs(3_600));
-        Ok(request(&context).relay())
+        Ok(request(&target).relay())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
+use jackfield_plugin::executor::{Descriptor, Executor, Failure, Plan, Target};
 use jackfield_test_components::request;
 
 struct Spins;
@@ -10,16 +10,14 @@ struct Spins;
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
 impl Executor for Spins {
-    type Reply = RelayReply;
-
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")
     }
 
-    fn prepare(context: Context) -> Result<Plan, Failure> {
+    fn prepare(target: Target) -> Result<Plan, Failure> {
         let calls = 1 + CALLS.fetch_add(1, Ordering::Relaxed);
-        if context.model == "one-of-20" && !calls.is_multiple_of(20) {
-            return Ok(request(&context).relay());
+        if target.model == "one-of-20" && !calls.is_multiple_of(20) {
+            return Ok(request(&target).relay());
         }
         loop {
             std::hint::spin_loop();

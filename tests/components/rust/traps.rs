@@ -1,12 +1,10 @@
 //! Panics in `prepare`. For the model `exit` it exits as a process would.
 
-use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
+use jackfield_plugin::executor::{Descriptor, Executor, Failure, Plan, Target};
 
 struct Traps;
 
 impl Executor for Traps {
-    type Reply = RelayReply;
-
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")
     }
@@ -16,8 +14,8 @@ impl Executor for Traps {
         clippy::panic,
         reason = "this is what the guest is for"
     )]
-    fn prepare(context: Context) -> Result<Plan, Failure> {
-        if context.model == "exit" {
+    fn prepare(target: Target) -> Result<Plan, Failure> {
+        if target.model == "exit" {
             std::process::exit(3);
         }
         panic!("this guest panics");

@@ -1,5 +1,5 @@
 ;; Exports both interfaces of the contract.
 (component
   (instance $nothing)
-  (export "jackfield:plugin/executor@0.1.0" (instance $nothing))
-  (export "jackfield:plugin/selector@0.1.0" (instance $nothing)))
+  (export "jackfield:plugin/planner@0.2.0" (instance $nothing))
+  (export "jackfield:plugin/selector@0.2.0" (instance $nothing)))

@@ -1,4 +1,4 @@
 ;; A selector for a newer version of the contract.
 (component
   (instance $selector)
-  (export "jackfield:plugin/selector@0.2.0" (instance $selector)))
+  (export "jackfield:plugin/selector@0.3.0" (instance $selector)))

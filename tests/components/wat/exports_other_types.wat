@@ -8,4 +8,4 @@
   (instance $selector
     (export "describe" (func $number))
     (export "pick" (func $number)))
-  (export "jackfield:plugin/selector@0.1.0" (instance $selector)))
+  (export "jackfield:plugin/selector@0.2.0" (instance $selector)))

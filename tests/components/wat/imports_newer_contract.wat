@@ -1,3 +1,3 @@
 ;; A component built against a newer version of the contract.
 (component
-  (import "jackfield:plugin/log@0.2.0" (instance)))
+  (import "jackfield:plugin/log@0.3.0" (instance)))

@@ -43,6 +43,13 @@ pub fn guest_path(name: &str) -> PathBuf {
     Path::new(env!("JACKFIELD_GUESTS")).join(format!("{name}.wasm"))
 }
 
+/// Returns a component that was built for version 0.1 of the contract: a file of
+/// `tests/components/contract-0.1`.
+pub fn guest_0_1(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../components/contract-0.1");
+    read(&folder.join(format!("{name}.wasm")))
+}
+
 /// Returns the component of a built-in plugin, such as `round-robin`.
 pub fn plugin(name: &str) -> Vec<u8> {
     let file = format!("jackfield_{}.wasm", name.replace('-', "_"));

@@ -55,6 +55,13 @@ pub struct Generation {
     pub sha256: String,
     /// `built in`, or the path of the file.
     pub from: String,
+    /// What it can see, by its imports and exports: `client-headers`, `client-identity`, `body`,
+    /// `error-bodies`, `responses`; and `log`, if it may write to the log.
+    pub sees: Vec<String>,
+    /// Hosts that an executor's plans may name besides that of `base-url`, if their origins are granted.
+    pub hosts: Vec<String>,
+    /// Plans that it remembers.
+    pub plans: usize,
     /// Its instances.
     pub instances: Instances,
     /// Calls into the plugin.

@@ -43,6 +43,8 @@ pub(super) struct OpenReply<'a> {
     status: StatusCode,
     /// The headers that may reach the client.
     headers: HeaderMap,
+    /// Whether the executor writes the body, in the client's dialect or in one that the host translates.
+    by_plugin: bool,
     reply: Reply<Open>,
 }
 
@@ -99,7 +101,7 @@ impl<'a> Responded<'a> {
                 }
                 Ok(FirstStep::NextRequest { plan, reply }) => {
                     reused = Some(reply);
-                    responded = attempt.send(lease, *plan, round_trip + 1).await?;
+                    responded = attempt.send(lease, (*plan).into(), round_trip + 1).await?;
                 }
                 Err(error) => return Err(attempt.end_with_stream_error(lease, error)),
             }
@@ -156,6 +158,7 @@ impl<'a> Attempt<'a> {
         let mut headers = client_headers(head.headers);
         remove_headers_with_secrets(&lease, &mut headers);
         OpenReply {
+            by_plugin: matches!(stream, AnyStream::Plugin(_)),
             reply: Reply::new(stream, lease, Arc::clone(self.context)),
             attempt: self,
             status: head.status,
@@ -174,6 +177,7 @@ impl OpenReply<'_> {
             attempt,
             status,
             mut headers,
+            by_plugin,
             reply,
         } = self;
         let body = match reply.commit().await {
@@ -189,7 +193,8 @@ impl OpenReply<'_> {
         let content_type = match negotiated.call().stream {
             Some(StreamFraming::Events) if has_events_type && !is_translated => None,
             Some(framing) => Some(stream_content_type(framing)),
-            None if is_translated || has_events_type => Some("application/json"),
+            // A plugin's provider may have a type of its own, which is not that of the dialect.
+            None if is_translated || has_events_type || by_plugin => Some("application/json"),
             None => None,
         };
         if let Some(content_type) = content_type {

@@ -9,6 +9,7 @@ use jackfield_dialect::{Usage, truncate};
 use serde::Serialize;
 
 use crate::error::CallError;
+use crate::sees::Sees;
 
 /// What was decided for one call, and why.
 #[derive(Debug, Clone, Serialize)]
@@ -121,6 +122,8 @@ pub enum Step {
         #[serde(flatten)]
         reasons: Option<UnavailableCounts>,
     },
+    /// The executor planned a request.
+    Planned(PlanStep),
     /// An attempt ended.
     Attempt(AttemptStep),
     /// The call waited.
@@ -182,6 +185,17 @@ pub struct PickStep {
     pub trial: bool,
     /// Why the selector failed, so that the first candidate was taken; `None` if it succeeded.
     pub selector_fault: Option<String>,
+}
+
+/// A plan for an attempt.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanStep {
+    /// The executor: its name and generation.
+    pub executor: String,
+    /// Whether the plan was made for an earlier call, so that the executor was not called.
+    pub remembered: bool,
+    /// What the executor can see.
+    pub sees: Sees,
 }
 
 /// How an attempt ended.

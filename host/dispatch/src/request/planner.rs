@@ -67,12 +67,15 @@ impl<'a> Planner<'a> {
             model: Arc::default(),
             client_model: Arc::default(),
             stream: false,
-            attempt: 0,
-            now_ms: now.as_millis(),
-            headers: Arc::new(HeaderMap::new()),
             credential: Arc::clone(credential),
             settings: Arc::clone(&self.provider.settings),
             options: Vec::new(),
+            attempt: 0,
+            now_ms: now.as_millis(),
+            headers: Arc::new(HeaderMap::new()),
+            query: Vec::new(),
+            principal: None,
+            session: None,
             client: ClientDigest::HOST,
         }
     }

@@ -37,22 +37,19 @@ impl SecretPlacer {
     /// Puts one secret into its place. Schemes wait until the rest of the request is final.
     pub(super) fn place(
         &mut self,
-        name: String,
+        name: &str,
         secret: &str,
-        place: SecretPlace,
+        place: &SecretPlace,
     ) -> Result<(), PlanError> {
         match place {
             SecretPlace::Bearer => self.header(AUTHORIZATION, &format!("Bearer {secret}")),
             SecretPlace::Header { name, prefix } => {
                 let name = HeaderName::from_bytes(name.as_bytes())
-                    .map_err(|_| PlanError::HeaderName(name))?;
+                    .map_err(|_| PlanError::HeaderName(name.clone()))?;
                 self.header(name, &format!("{prefix}{secret}"))
             }
             SecretPlace::Query(name) => {
-                self.request
-                    .url
-                    .query_pairs_mut()
-                    .append_pair(&name, secret);
+                self.request.url.query_pairs_mut().append_pair(name, secret);
                 Ok(())
             }
             SecretPlace::BasicUser => {
@@ -73,12 +70,12 @@ impl SecretPlacer {
                 self.basic.get_or_insert_default().1 = form_encoded(secret);
                 Ok(())
             }
-            SecretPlace::Form(field) => self.form(&field, secret),
-            SecretPlace::Json(pointer) => self.json(pointer, secret),
+            SecretPlace::Form(field) => self.form(field, secret),
+            SecretPlace::Json(pointer) => self.json(pointer.clone(), secret),
             SecretPlace::Scheme {
                 name: scheme,
                 parameters,
-            } => self.schemes.add(name, &scheme, &parameters),
+            } => self.schemes.add(name.to_owned(), scheme, parameters),
         }
     }
 

@@ -18,6 +18,8 @@ fn planned(url: &str, body: PlannedBody, place: SecretPlace) -> Plan {
             method: Method::POST,
             url: Url::parse(url).unwrap(),
             headers: HeaderMap::new(),
+            forward_headers: Vec::new(),
+            forward_query: Vec::new(),
             secrets: vec![("api-key".to_owned(), place)],
             body,
         },
@@ -67,10 +69,23 @@ fn build(plan: Plan) -> Result<UpstreamRequest, PlanError> {
     build_for(plan, &account, Recipient::Api)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the tests make a plan for one use"
+)]
 fn build_for(
     plan: Plan,
     account: &FakeAccount,
     recipient: Recipient,
+) -> Result<UpstreamRequest, PlanError> {
+    build_with(&plan, account, recipient, Forwardable::default())
+}
+
+fn build_with(
+    plan: &Plan,
+    account: &FakeAccount,
+    recipient: Recipient,
+    client: Forwardable<'_>,
 ) -> Result<UpstreamRequest, PlanError> {
     let provider = Provider {
         executor: Arc::from("e"),
@@ -88,6 +103,7 @@ fn build_for(
             hosts: &[],
             body: &body,
             account,
+            client,
             recipient,
             connect: Duration::from_secs(5),
             now: NOW,
@@ -345,4 +361,49 @@ fn a_refusal_never_shows_the_secret() {
     let body = PlannedBody::Bytes(Bytes::from_static(b"not json"));
     let error = build(planned(HOME, body, SecretPlace::Json("/token".into()))).unwrap_err();
     assert!(!error.to_string().contains("s3"), "{error}");
+}
+
+#[test]
+fn forwards_what_the_plan_names_and_the_host_lets_through() {
+    let account = FakeAccount::new(&[("api-key", "s3cret")]);
+    let mut client = HeaderMap::new();
+    for (name, value) in [
+        ("anthropic-version", "2099-01-01"),
+        ("x-stainless-os", "linux"),
+        ("x-stainless-lang", "js"),
+        ("idempotency-key", "k"),
+        ("authorization", "forged"),
+    ] {
+        client.append(name, HeaderValue::from_static(value));
+    }
+    client.append("x-stainless-os", HeaderValue::from_static("again"));
+    let forward = |headers: &[&str], query: &[&str]| {
+        let url = "https://api.example.com/v1?beta=own&page=2";
+        let mut plan = planned(url, PlannedBody::Empty, SecretPlace::Bearer);
+        let own = HeaderValue::from_static("2023-06-01");
+        plan.request.headers.insert("anthropic-version", own);
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        plan.request.forward_headers = owned(headers);
+        plan.request.forward_query = owned(query);
+        plan
+    };
+    let build = |plan: &Plan| {
+        let forwardable = Forwardable::new(&client, &[("beta", "true")]);
+        build_with(plan, &account, Recipient::Api, forwardable).unwrap()
+    };
+    let none = build(&forward(&[], &[]));
+    assert_eq!(none.headers["anthropic-version"], "2023-06-01");
+    assert!(!none.headers.contains_key("x-stainless-os"));
+    assert_eq!(none.url.query(), Some("beta=own&page=2"));
+    let some = build(&forward(
+        &["anthropic-version", "x-stainless-*", "authorization"],
+        &["beta", "other"],
+    ));
+    assert_eq!(some.headers["anthropic-version"], "2099-01-01");
+    let os: Vec<_> = some.headers.get_all("x-stainless-os").iter().collect();
+    assert_eq!(os, ["linux", "again"]);
+    assert_eq!(some.headers["x-stainless-lang"], "js");
+    assert!(!some.headers.contains_key("idempotency-key"));
+    assert_eq!(some.headers[AUTHORIZATION], "Bearer s3cret");
+    assert_eq!(some.url.query(), Some("page=2&beta=true"));
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jackfield_credential::Timestamp;
+use jackfield_dispatch::Sees;
 use jackfield_dispatch::port::PluginId;
 
 use crate::breaker::{BreakerEvent, BreakerStatus};
@@ -58,6 +59,10 @@ pub struct GenerationStatus {
     pub digest: String,
     /// Its source.
     pub origin: Origin,
+    /// What it can see, by its imports and exports.
+    pub sees: Sees,
+    /// The hosts that an executor's plans may name, if the operator grants their origins.
+    pub hosts: Vec<String>,
     /// Counters of its instances.
     pub instances: InstanceCounts,
     /// What its breaker refuses.
@@ -92,6 +97,10 @@ impl GenerationStatus {
             version: plugin.version().to_owned(),
             digest: plugin.digest().to_owned(),
             origin: plugin.origin().clone(),
+            sees: plugin.sees(),
+            hosts: plugin
+                .executor()
+                .map_or_else(Vec::new, |executor| executor.descriptor().hosts.clone()),
             instances: plugin.counts(),
             breaker: plugin.generation().pool().breaker().status(),
         }

@@ -25,7 +25,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jackfield_credential::{Credential, Scope};
 use jackfield_dialect::json;
-use jackfield_dispatch::plan::{Context, Plan, PlannedBody, ResponseMode, SecretPlace};
+use jackfield_dispatch::plan::{
+    Context, Plan, PlannedBody, PlannedRequest, ResponseMode, SecretPlace,
+};
 use jackfield_dispatch::port::{Executor, Rejection};
 use jackfield_test_support::plugin;
 
@@ -51,6 +53,7 @@ struct PlanCase {
     settings: &'static str,
     headers: &'static [(&'static str, &'static str)],
     options: &'static [(&'static str, &'static str)],
+    query: &'static [(&'static str, &'static str)],
     body: &'static str,
     /// The plan or the failure, in the form of [`describe_plan`]. Leading spaces of lines are ignored.
     expect: &'static str,
@@ -70,6 +73,7 @@ const PLAN_CASE: PlanCase = PlanCase {
     settings: "{}",
     headers: &[],
     options: &[],
+    query: &[],
     body: "{}",
     expect: "",
 };
@@ -101,6 +105,7 @@ impl PlanCase {
             credential: Arc::new(credential),
             settings: Arc::from(self.settings),
             options: self.options.iter().map(option).collect(),
+            query: self.query.to_vec(),
             ..context(self.model)
         }
     }
@@ -113,7 +118,7 @@ async fn check_plans(executor: &str, cases: &[PlanCase]) {
     for case in cases {
         let body = Bytes::from_static(case.body.as_bytes());
         let found = match executor.prepare(&case.context(), &body).await {
-            Ok(plan) => describe_plan(&plan, &body),
+            Ok(plan) => describe_plan(&plan, &case.context(), &body),
             Err(Rejection::Refused(refusal)) => {
                 let failure = refusal.failure;
                 let (scope, kind) = (failure.scope.label(), failure.kind);
@@ -131,15 +136,46 @@ async fn check_plans(executor: &str, cases: &[PlanCase]) {
     assert!(failures.is_empty(), "\n{failures}");
 }
 
+/// The headers of a planned request, with those of the client that the host adds.
+fn sent_headers(request: &PlannedRequest, context: &Context) -> HeaderMap {
+    let mut sent = request.headers.clone();
+    let is_raw = context.operation == "http-request";
+    for name in context.headers.keys() {
+        let mut patterns = request.forward_headers.iter();
+        let is_forwarded = patterns.any(|pattern| match pattern.strip_suffix('*') {
+            Some(prefix) => name.as_str().starts_with(prefix),
+            None => name.as_str() == pattern,
+        });
+        if is_forwarded || (is_raw && !request.headers.contains_key(name)) {
+            sent.remove(name);
+            for value in context.headers.get_all(name) {
+                sent.append(name, value.clone());
+            }
+        }
+    }
+    sent
+}
+
 /// Returns a plan as text, one line for each part.
-fn describe_plan(plan: &Plan, original: &Bytes) -> String {
+fn describe_plan(plan: &Plan, context: &Context, original: &Bytes) -> String {
     let request = &plan.request;
-    let mut lines = vec![format!("{} {}", request.method, request.url)];
+    let mut url = request.url.clone();
+    for (name, value) in &context.query {
+        if request
+            .forward_query
+            .iter()
+            .any(|forwarded| forwarded == name)
+        {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+    }
+    let mut lines = vec![format!("{} {url}", request.method)];
     let header = |(name, value): (&HeaderName, &HeaderValue)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         format!("{name}: {value}")
     };
-    let mut headers: Vec<String> = request.headers.iter().map(header).collect();
+    let sent = sent_headers(request, context);
+    let mut headers: Vec<String> = sent.iter().map(header).collect();
     headers.sort();
     lines.extend(headers);
     for (secret, place) in &request.secrets {

@@ -8,13 +8,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use jackfield_credential::Credential;
-use jackfield_dispatch::plan::{Context, Frame, Plan};
+use jackfield_dispatch::plan::{Context, Frame, Planned};
 use jackfield_dispatch::port::{
     Columns, Executor, FaultKind, PickContext, PluginFault, PluginId, Rejection, ResponseHead,
     Selector,
 };
 use jackfield_dispatch::{ClientDigest, Clock};
-use jackfield_runtime::{CodeCacheOptions, Engine, EngineOptions, Origin, Plugin};
+use jackfield_runtime::{CodeCacheOptions, Engine, EngineOptions, Origin, Plugin, PluginPolicy};
 use jackfield_test_support::{guest, target};
 use parking_lot::Mutex;
 use tokio::sync::MutexGuard;
@@ -66,13 +66,31 @@ pub(crate) fn code_cache(folder: PathBuf) -> CodeCacheOptions {
     }
 }
 
-/// Loads a plugin in the shared engine.
+/// Loads a plugin in the shared engine. Its plans are not remembered, so that each call reaches the guest.
 pub(crate) async fn load(name: &str, component: Vec<u8>) -> Plugin {
     load_in(&engine(), name, component).await
 }
 
 pub(crate) async fn load_in(engine: &Engine, name: &str, component: Vec<u8>) -> Plugin {
-    let prepared = Plugin::prepare(engine, id(name), component, Origin::BuiltIn).await;
+    let policy = PluginPolicy {
+        remember: false,
+        ..PluginPolicy::default()
+    };
+    load_with(engine, name, component, &policy).await
+}
+
+/// Loads a plugin in the shared engine. Its plans are remembered.
+pub(crate) async fn load_remembering(name: &str, component: Vec<u8>) -> Plugin {
+    load_with(&engine(), name, component, &PluginPolicy::default()).await
+}
+
+async fn load_with(
+    engine: &Engine,
+    name: &str,
+    component: Vec<u8>,
+    policy: &PluginPolicy,
+) -> Plugin {
+    let prepared = Plugin::prepare_with(engine, id(name), component, Origin::BuiltIn, policy).await;
     prepared.unwrap_or_else(|error| panic!("{name} was refused: {error}"))
 }
 
@@ -104,12 +122,15 @@ pub(crate) fn context(model: &str) -> Context {
         model: Arc::from(model),
         client_model: Arc::from(model),
         stream: false,
-        attempt: 0,
-        now_ms: 1_766_000_000_000,
-        headers: Arc::new(HeaderMap::new()),
         credential: Arc::new(credential()),
         settings: Arc::from("{}"),
         options: Vec::new(),
+        attempt: 0,
+        now_ms: 1_766_000_000_000,
+        headers: Arc::new(HeaderMap::new()),
+        query: Vec::new(),
+        principal: Some(Arc::from("client")),
+        session: None,
         client: ClientDigest::new(1),
     }
 }
@@ -126,6 +147,8 @@ pub(crate) fn pick_context(model: &str, sequence: u64) -> PickContext {
     PickContext {
         model: Arc::from(model),
         dialect: "openai-chat",
+        operation: "generate",
+        stream: false,
         attempt: 0,
         sequence,
         affinity: Some((1 << 53) - 1),
@@ -155,13 +178,13 @@ pub(crate) fn frame(name: &str, data: &'static [u8]) -> Frame {
 }
 
 /// Plans an attempt with an empty body.
-pub(crate) async fn plan(executor: &dyn Executor, model: &str) -> Plan {
+pub(crate) async fn plan(executor: &dyn Executor, model: &str) -> Planned {
     let planned = executor.prepare(&context(model), &Bytes::new()).await;
     planned.unwrap_or_else(|rejection| panic!("no plan for {model}: {rejection:?}"))
 }
 
 /// A header of a planned request, as text.
-pub(crate) fn header<'a>(plan: &'a Plan, name: &str) -> &'a str {
+pub(crate) fn header<'a>(plan: &'a Planned, name: &str) -> &'a str {
     let value = plan.request.headers.get(name);
     let value = value.unwrap_or_else(|| panic!("the plan has no header {name}"));
     value.to_str().expect("text")

@@ -183,26 +183,18 @@ async fn reports_invalid_output() {
             "scheme",
             "the scheme `oauth-client-basic` needs the parameter `part`, `id` or `secret`",
         ),
+        (
+            "framing",
+            "this host does not support the framing `smoke-signals`",
+        ),
     ] {
         let fault = prepare(&executor, model).await;
         assert_fault(&fault, "invalid_output", FaultKind::InvalidOutput, detail);
     }
-    let (context, nothing) = (context("status"), Bytes::new());
-    let mut reply = executor
-        .reply(&context, &nothing, Bytes::new())
-        .await
-        .unwrap();
-    let named = expect_fault(reply.head(head(200, &[])).await);
-    assert_fault(
-        &named,
-        "invalid_output",
-        FaultKind::InvalidOutput,
-        "99 is not a valid HTTP status",
-    );
-
+    let nothing = Bytes::new();
     let context = Context {
         model: Arc::from("next"),
-        ..context
+        ..context("next")
     };
     let mut reply = executor
         .reply(&context, &nothing, Bytes::new())
@@ -212,6 +204,9 @@ async fn reports_invalid_output() {
     let detail = "\"//\" is not a valid URL: relative URL without a base";
     assert_fault(&named, "invalid_output", FaultKind::InvalidOutput, detail);
     assert_eq!(plugin.counts().faults, 7);
+    let fault = prepare(&self::executor("other_origin").await, "whole").await;
+    let detail = "its plan has the response `whole` or `frames`, but it does not export `reply`";
+    assert_fault(&fault, "other_origin", FaultKind::InvalidOutput, detail);
 }
 
 #[tokio::test]

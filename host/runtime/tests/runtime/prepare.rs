@@ -27,17 +27,17 @@ async fn rejects_non_plugins_with_advice() {
         ),
         (
             "no_exports",
-            "it exports neither jackfield:plugin/executor nor jackfield:plugin/selector, but \
+            "it exports neither jackfield:plugin/planner nor jackfield:plugin/selector, but \
              nothing; export one of the two",
         ),
         (
             "other_world",
-            "it exports neither jackfield:plugin/executor nor jackfield:plugin/selector, but \
+            "it exports neither jackfield:plugin/planner nor jackfield:plugin/selector, but \
              wasi:cli/run@0.2.0; export one of the two",
         ),
         (
             "both_roles",
-            "it exports both jackfield:plugin/executor and jackfield:plugin/selector; split it \
+            "it exports both an executor and a selector; split it \
              into two plugins",
         ),
         (
@@ -52,17 +52,17 @@ async fn rejects_non_plugins_with_advice() {
         ),
         (
             "imports_newer_contract",
-            "it needs `jackfield:plugin/log@0.2.0`, but this host has version 0.1.0 of \
+            "it needs `jackfield:plugin/log@0.3.0`, but this host has version 0.2.0 of \
              jackfield:plugin; update the host, or build the plugin against this host's wit/",
         ),
         (
             "exports_newer_contract",
-            "it needs `jackfield:plugin/selector@0.2.0`, but this host has version 0.1.0 of \
+            "it needs `jackfield:plugin/selector@0.3.0`, but this host has version 0.2.0 of \
              jackfield:plugin; update the host, or build the plugin against this host's wit/",
         ),
         (
             "exports_older_contract",
-            "it needs `jackfield:plugin/selector@0.0.9`, but this host has version 0.1.0 of \
+            "it needs `jackfield:plugin/selector@0.0.9`, but this host has version 0.2.0 of \
              jackfield:plugin; build the plugin against this host's wit/",
         ),
     ] {
@@ -108,7 +108,7 @@ async fn rejects_truncated_and_oversized_files() {
 async fn rejects_contract_mismatches() {
     for (guest, names) in [
         ("empty_selector", "describe"),
-        ("imports_other_types", "jackfield:plugin/log@0.1.0"),
+        ("imports_other_types", "jackfield:plugin/log@0.2.0"),
         ("exports_other_types", "expected `record` found `u32`"),
     ] {
         let error = expect_rejection(wat(guest)).await;

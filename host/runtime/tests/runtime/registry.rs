@@ -9,7 +9,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use jackfield_dispatch::port::{Executor, Selector};
 use jackfield_dispatch::snapshot::Plugins;
-use jackfield_runtime::{Origin, Registry, RollbackError};
+use jackfield_runtime::{Origin, PluginPolicies, Registry, RollbackError};
 use jackfield_test_support::{guest, plugin, with_marker};
 use parking_lot::Mutex;
 
@@ -96,7 +96,12 @@ async fn cliproxyapi_compat_1_3_swaps_a_selector_while_in_use() {
 
 #[tokio::test]
 async fn two_rollbacks_cancel_out() {
-    let registry = Registry::new(engine());
+    // Each plan is to reach the guest.
+    let policies = PluginPolicies {
+        remember_off: ["example".to_owned()].into(),
+        ..PluginPolicies::default()
+    };
+    let registry = Registry::with_policies(engine(), policies);
     let latest = publishing(&registry);
     let refused = registry.rollback("example").unwrap_err();
     assert_eq!(refused, RollbackError::Unknown("example".to_owned()));

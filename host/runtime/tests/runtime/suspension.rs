@@ -13,7 +13,9 @@ use jackfield_dispatch::{ClientDigest, Clock};
 use jackfield_runtime::limits::{
     FAULT_WASTE_MIN, PROVING_TIME, SUSPENDED_CLIENT_WAIT, SUSPENDED_PLUGIN_WAIT,
 };
-use jackfield_runtime::{BreakerEvent, Engine, Origin, PluginEventKind, PluginStatus, Registry};
+use jackfield_runtime::{
+    BreakerEvent, Engine, Origin, PluginEventKind, PluginPolicies, PluginStatus, Registry,
+};
 use jackfield_test_support::{guest, with_marker};
 use parking_lot::Mutex;
 use tokio::sync::MutexGuard;
@@ -146,7 +148,12 @@ impl Swapped {
     async fn new(calls_before: u64) -> Self {
         let clock = TestClock::new();
         let (engine, turn) = clock.engine().await;
-        let registry = Registry::new(engine);
+        // Each call is to reach the guest.
+        let policies = PluginPolicies {
+            remember_off: ["acme".to_owned()].into(),
+            ..PluginPolicies::default()
+        };
+        let registry = Registry::with_policies(engine, policies);
         let serving = Arc::new(Mutex::new(None));
         let published = Arc::clone(&serving);
         registry.on_change(Box::new(move |plugins| {

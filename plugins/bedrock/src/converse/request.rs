@@ -1,6 +1,6 @@
 //! The body of a request of Converse, from a body of Anthropic's API.
 
-use jackfield_plugin::executor::{Body, Context, Failure, HttpRequest, client_body};
+use jackfield_plugin::executor::{Body, Failure, HttpRequest, Payload, Target, client_body};
 use serde_json::{Map, Value, json};
 
 use super::content::{to_converse, unsupported};
@@ -9,14 +9,11 @@ use super::content::{to_converse, unsupported};
 ///
 /// # Errors
 /// When the client's body is not JSON, or Converse cannot express it.
-pub(crate) fn with_body(
-    mut request: HttpRequest,
-    context: &Context,
-) -> Result<HttpRequest, Failure> {
+pub(crate) fn with_body(mut request: HttpRequest, target: &Target) -> Result<HttpRequest, Failure> {
     let body: Value = serde_json::from_slice(&client_body::read())
         .map_err(|error| Failure::invalid_request(format!("the body is not JSON: {error}")))?;
-    let translated = translate(&body, &context.model)?;
-    request.body = Body::Bytes(translated.to_string().into_bytes());
+    let translated = translate(&body, &target.model)?;
+    request.body = Body::Written(Payload::Text(translated.to_string()));
     Ok(request)
 }
 

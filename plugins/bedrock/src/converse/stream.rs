@@ -1,6 +1,6 @@
 //! A stream of Converse, as the events of Anthropic's API.
 
-use jackfield_plugin::executor::{Failure, Frame, Output, Usage};
+use jackfield_plugin::executor::{Failure, Frame, Output, Payload, Usage};
 use serde_json::{Value, json};
 
 use super::{TokenUsage, malformed, message_id, stop_reason};
@@ -51,7 +51,7 @@ impl ConverseStream {
             if let Some(failure) = errors::of_frame(&frame) {
                 return Err(failure);
             }
-            let event: Value = serde_json::from_slice(&frame.data)
+            let event: Value = serde_json::from_slice(frame.data.as_bytes())
                 .map_err(|_| malformed("an event is not JSON"))?;
             match frame.name.as_str() {
                 "messageStart" => events.push(self.message_start()),
@@ -204,6 +204,6 @@ impl ConverseStream {
 fn event(data: &Value) -> Frame {
     Frame {
         name: data["type"].as_str().unwrap_or_default().to_owned(),
-        data: data.to_string().into_bytes(),
+        data: Payload::Text(data.to_string()),
     }
 }

@@ -1,6 +1,6 @@
 //! A whole response of Converse, as a message of Anthropic's API.
 
-use jackfield_plugin::executor::{Failure, Frame, Output};
+use jackfield_plugin::executor::{Failure, Frame, Output, Payload};
 use serde_json::{Value, json};
 
 use super::content::to_anthropic;
@@ -29,14 +29,14 @@ impl ConverseWhole {
         let mut converted = Vec::with_capacity(frames.len());
         let mut usage = None;
         for frame in frames {
-            let response: Value =
-                serde_json::from_slice(&frame.data).map_err(|_| malformed("it is not JSON"))?;
+            let response: Value = serde_json::from_slice(frame.data.as_bytes())
+                .map_err(|_| malformed("it is not JSON"))?;
             let counts = TokenUsage::read(&response["usage"]);
             let message = self.message(&response, &counts)?;
             usage = Some(counts.of_contract());
             converted.push(Frame {
                 name: String::new(),
-                data: message.to_string().into_bytes(),
+                data: Payload::Text(message.to_string()),
             });
         }
         Ok(Output {

@@ -34,7 +34,8 @@ const PLANS: &[PlanCase] = &[
             ("openai-beta", "x"),
         ],
         expect: "POST https://api.anthropic.com/v1/messages
-            anthropic-beta: a-1,b-2,c-3
+            anthropic-beta: a-1, b-2
+            anthropic-beta: c-3
             anthropic-version: 2099-01-01
             content-type: application/json
             secret api-key as header x-api-key
@@ -50,7 +51,7 @@ const PLANS: &[PlanCase] = &[
             ("x-stainless-os", "Linux"),
             ("x-other", "x"),
         ],
-        options: &[("beta", "true")],
+        query: &[("beta", "true")],
         expect: "POST https://api.anthropic.com/v1/messages?beta=true
             anthropic-version: 2023-06-01
             content-type: application/json
@@ -70,7 +71,7 @@ const PLANS: &[PlanCase] = &[
             ("user-agent", "claude-cli/2.0"),
             ("x-app", "cli"),
         ],
-        options: &[("beta", "true")],
+        query: &[("beta", "true")],
         expect: "POST https://api.anthropic.com/v1/messages
             anthropic-version: 2023-06-01
             content-type: application/json

@@ -274,7 +274,7 @@ async fn reply(model: &'static str, stream: bool) -> Box<dyn PluginReply> {
         Ok(plan) => plan,
         Err(rejection) => panic!("{rejection:?}"),
     };
-    let reply = executor.reply(&context, &body, plan.state).await;
+    let reply = executor.reply(&context, &body, plan.state.clone()).await;
     let mut reply = reply.expect("a reply");
     let headers = [("x-amzn-requestid", &b"r-1"[..])];
     reply.head(head(200, &headers)).await.expect("a head");

@@ -189,7 +189,7 @@ async fn gemini_replaces_models_in_large_batches() {
     let body = bytes::Bytes::from(body);
     let planned = built_in("gemini").await;
     let planned = planned.prepare(&case.context(), &body).await;
-    let shown = super::describe_plan(&planned.expect("a plan"), &body);
+    let shown = super::describe_plan(&planned.expect("a plan"), &case.context(), &body);
     assert!(shown.ends_with(&format!("body {renamed}")), "{shown}");
 }
 

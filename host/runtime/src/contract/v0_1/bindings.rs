@@ -1,9 +1,9 @@
-//! Rust types and functions of both worlds, generated from `wit/`. Both worlds share the types of the
+//! Rust types and functions of both worlds, generated from `wit/0.1/`. Both worlds share the types of the
 //! interfaces that they have in common.
 
 pub(crate) mod executor_world {
     wasmtime::component::bindgen!({
-        path: "../../wit",
+        path: "../../wit/0.1",
         world: "executor-plugin",
         exports: { default: async },
     });
@@ -11,7 +11,7 @@ pub(crate) mod executor_world {
 
 pub(crate) mod selector_world {
     wasmtime::component::bindgen!({
-        path: "../../wit",
+        path: "../../wit/0.1",
         world: "selector-plugin",
         exports: { default: async },
         with: {

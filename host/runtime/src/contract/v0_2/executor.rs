@@ -1,0 +1,198 @@
+//! The functions of an executor of version 0.2. All exports but `planner` are optional.
+
+use bytes::Bytes;
+use jackfield_dispatch::plan::{Context, Evaluation, Frame, Output, Plan, Refusal};
+use jackfield_dispatch::port::{Descriptor, ResponseHead};
+use wasmtime::Store;
+use wasmtime::component::{Instance, InstancePre, ResourceAny};
+
+use super::bindings::{judge, judge_head, planner, refresh, reply};
+use super::convert::{
+    Exports, credential_out, descriptor_in, failure_in, frames_out, head_out, output_in,
+    payload_out, plan_in, target_out,
+};
+use crate::contract::guest_result::{GuestResult, converted, credential_of};
+use crate::host_state::HostState;
+
+/// Where the functions are in a component.
+pub(crate) struct ExecutorIndicesV02 {
+    planner: planner::GuestIndices,
+    judge_head: Option<judge_head::GuestIndices>,
+    judge: Option<judge::GuestIndices>,
+    refresh: Option<refresh::GuestIndices>,
+    reply: Option<reply::GuestIndices>,
+}
+
+/// The functions of one instance.
+pub(crate) struct ExecutorGuestV02 {
+    planner: planner::Guest,
+    judge_head: Option<judge_head::Guest>,
+    judge: Option<judge::Guest>,
+    refresh: Option<refresh::Guest>,
+    reply: Option<reply::Guest>,
+}
+
+impl ExecutorIndicesV02 {
+    pub(crate) fn new(linked: &InstancePre<HostState>) -> wasmtime::Result<Self> {
+        let exports = |interface: &str| {
+            let name = format!("jackfield:plugin/{interface}@0.2.0");
+            linked.component().get_export_index(None, &name).is_some()
+        };
+        let optional = |interface: &str| exports(interface).then_some(());
+        Ok(Self {
+            planner: planner::GuestIndices::new(linked)?,
+            judge_head: optional("judge-head")
+                .map(|()| judge_head::GuestIndices::new(linked))
+                .transpose()?,
+            judge: optional("judge")
+                .map(|()| judge::GuestIndices::new(linked))
+                .transpose()?,
+            refresh: optional("refresh")
+                .map(|()| refresh::GuestIndices::new(linked))
+                .transpose()?,
+            reply: optional("reply")
+                .map(|()| reply::GuestIndices::new(linked))
+                .transpose()?,
+        })
+    }
+
+    pub(crate) fn load(
+        &self,
+        store: &mut Store<HostState>,
+        instance: &Instance,
+    ) -> wasmtime::Result<ExecutorGuestV02> {
+        let Self {
+            planner,
+            judge_head,
+            judge,
+            refresh,
+            reply,
+        } = self;
+        Ok(ExecutorGuestV02 {
+            planner: planner.load(&mut *store, instance)?,
+            judge_head: judge_head
+                .as_ref()
+                .map(|indices| indices.load(&mut *store, instance))
+                .transpose()?,
+            judge: judge
+                .as_ref()
+                .map(|indices| indices.load(&mut *store, instance))
+                .transpose()?,
+            refresh: refresh
+                .as_ref()
+                .map(|indices| indices.load(&mut *store, instance))
+                .transpose()?,
+            reply: reply
+                .as_ref()
+                .map(|indices| indices.load(&mut *store, instance))
+                .transpose()?,
+        })
+    }
+}
+
+impl ExecutorGuestV02 {
+    fn exports(&self) -> Exports {
+        Exports {
+            judge: self.judge.is_some(),
+            judge_head: self.judge_head.is_some(),
+            refresh: self.refresh.is_some(),
+        }
+    }
+
+    pub(crate) async fn describe(
+        &self,
+        store: &mut Store<HostState>,
+    ) -> wasmtime::Result<Descriptor> {
+        let described = self.planner.call_describe(store).await?;
+        Ok(descriptor_in(described, self.exports()))
+    }
+
+    pub(crate) async fn prepare(
+        &self,
+        store: &mut Store<HostState>,
+        context: &Context,
+    ) -> GuestResult<Plan> {
+        let target = target_out(context);
+        let planned = self.planner.call_prepare(store, &target).await?;
+        let has_reply = self.reply.is_some();
+        Ok(converted(planned, failure_in, |plan| {
+            plan_in(plan, has_reply)
+        }))
+    }
+
+    pub(crate) async fn judge(
+        &self,
+        store: &mut Store<HostState>,
+        context: &Context,
+        head: &ResponseHead,
+        body: &Bytes,
+    ) -> wasmtime::Result<Option<Refusal>> {
+        let (target, head) = (target_out(context), head_out(head));
+        if let Some(guest) = &self.judge_head {
+            let failure = guest.call_judge(&mut *store, &target, &head).await?;
+            if let Some(failure) = failure {
+                return Ok(Some(failure_in(failure)));
+            }
+        }
+        let Some(guest) = &self.judge else {
+            return Ok(None);
+        };
+        let body = payload_out(body);
+        let failure = guest.call_judge(store, &target, &head, &body).await?;
+        Ok(failure.map(failure_in))
+    }
+
+    pub(crate) async fn reply(
+        &self,
+        store: &mut Store<HostState>,
+        context: &Context,
+        state: &Bytes,
+    ) -> wasmtime::Result<ResourceAny> {
+        let guest = self.reply_guest()?.converter();
+        guest
+            .call_constructor(store, &target_out(context), state)
+            .await
+    }
+
+    pub(crate) async fn head(
+        &self,
+        store: &mut Store<HostState>,
+        reply: ResourceAny,
+        head: ResponseHead,
+    ) -> GuestResult<ResponseHead> {
+        let guest = self.reply_guest()?.converter();
+        let checked = guest.call_head(store, reply, &head_out(&head)).await?;
+        Ok(converted(checked, failure_in, |()| Ok(head)))
+    }
+
+    pub(crate) async fn push(
+        &self,
+        store: &mut Store<HostState>,
+        reply: ResourceAny,
+        frames: &[Frame],
+        last: bool,
+    ) -> GuestResult<Output> {
+        let guest = self.reply_guest()?.converter();
+        let frames = frames_out(frames);
+        let output = guest.call_push(store, reply, &frames, last).await?;
+        Ok(converted(output, failure_in, output_in))
+    }
+
+    pub(crate) async fn should_refresh(
+        &self,
+        store: &mut Store<HostState>,
+        evaluation: &Evaluation,
+    ) -> wasmtime::Result<Option<bool>> {
+        let Some(guest) = &self.refresh else {
+            return Ok(None);
+        };
+        let credential = credential_out(&credential_of(evaluation));
+        guest.call_due(store, &credential, evaluation.now_ms).await
+    }
+
+    /// The export `reply`, without which the host accepts no plan that needs one.
+    fn reply_guest(&self) -> wasmtime::Result<&reply::Guest> {
+        let missing = || wasmtime::Error::msg("the component does not export `reply`");
+        self.reply.as_ref().ok_or_else(missing)
+    }
+}
