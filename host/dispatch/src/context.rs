@@ -40,7 +40,7 @@ pub(crate) struct CallContext {
 impl CallContext {
     /// Returns a part of the memory budget for the client. Nothing of it is held yet.
     pub(crate) fn memory(&self) -> HeldMemory {
-        HeldMemory::none(&self.memory, (&*self.call.principal, self.call.network))
+        HeldMemory::of_client(&self.memory, &self.call.principal, self.call.network)
     }
 
     /// Returns the context with another model.

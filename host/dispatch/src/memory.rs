@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,7 +111,13 @@ pub struct HeldMemory {
 }
 
 impl HeldMemory {
-    /// Holds nothing of a budget yet. `client` is a name or an address.
+    /// Holds nothing of a budget yet. A client is known by the name of its key, and without keys by its network.
+    #[must_use]
+    pub fn of_client(budget: &Arc<MemoryBudget>, name: &str, network: Option<IpAddr>) -> Self {
+        Self::none(budget, (name, network))
+    }
+
+    /// Holds nothing of a budget yet. The hash of `client` says who shares a part.
     #[must_use]
     pub fn none(budget: &Arc<MemoryBudget>, client: impl Hash) -> Self {
         Self {

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jackfield_plugin::encode::json_string;
 use jackfield_plugin::executor::{
-    Body, Failure, Frame, HttpRequest, Output, Patch, Payload, Scope, Target, client,
+    Body, Failure, Frame, HttpRequest, Output, Patch, Payload, Scope, client,
 };
 use serde::Deserialize;
 
@@ -14,11 +14,7 @@ use crate::settings::Settings;
 
 /// Adds the client's body: the model is in the URL, the operation says whether to stream, and the API's version
 /// and the betas are members.
-pub(crate) fn with_body(
-    mut request: HttpRequest,
-    target: &Target,
-    settings: &Settings,
-) -> HttpRequest {
+pub(crate) fn with_body(mut request: HttpRequest, settings: &Settings) -> HttpRequest {
     let text = str::to_owned;
     let mut patches = vec![
         Patch::Remove(text("/model")),

@@ -39,12 +39,9 @@ impl Executor for Bedrock {
         let api = settings.api_of(&target.model);
         let request = HttpRequest::post(url(&target, credential, api)?);
         let (mut request, response) = match (api, target.stream) {
-            (Api::Invoke, false) => (
-                claude::with_body(request, &target, &settings),
-                Response::Relay,
-            ),
+            (Api::Invoke, false) => (claude::with_body(request, &settings), Response::Relay),
             (Api::Invoke, true) => (
-                claude::with_body(request, &target, &settings),
+                claude::with_body(request, &settings),
                 Response::Frames("aws-event-stream".to_owned()),
             ),
             (Api::Converse, false) => (converse::with_body(request, &target)?, Response::Whole),

@@ -73,7 +73,7 @@ pub(super) async fn admit(
     };
     let network = network_of(api, &head);
     // As the call does later: both count in the client's share.
-    let held = HeldMemory::none(api.dispatcher.memory(), (&*admitted.principal, network));
+    let held = HeldMemory::of_client(api.dispatcher.memory(), &admitted.principal, network);
     let read = request_body::read(&mut body, admitted.codings, admitted.bytes_max, held);
     let bytes = match read.await {
         Ok(bytes) => bytes,

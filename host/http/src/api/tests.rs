@@ -173,7 +173,7 @@ async fn one_client_cannot_hold_the_memory_of_all() {
     let body = format!(r#"{{"model":"m","pad":"{}"}}"#, "x".repeat(1_000));
     for key in ["key-of-a", "key-of-b"] {
         let api = api(keys(), &[]);
-        let mut held = HeldMemory::none(api.dispatcher.memory(), "a");
+        let mut held = HeldMemory::of_client(api.dispatcher.memory(), "a", None);
         held.resize(3 * LIMIT).unwrap();
         let request = post("/v1/messages").header("x-api-key", key);
         let response = response_to(api, request, body.clone()).await;
