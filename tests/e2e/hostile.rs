@@ -142,7 +142,8 @@ async fn client_that_trips_a_plugin_is_refused_and_another_is_not() {
     let bad = format!(
         "  - name: bad\n    executor: hostile\n    base-url: http://{}/v1\n    \
          credentials: [ {{ id: bad-a, api-key: key-b }} ]\n    \
-         models: [ {{ name: always, alias: loops }}, {{ name: one-of-20, alias: good }} ]\n",
+         models: [ {{ name: always, alias: loops }}, {{ name: one-of-20, alias: good }}, \
+         {{ name: never, alias: other }} ]\n",
         upstream.address
     );
     let mock = provider("mock", "openai-compatible", &upstream, &["key-a"]);
@@ -177,8 +178,10 @@ async fn client_that_trips_a_plugin_is_refused_and_another_is_not() {
     assert_eq!(headers["x-jackfield-error"], "client-suspended");
     let retry_after: u64 = headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=10).contains(&retry_after), "{retry_after}");
-    // The plugin is not called for the other model of this client either.
-    let (status, _, error) = call("mallory", "good").await;
+    // The plugin is not called for another model of this client either. A plan that is remembered needs no call.
+    let (status, _, response) = call("mallory", "good").await;
+    assert_eq!(status, 200, "{response}");
+    let (status, _, error) = call("mallory", "other").await;
     assert_eq!(
         (status, &error["error"]["code"]),
         (502, &json!("client_suspended"))

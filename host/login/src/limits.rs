@@ -50,3 +50,7 @@ pub const ERROR_CODE_CHARS_MAX: usize = 64;
 
 /// The longest error description that a message repeats, in characters: a few sentences.
 pub const ERROR_DESCRIPTION_CHARS_MAX: usize = 256;
+
+/// The longest life of an access token that is believed. A longer one is a mistake, such as a time in milliseconds, and
+/// has no date that can be written down; the token then counts as one without an expiry.
+pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_hours(10 * 365 * 24);

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::failure::{ErrorReport, LoginFailure};
 use crate::limits::{
-    ACCOUNT_BYTES_MAX, RESPONSE_BYTES_MAX, TOKEN_BYTES_MAX, TOKEN_PIECE_BYTES_MIN,
+    ACCOUNT_BYTES_MAX, RESPONSE_BYTES_MAX, TOKEN_BYTES_MAX, TOKEN_LIFETIME_MAX,
+    TOKEN_PIECE_BYTES_MIN,
 };
 use crate::settings::{LoginSettings, TokenMember};
 
@@ -45,7 +46,10 @@ impl TokenGrant {
         let mut grant = Self {
             access_token,
             refresh_token: token(body, "refresh_token")?,
-            expires_in: body.get("expires_in").and_then(seconds),
+            expires_in: body
+                .get("expires_in")
+                .and_then(seconds)
+                .filter(|life| *life <= TOKEN_LIFETIME_MAX),
             account: None,
             label: None,
         };

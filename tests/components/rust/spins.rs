@@ -1,4 +1,5 @@
-//! Loops forever in `prepare`: in each call, or with the model `one-of-20` in every 20th call of an instance.
+//! Loops forever in `prepare`: with the model `one-of-20` in every 20th call of an instance, with `never` in none, and
+//! with others in each call.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,12 +17,15 @@ impl Executor for Spins {
 
     fn prepare(target: Target) -> Result<Plan, Failure> {
         let calls = 1 + CALLS.fetch_add(1, Ordering::Relaxed);
-        if target.model == "one-of-20" && !calls.is_multiple_of(20) {
-            return Ok(request(&target).relay());
-        }
-        loop {
+        let loops = match target.model.as_str() {
+            "never" => false,
+            "one-of-20" => calls.is_multiple_of(20),
+            _ => true,
+        };
+        while loops {
             std::hint::spin_loop();
         }
+        Ok(request(&target).relay())
     }
 }
 

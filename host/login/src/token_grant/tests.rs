@@ -102,6 +102,9 @@ fn tokens_that_no_header_can_have_are_refused() {
     assert!(read(json!({"access_token": "a", "token_type": "bearer"})).is_ok());
     let lifetime = |value| read(json!({"access_token": "a", "expires_in": value}));
     assert_eq!(lifetime(json!(0)).unwrap().expires_in, None);
+    // An epoch in milliseconds.
+    let far = lifetime(json!(1_780_000_000_000_u64)).unwrap();
+    assert_eq!(far.expires_in, None);
     let minute = Some(Duration::from_mins(1));
     assert_eq!(lifetime(json!("60")).unwrap().expires_in, minute);
 }
