@@ -133,8 +133,9 @@ impl RememberedPlans {
         if !self.is_on() {
             return None;
         }
-        let digest = |read: &_| inner.hash.digest(read, call).0;
-        let plan = inner.plans.read().find(key, owner, digest)?;
+        // The lock ends here: to look for a value in a large body may take milliseconds.
+        let found = inner.plans.read().find(key, owner)?;
+        let plan = found.plan(|read| inner.hash.digest(read, call).0)?;
         // The first use is proven, too.
         let is_due = inner
             .uses
@@ -177,10 +178,11 @@ impl RememberedPlans {
 
     /// Forgets the plan of a target.
     pub(crate) fn forget(&self, key: &PlanKey, owner: ClientDigest, call: &CallInput) {
-        let digest = |read: &_| self.0.hash.digest(read, call).0;
-        let mut plans = self.0.plans.write();
-        if let Some(plan) = plans.find(key, owner, digest) {
-            plans.forget(key, &plan);
+        let Some(found) = self.0.plans.read().find(key, owner) else {
+            return;
+        };
+        if let Some(plan) = found.plan(|read| self.0.hash.digest(read, call).0) {
+            self.0.plans.write().forget(key, owner, &plan);
         }
     }
 

@@ -30,8 +30,8 @@ fn insert(memory: &mut Memory, target: u32, owner: u64, reads: Vec<ReadDigest>, 
 }
 
 fn find(memory: &Memory, target: u32, owner: u64, value: u64) -> Option<u64> {
-    let found = memory.find(&target, client(owner), |_| [value, 0]);
-    found.map(|plan| *plan)
+    let found = memory.find(&target, client(owner))?;
+    found.plan(|_| [value, 0]).map(|plan| *plan)
 }
 
 /// A guest that reads some headers, by the target. The plan is a function of what it got.
@@ -76,16 +76,20 @@ fn finds_what_the_guest_would_plan() {
 
 /// All counts agree, and no bound is exceeded.
 fn check(memory: &Memory) {
-    let variants: usize = memory.targets.values().map(Vec::len).sum();
+    let count = |target: &Target<u64>| {
+        let own: usize = target.own.values().map(|own| own.len()).sum();
+        own + usize::from(target.shared.is_some())
+    };
+    let variants: usize = memory.targets.values().map(count).sum();
     let owned: usize = memory.owners.values().map(VecDeque::len).sum();
     assert_eq!((variants, owned), (memory.plans, memory.plans));
     assert_eq!(memory.bytes, memory.plans * 100);
     assert!(memory.plans <= PLANS_MAX && memory.bytes <= PLANS_BYTES_MAX);
-    for variants in memory.targets.values() {
-        assert!(!variants.is_empty());
-        for variant in variants {
-            let own = variants.iter().filter(|other| other.owner == variant.owner);
-            assert!(own.count() <= PLAN_VARIANTS_MAX);
+    for target in memory.targets.values() {
+        assert!(count(target) > 0);
+        for (owner, own) in &target.own {
+            assert!((1..=PLAN_VARIANTS_MAX).contains(&own.len()));
+            assert!(own.iter().all(|variant| variant.owner == *owner));
         }
     }
 }
@@ -141,8 +145,9 @@ fn forgets_one_plan_or_all() {
     let mut memory = Memory::default();
     insert(&mut memory, 1, 7, Vec::new(), 1);
     insert(&mut memory, 2, 7, Vec::new(), 2);
-    let plan = memory.find(&1, client(8), |_| [0, 0]).unwrap();
-    memory.forget(&1, &plan);
+    let found = memory.find(&1, client(8)).unwrap();
+    let plan = found.plan(|_| [0, 0]).unwrap();
+    memory.forget(&1, client(8), &plan);
     assert_eq!(find(&memory, 1, 7, 0), None);
     assert_eq!(find(&memory, 2, 7, 0), Some(2));
     memory.clear();
