@@ -95,8 +95,8 @@ impl std::fmt::Debug for Collector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::{Citation, FinishReason, Frame, ResponseContext, ToolCall};
     use crate::Translator;
+    use crate::ir::{Citation, FinishReason, Frame, ResponseContext, ToolCall};
 
     fn response() -> Response {
         let citation = Citation {

@@ -152,7 +152,9 @@ pub enum ItemProblem {
     #[error("the call has no name")]
     UnnamedCall,
     /// Arguments that are cut off, without a reason.
-    #[error("the arguments of the call {0} are not complete, and the reason of `finish` does not explain it")]
+    #[error(
+        "the arguments of the call {0} are not complete, and the reason of `finish` does not explain it"
+    )]
     CutCall(u32),
     /// More items than the limit.
     #[error("more than {ITEMS_MAX} items")]

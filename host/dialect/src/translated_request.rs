@@ -89,9 +89,7 @@ impl TranslatedRequest {
     ///
     /// # Errors
     /// If the request is invalid.
-    pub fn read_common(
-        source: &TranslationInput<'_>,
-    ) -> Result<(Request, Self), TranslationError> {
+    pub fn read_common(source: &TranslationInput<'_>) -> Result<(Request, Self), TranslationError> {
         let mut report = TranslationReport::default();
         let (mut request, response_context) = decode(source, &mut report)?;
         request.drop_signatures_of_others(source.dialect);

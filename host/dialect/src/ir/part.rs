@@ -86,7 +86,9 @@ impl MediaSource {
     /// How many bytes its text has.
     pub(crate) const fn held_bytes(&self) -> usize {
         match self {
-            Self::Base64(text) | Self::File(text) | Self::Text(text) | Self::Url(text) => text.len(),
+            Self::Base64(text) | Self::File(text) | Self::Text(text) | Self::Url(text) => {
+                text.len()
+            }
         }
     }
 

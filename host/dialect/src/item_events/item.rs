@@ -203,9 +203,7 @@ impl Item {
 fn text(data: ItemData) -> Result<String, ItemProblem> {
     match data {
         ItemData::Text(text) => Ok(text),
-        ItemData::Bytes(bytes) => {
-            String::from_utf8(bytes.into()).map_err(|_| ItemProblem::NotText)
-        }
+        ItemData::Bytes(bytes) => String::from_utf8(bytes.into()).map_err(|_| ItemProblem::NotText),
     }
 }
 

@@ -82,7 +82,10 @@ fn interleaved_items_come_out_one_after_the_other() {
 #[test]
 fn each_fault_names_its_event() {
     let cases = [
-        (vec![delta(1, "text", "a")], "event 1 of its response, `delta`: the item 1 was not begun"),
+        (
+            vec![delta(1, "text", "a")],
+            "event 1 of its response, `delta`: the item 1 was not begun",
+        ),
         (
             vec![begin(1, "text"), ItemEvent::End(1), delta(1, "text", "a")],
             "event 3 of its response, `delta`: the item 1 has ended",
@@ -120,7 +123,11 @@ fn each_fault_names_its_event() {
             "event 2 of its response, `response`: it must be the first event, and there is one at most",
         ),
         (
-            vec![begin(1, "call"), delta(1, "arguments", "{\"a\""), finish("stop")],
+            vec![
+                begin(1, "call"),
+                delta(1, "arguments", "{\"a\""),
+                finish("stop"),
+            ],
             "event 3 of its response, `finish`: the arguments of the call 1 are not complete, and the reason of \
              `finish` does not explain it",
         ),
@@ -147,7 +154,11 @@ fn each_fault_names_its_event() {
 
 #[test]
 fn a_cut_call_needs_a_reason_and_an_empty_one_becomes_an_object() {
-    let cut = vec![begin(1, "call"), delta(1, "arguments", "{\"a\""), finish("length")];
+    let cut = vec![
+        begin(1, "call"),
+        delta(1, "arguments", "{\"a\""),
+        finish("length"),
+    ];
     let out = read(cut).expect("no fault");
     assert!(out.contains(&Event::Finish(FinishReason::Length)));
     let empty = read(vec![begin(1, "call"), finish("tool-calls")]).expect("no fault");
@@ -161,12 +172,20 @@ fn media_are_written_when_they_end() {
         kind: "data".to_owned(),
         data: ItemData::Bytes(Bytes::from_static(b"\x00\x01")),
     };
-    let out = read(vec![begin(0, "image"), bytes, delta(0, "data", "AgM="), finish("stop")]);
+    let out = read(vec![
+        begin(0, "image"),
+        bytes,
+        delta(0, "data", "AgM="),
+        finish("stop"),
+    ]);
     let out = out.expect("no fault");
     let Some(Event::PartStart(PartStart::Complete(Part::Image(media)))) = out.get(1) else {
         panic!("{out:?}");
     };
-    assert_eq!(media.source, crate::ir::MediaSource::Base64("AAECAw==".to_owned()));
+    assert_eq!(
+        media.source,
+        crate::ir::MediaSource::Base64("AAECAw==".to_owned())
+    );
 }
 
 fn any_event() -> impl Strategy<Value = ItemEvent> {

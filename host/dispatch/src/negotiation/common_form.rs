@@ -70,7 +70,12 @@ impl NegotiatedCall {
                 }
                 call.read_conversation(thinking)
             });
-            let failed = || Err(TranslationError::new("", "the host failed to read the request"));
+            let failed = || {
+                Err(TranslationError::new(
+                    "",
+                    "the host failed to read the request",
+                ))
+            };
             read.await.unwrap_or_else(failed)
         } else {
             self.read_conversation(thinking)
@@ -83,7 +88,10 @@ impl NegotiatedCall {
         Ok(self)
     }
 
-    fn read_conversation(&self, thinking: Option<Thinking>) -> Result<Conversation, TranslationError> {
+    fn read_conversation(
+        &self,
+        thinking: Option<Thinking>,
+    ) -> Result<Conversation, TranslationError> {
         let (request, translation) = TranslatedRequest::read_common(&TranslationInput {
             dialect: self.call.dialect,
             body: self.body(),

@@ -174,7 +174,10 @@ impl Target {
 /// Writes a response for the client, and records its signatures.
 fn encode(negotiated: &NegotiatedCall, response: jackfield_dialect::ir::Response) -> Bytes {
     let translation = negotiated.response_translation();
-    let body: Bytes = translation.encode_response(response).unwrap_or_default().into();
+    let body: Bytes = translation
+        .encode_response(response)
+        .unwrap_or_default()
+        .into();
     negotiated.recorder().record(&body);
     body
 }

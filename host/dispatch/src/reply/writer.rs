@@ -135,7 +135,9 @@ impl StreamWriter {
         let class = translator.translate_events(events, &mut self.frames);
         if let Some(recorder) = &self.recorder {
             // In the client's dialect, in which the signatures come back.
-            self.frames.iter().for_each(|frame| recorder.record(&frame.data));
+            self.frames
+                .iter()
+                .for_each(|frame| recorder.record(&frame.data));
         }
         self.flush(out);
         if class == EventClass::Done {

@@ -7,7 +7,6 @@ use jackfield_dialect::ir::{
     CacheMark, Effort, Format, Media, MediaSource, Part, Reasoning, Request, Role, Sampling, Tool,
     ToolChoice, ToolKind, ToolResult, Turn,
 };
-use serde_json::Value;
 
 use super::bindings::{conversation as contract, types};
 use crate::host_state::HostState;
@@ -66,11 +65,17 @@ impl contract::Host for HostState {
     }
 
     fn choice(&mut self) -> contract::ToolChoice {
-        let choice = self.small(ConversationPart::Tools, |request| request.tool_choice.clone());
+        let choice = self.small(ConversationPart::Tools, |request| {
+            request.tool_choice.clone()
+        });
         match choice {
-            None | Some(ToolChoice::Auto | ToolChoice::Allowed { required: false, .. }) => {
-                contract::ToolChoice::Automatic
-            }
+            None
+            | Some(
+                ToolChoice::Auto
+                | ToolChoice::Allowed {
+                    required: false, ..
+                },
+            ) => contract::ToolChoice::Automatic,
             Some(ToolChoice::None) => contract::ToolChoice::None,
             Some(ToolChoice::Required | ToolChoice::Allowed { required: true, .. }) => {
                 contract::ToolChoice::Required
@@ -145,9 +150,18 @@ fn sampling_out(request: &Request) -> contract::Sampling {
     } = &request.sampling;
     let named = |name: &str, value: Option<String>| value.map(|value| (name.to_owned(), value));
     let options = [
-        named("presence-penalty", presence_penalty.map(|it| it.to_string())),
-        named("frequency-penalty", frequency_penalty.map(|it| it.to_string())),
-        named("parallel-tools", request.parallel_tools.map(|it| it.to_string())),
+        named(
+            "presence-penalty",
+            presence_penalty.map(|it| it.to_string()),
+        ),
+        named(
+            "frequency-penalty",
+            frequency_penalty.map(|it| it.to_string()),
+        ),
+        named(
+            "parallel-tools",
+            request.parallel_tools.map(|it| it.to_string()),
+        ),
         named("user", request.user.clone()),
     ];
     contract::Sampling {
@@ -230,7 +244,8 @@ fn part_out(part: &Part) -> contract::Part {
         }),
         Part::ToolResult(result) => contract::Part::Result(result_out(result)),
         Part::CacheMark(mark) => {
-            contract::Part::Other(("cache".to_owned(), Value::from(cache_word(*mark)).to_string()))
+            let word = cache_word(*mark);
+            contract::Part::Other(("cache".to_owned(), format!("\"{word}\"")))
         }
     }
 }
@@ -326,4 +341,5 @@ const fn cache_word(mark: CacheMark) -> &'static str {
 const EMPTY_SCHEMA: &str = r#"{"type":"object","properties":{}}"#;
 
 /// The schema of a custom tool, as a function.
-const INPUT_SCHEMA: &str = r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
+const INPUT_SCHEMA: &str =
+    r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
