@@ -40,14 +40,15 @@ impl Executor for Acme {
 impl ReadFrame for Acme {
     fn read_frame(line: &[u8], answer: &mut Answer) {
         let line: Value = from_slice(line).unwrap_or_default();
-        let text = |pointer: &str| line.pointer(pointer).and_then(Value::as_str);
+        let text = |name: &str| line[name].as_str();
         let tokens = |name: &str| line[name].as_u64().unwrap_or_default();
-        text("/think").inspect(|piece| answer.reasoning(piece));
-        text("/say").inspect(|piece| answer.text(piece));
-        if let (Some(id), Some(tool)) = (text("/call/id"), text("/call/tool")) {
-            answer.call(id, tool, &line["call"]["input"].to_string());
+        text("think").inspect(|piece| answer.reasoning(piece));
+        text("say").inspect(|piece| answer.text(piece));
+        for call in line["calls"].as_array().into_iter().flatten() {
+            let word = |name: &str| call[name].as_str().unwrap_or_default();
+            answer.call(word("id"), word("tool"), &call["input"].to_string());
         }
-        if let Some(end) = text("/end") {
+        if let Some(end) = text("end") {
             answer.usage(tokens("in"), tokens("out"));
             answer.finish(match end {
                 "done" => "stop",

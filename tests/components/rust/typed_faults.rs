@@ -24,16 +24,15 @@ impl Executor for TypedFaults {
             "turns" => conversation::turns(0, 9).len(),
             _ => 0,
         };
-        let text = format!(
-            "{:?} {} {turns}",
-            conversation::system(),
-            conversation::turn_count()
-        );
+        let (system, count) = (conversation::system(), conversation::turn_count());
+        let text = format!("{system} {count} {turns}");
+        // Debug quotes a text without control characters as JSON does.
+        let body = format!(r#"{{"model":"acme-1","messages":[{{"who":"user","text":{text:?}}}]}}"#);
         let (request, response) = match target.model.as_str() {
             "original" => (HttpRequest::post(url), Response::Whole),
             "relay" => (HttpRequest::post_json(url, "{}"), Response::Relay),
             _ => (
-                HttpRequest::post_json(url, text),
+                HttpRequest::post_json(url, body),
                 Response::Frames("lines".to_owned()),
             ),
         };

@@ -113,8 +113,8 @@ fn response_body(_request: &ModelRequest, response: &ModelResponse) -> Value {
     if !response.text.is_empty() {
         line["say"] = json!(response.text.concat());
     }
-    if let Some(first) = response.calls.first() {
-        line["call"] = call(first);
+    if !response.calls.is_empty() {
+        line["calls"] = response.calls.iter().map(call).collect();
     }
     line
 }
@@ -125,7 +125,10 @@ fn events(_request: &ModelRequest, response: &ModelResponse) -> Vec<Bytes> {
         .iter()
         .map(|piece| json!({ "think": piece }));
     let text = response.text.iter().map(|piece| json!({ "say": piece }));
-    let calls = response.calls.iter().map(|it| json!({ "call": call(it) }));
+    let calls = response
+        .calls
+        .iter()
+        .map(|it| json!({ "calls": [call(it)] }));
     let lines = reasoning.chain(text).chain(calls).chain([end(response)]);
     lines.map(|value| line(&value)).collect()
 }

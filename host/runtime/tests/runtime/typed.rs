@@ -101,7 +101,7 @@ async fn check_acme(executor: &dyn Executor) {
 }
 
 async fn check_answers(executor: &dyn Executor, context: &Context) {
-    let whole = r#"{"think":"so","say":"Hello","call":{"id":"c2","tool":"weather","input":{"a":1}},"end":"call","in":5,"out":7}"#;
+    let whole = r#"{"think":"so","say":"Hello","calls":[{"id":"c2","tool":"weather","input":{"a":1}}],"end":"call","in":5,"out":7}"#;
     let (events, failed) = answer(executor, context, &[whole]).await;
     assert_eq!(failed, None);
     assert_eq!(
