@@ -162,6 +162,14 @@ impl Target {
         self.credential.as_ref().ok_or_else(none)
     }
 
+    /// Returns the URL of a path below the credential's base URL.
+    ///
+    /// # Errors
+    /// As [`Self::require_credential`].
+    pub fn url(&self, path: &str) -> Result<String, Failure> {
+        Ok(format!("{}{path}", self.require_credential()?.base_url))
+    }
+
     /// Returns the request of the operation `http-request`: the caller's method and URL, and the body as it is.
     /// The host adds the caller's headers that the request does not have. Add the secret to it.
     ///

@@ -4,17 +4,17 @@
 
 use std::marker::PhantomData;
 
-pub use crate::bindings::imports::jackfield::plugin::conversation::{self, Part};
+pub use crate::bindings::imports::jackfield::plugin::conversation::{self, Part, Tool};
 pub use crate::bindings::typed_reply::exports::jackfield::plugin::typed_reply::{
     Annotation, Delta, Event, Finish, Item, Output as TypedOutput,
 };
-use crate::executor::{Executor, Failure, Frame, HttpHead, Payload, Scope, Target, Usage};
+use crate::executor::{Executor, Failure, Frame, HttpHead, Judge, Payload, Scope, Target, Usage};
 
 /// All that a typed executor needs.
 pub mod prelude {
     pub use super::{
-        Answer, COMMON, Message, PerFrame, ReadFrame, TypedConverter, TypedOutput, TypedReply,
-        conversation, text_messages,
+        Answer, COMMON, Message, PerFrame, ReadFrame, Tool, TypedConverter, TypedOutput,
+        TypedReply, conversation, text_messages,
     };
     pub use crate::executor::{
         Descriptor, Executor, Failure, Frame, HttpHead, HttpRequest, Judge, Payload, Plan,
@@ -52,10 +52,30 @@ pub trait TypedConverter: Sized + 'static {
     fn push(&mut self, frames: Vec<Frame>, last: bool) -> Result<TypedOutput, Failure>;
 }
 
-/// Reads the frames of a response one by one. [`PerFrame`] is the converter for it.
+/// Reads the frames of a response one by one, and errors. Such an executor is a [`Judge`] and a [`TypedReply`], which
+/// `export_executor!(Mine, judge, typed_reply)` exports.
 pub trait ReadFrame: Executor {
-    /// Adds to the answer what a frame says. Empty frames, such as empty lines, are left out.
+    /// Adds to the answer what a frame says. Frames that are empty, such as empty lines, and those that are errors are
+    /// left out.
     fn read_frame(frame: &[u8], answer: &mut Answer);
+
+    /// Reads an error: the body of an error response with this status, or a frame, which has none. `None` for a frame that
+    /// is no error, and for a response that is left to the host's own rules.
+    fn read_error(data: &[u8], status: Option<u16>) -> Option<Failure>;
+}
+
+impl<E: ReadFrame> Judge for E {
+    fn judge(_target: Target, head: HttpHead, body: Payload) -> Option<Failure> {
+        let failure = E::read_error(body.as_bytes(), Some(head.status))?;
+        Some(Failure {
+            status: Some(head.status),
+            ..failure
+        })
+    }
+}
+
+impl<E: ReadFrame> TypedReply for E {
+    type Converter = PerFrame<E>;
 }
 
 /// A converter for responses that are read frame by frame, without state but the answer so far. A response that
@@ -77,8 +97,12 @@ impl<E: ReadFrame> TypedConverter for PerFrame<E> {
     fn push(&mut self, frames: Vec<Frame>, last: bool) -> Result<TypedOutput, Failure> {
         for frame in &frames {
             let data = frame.data.as_bytes().trim_ascii();
-            if !data.is_empty() && !self.answer.is_ended() {
-                E::read_frame(data, &mut self.answer);
+            if data.is_empty() || self.answer.is_ended() {
+                continue;
+            }
+            match E::read_error(data, None) {
+                Some(failure) => self.answer.fail(failure),
+                None => E::read_frame(data, &mut self.answer),
             }
         }
         if last && !self.answer.is_ended() {
@@ -256,7 +280,11 @@ impl Answer {
         }
     }
 
+    /// Nothing to add is no item.
     fn piece(&mut self, kind: &'static str, piece: &str) {
+        if piece.is_empty() {
+            return;
+        }
         let index = self.item(kind, "", "");
         self.delta(index, "text", piece);
     }

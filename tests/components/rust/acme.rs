@@ -12,27 +12,27 @@ impl Executor for Acme {
     }
 
     fn prepare(target: Target) -> Result<Plan, Failure> {
-        let (base_url, sampling) = (
-            &target.require_credential()?.base_url,
-            conversation::parameters(),
-        );
         let parsed = |text: &str| from_str::<Value>(text).unwrap_or_default();
-        let messages = text_messages()?.into_iter().map(|message| match message {
-            Message::Text { role, text } if role == "assistant" => json!({ "who": "model", "text": text }),
-            Message::Text { text, .. } => json!({ "who": "user", "text": text }),
-            Message::Call { id, name, arguments } => json!({ "who": "model", "call": { "id": id, "tool": name, "input": parsed(&arguments) } }),
+        let message = |message| match message {
+            Message::Text { role, text } => {
+                json!({ "who": if role == "assistant" { "model" } else { "user" }, "text": text })
+            }
+            Message::Call {
+                id,
+                name,
+                arguments,
+            } => json!({
+                "who": "model", "call": { "id": id, "tool": name, "input": parsed(&arguments) } }),
             Message::Result { id, text } => json!({ "who": "tool", "id": id, "text": text }),
-        });
-        let tools = conversation::tools().into_iter();
-        let tools = tools.map(
-            |it| json!({ "name": it.name, "about": it.description, "schema": parsed(&it.schema) }),
-        );
+        };
+        let tool = |it: Tool| json!({ "name": it.name, "about": it.description, "schema": parsed(&it.schema) });
         let body = json!({
             "model": target.model, "stream": target.stream, "system": conversation::system(),
-            "messages": messages.collect::<Value>(), "tools": tools.collect::<Value>(),
-            "limit": sampling.tokens_max, "heat": sampling.temperature,
+            "messages": text_messages()?.into_iter().map(message).collect::<Value>(),
+            "tools": conversation::tools().into_iter().map(tool).collect::<Value>(),
+            "limit": conversation::parameters().tokens_max, "heat": conversation::parameters().temperature,
         });
-        let request = HttpRequest::post_json(format!("{base_url}/generate"), body.to_string());
+        let request = HttpRequest::post_json(target.url("/generate")?, body.to_string());
         Ok(request.bearer_of(&target)?.frames("lines"))
     }
 }
@@ -40,15 +40,14 @@ impl Executor for Acme {
 impl ReadFrame for Acme {
     fn read_frame(line: &[u8], answer: &mut Answer) {
         let line: Value = from_slice(line).unwrap_or_default();
-        let text = |name: &str| line[name].as_str();
         let tokens = |name: &str| line[name].as_u64().unwrap_or_default();
-        text("think").inspect(|piece| answer.reasoning(piece));
-        text("say").inspect(|piece| answer.text(piece));
+        answer.reasoning(line["think"].as_str().unwrap_or_default());
+        answer.text(line["say"].as_str().unwrap_or_default());
         for call in line["calls"].as_array().into_iter().flatten() {
             let word = |name: &str| call[name].as_str().unwrap_or_default();
             answer.call(word("id"), word("tool"), &call["input"].to_string());
         }
-        if let Some(end) = text("end") {
+        if let Some(end) = line["end"].as_str() {
             answer.usage(tokens("in"), tokens("out"));
             answer.finish(match end {
                 "done" => "stop",
@@ -57,35 +56,19 @@ impl ReadFrame for Acme {
                 _ => "content-filter",
             });
         }
-        failure(&line, "transient")
-            .into_iter()
-            .for_each(|failure| answer.fail(failure));
     }
-}
 
-fn failure(line: &Value, other: &str) -> Option<Failure> {
-    let kind = match line["problem"].as_str()? {
-        "busy" => "overloaded",
-        "too-long" => "invalid",
-        "bad-key" => "authentication",
-        _ => other,
-    };
-    let failure = Failure::classified(kind, line["why"].as_str().unwrap_or_default());
-    Some(failure.retry_after(line["wait"].as_u64()))
-}
-
-impl Judge for Acme {
-    fn judge(_target: Target, head: HttpHead, body: Payload) -> Option<Failure> {
-        let failure = failure(&from_slice(body.as_bytes()).ok()?, Failure::UNCLASSIFIED)?;
-        Some(Failure {
-            status: Some(head.status),
-            ..failure
-        })
+    fn read_error(data: &[u8], status: Option<u16>) -> Option<Failure> {
+        let error: Value = from_slice(data).ok()?;
+        let kind = match error["problem"].as_str()? {
+            "busy" => "overloaded",
+            "too-long" => "invalid",
+            "bad-key" => "authentication",
+            _ => status.map_or("transient", |_| Failure::UNCLASSIFIED),
+        };
+        let failure = Failure::classified(kind, error["why"].as_str().unwrap_or_default());
+        Some(failure.retry_after(error["wait"].as_u64()))
     }
-}
-
-impl TypedReply for Acme {
-    type Converter = PerFrame<Self>;
 }
 
 jackfield_plugin::export_executor!(Acme, judge, typed_reply);

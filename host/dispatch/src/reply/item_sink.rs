@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use jackfield_dialect::ir::Event;
+use jackfield_dialect::ir::{Event, Response};
 use jackfield_dialect::item_events::{ItemError, ItemReader};
 use jackfield_dialect::{ResponseBuilder, Usage};
 
@@ -24,14 +24,17 @@ pub(super) struct ItemSink {
 enum Target {
     /// A stream of events.
     Stream(Box<StreamWriter>),
-    /// One body, once the response is whole.
-    Body {
-        negotiated: Box<NegotiatedCall>,
-        builder: ResponseBuilder,
-        /// How many bytes the builder holds.
-        bytes: usize,
-        usage: Option<Usage>,
-    },
+    /// One body.
+    Body(Box<WholeAnswer>),
+}
+
+/// A response that is sent once it is whole.
+struct WholeAnswer {
+    negotiated: NegotiatedCall,
+    builder: ResponseBuilder,
+    /// How many bytes the builder holds.
+    bytes: usize,
+    usage: Option<Usage>,
 }
 
 /// Why events are not written.
@@ -56,12 +59,12 @@ impl ItemSink {
             .and_then(|framing| StreamWriter::of_events(negotiated, framing));
         let target = match writer {
             Some(writer) => Target::Stream(Box::new(writer)),
-            None => Target::Body {
-                negotiated: Box::new(negotiated.clone()),
+            None => Target::Body(Box::new(WholeAnswer {
+                negotiated: negotiated.clone(),
                 builder: ResponseBuilder::default(),
                 bytes: 0,
                 usage: None,
-            },
+            })),
         };
         Self {
             reader: ItemReader::new(call.dialect, &call.id),
@@ -104,14 +107,14 @@ impl ItemSink {
     pub(super) fn writer(&self) -> Option<&StreamWriter> {
         match &self.target {
             Target::Stream(writer) => Some(writer),
-            Target::Body { .. } => None,
+            Target::Body(_) => None,
         }
     }
 
     pub(super) fn writer_mut(&mut self) -> Option<&mut StreamWriter> {
         match &mut self.target {
             Target::Stream(writer) => Some(writer),
-            Target::Body { .. } => None,
+            Target::Body(_) => None,
         }
     }
 
@@ -119,7 +122,7 @@ impl ItemSink {
     pub(super) fn held_bytes(&self) -> usize {
         let written = match &self.target {
             Target::Stream(writer) => writer.held_bytes(),
-            Target::Body { bytes, .. } => *bytes,
+            Target::Body(answer) => answer.bytes,
         };
         self.reader.held_bytes() + written
     }
@@ -128,7 +131,7 @@ impl ItemSink {
     pub(super) fn usage(&self) -> Option<Usage> {
         match &self.target {
             Target::Stream(writer) => writer.usage(),
-            Target::Body { usage, .. } => *usage,
+            Target::Body(answer) => answer.usage,
         }
     }
 }
@@ -149,21 +152,16 @@ impl Target {
                 }
                 judge(class, || true)
             }
-            Self::Body {
-                negotiated,
-                builder,
-                bytes,
-                usage,
-            } => {
+            Self::Body(answer) => {
                 for event in events {
-                    *bytes += event.held_bytes();
-                    builder.add(event);
+                    answer.bytes += event.held_bytes();
+                    answer.builder.add(event);
                 }
-                check_size(*bytes)?;
-                *usage = builder.usage();
+                check_size(answer.bytes)?;
+                answer.usage = answer.builder.usage();
                 if is_complete {
-                    let response = std::mem::take(builder).finish();
-                    queue.push_back(encode(negotiated, response.unwrap_or_default()));
+                    let response = std::mem::take(&mut answer.builder).finish();
+                    queue.push_back(encode(&answer.negotiated, response.unwrap_or_default()));
                 }
                 Ok(Polled::Buffered)
             }
@@ -172,7 +170,7 @@ impl Target {
 }
 
 /// Writes a response for the client, and records its signatures.
-fn encode(negotiated: &NegotiatedCall, response: jackfield_dialect::ir::Response) -> Bytes {
+fn encode(negotiated: &NegotiatedCall, response: Response) -> Bytes {
     let translation = negotiated.response_translation();
     let body: Bytes = translation
         .encode_response(response)
