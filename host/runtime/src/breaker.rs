@@ -2,9 +2,9 @@
 //! fails for several of them. It must not refuse a client that did nothing.
 //!
 //! Where fewer than [`SUSPENDING_CLIENTS`](crate::limits::SUSPENDING_CLIENTS) used a plugin of late and it failed for all
-//! of them, it is suspended on their word alone. A client that was not heard then passes at once: if the plugin works for
-//! it, the suspension ends, and if not, there is one more that says so. Once enough have said it, single calls pass as
-//! trials, and a client whose trial failed leaves the next one to the others, so that it cannot fail all of them.
+//! of them, it is suspended because of them alone. A client without a fault then passes at once: if the plugin works for it,
+//! the suspension ends, and if not, there is one more for which it fails. With enough of them single calls pass as trials,
+//! and a client whose trial failed leaves the next one to the others, so that it cannot fail all of them.
 
 mod circuit;
 mod clients;
@@ -80,8 +80,8 @@ pub(crate) struct Pass {
 enum PluginTrial {
     /// The plugin's next trial is due.
     Turn,
-    /// Its client was not heard when the plugin was suspended.
-    NotHeard,
+    /// Its client has had no fault.
+    WithoutFault,
 }
 
 /// What is suspended of one generation.
@@ -348,7 +348,7 @@ impl BreakerState {
             return Ok(None);
         };
         if !self.accused.is_full() && !self.accused.contains(client) {
-            return Ok(Some(PluginTrial::NotHeard));
+            return Ok(Some(PluginTrial::WithoutFault));
         }
         let turn_at = match self.failed_trials.contains(client) {
             false => open.trial_at,
