@@ -36,6 +36,9 @@ impl TrialTime {
 /// trial, and its client tries again only after the interval. While all failures behind the windows
 /// are one other client's, and no limit, nothing is known against this call: it does not wait for
 /// other trials. Otherwise the trials of a site are a second apart, and clients that wait take turns.
+/// That holds for refusals too as long as few clients have failed: a call that the provider would serve would
+/// otherwise wait half a minute for those that it refuses. It adds no more than three trials, since each client that
+/// fails waits half a minute itself, and with the fourth one all do.
 /// Once many have failed, a window of a longer interval is tried when as long has passed since it was
 /// opened or prolonged, for a client that was served by one that was, and an undecided trial holds up the
 /// next one. The window of a site at which the call itself has failed twice is not for this call.
