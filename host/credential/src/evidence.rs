@@ -145,6 +145,14 @@ impl Failing {
         before.map(|failed| failed.at.min(until)).max()
     }
 
+    /// Returns the client whose requests failed with this class, if it is one alone, and known.
+    pub(crate) fn only_client(&self, class: CoolingClass) -> Option<u64> {
+        let mut failed = self.of_class(class).map(|failed| failed.requester);
+        let first = failed.next().filter(|first| first.is_known())?;
+        let is_same = |other: Requester| other.client == first.client && other.is_known();
+        failed.all(is_same).then_some(first.client)
+    }
+
     /// Returns whose requests failed with this class, from the point of view of this client.
     pub(crate) fn others(&self, client: u64, class: CoolingClass) -> Others {
         let clients = self.of_class(class).map(|failed| failed.requester.client);

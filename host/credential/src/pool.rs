@@ -12,6 +12,7 @@ mod columns;
 mod cooling;
 mod entry;
 mod gate;
+mod gated;
 mod health;
 mod index;
 mod index_entry;

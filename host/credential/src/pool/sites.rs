@@ -36,7 +36,7 @@ pub(super) struct Sites {
 }
 
 /// The numbers of a credential's site and way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SiteWay {
     pub(super) site: u32,
     pub(super) way: u32,
