@@ -89,6 +89,10 @@ pub const UPSTREAM_CLIENTS_MAX: usize = 1_024;
 /// keep-alive, and by a ping in HTTP/2. Middleboxes forget silent connections after a minute or more.
 pub const UPSTREAM_PING_INTERVAL: Duration = Duration::from_secs(15);
 
+/// TCP keep-alives without an answer after which a connection is dead, where the system has no limit in
+/// time ([`UPSTREAM_ALIVE_TIMEOUT`]). Three, so that one lost packet ends nothing.
+pub const UPSTREAM_PINGS_MAX: u32 = 3;
+
 /// How long the other side may leave a packet or a ping unanswered before the connection counts as dead.
 /// Linux retransmits several times in it.
 pub const UPSTREAM_ALIVE_TIMEOUT: Duration = Duration::from_secs(15);

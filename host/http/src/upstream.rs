@@ -2,24 +2,24 @@
 //! are in use. It follows no redirect. The dispatcher decides about retries; the only request that is sent
 //! again here is one whose pooled connection turned out to be dead.
 
+mod client;
 mod connections;
 mod decoded_body;
+mod direct;
+mod exchange;
+mod proxied;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use jackfield_dispatch::error_chain;
 use jackfield_dispatch::plan::{Connection, UpstreamRequest};
-use jackfield_dispatch::port::{
-    BoxFuture, ResponseHead, TransportError, Upstream, UpstreamResponse,
-};
+use jackfield_dispatch::port::{BoxFuture, TransportError, Upstream, UpstreamResponse};
 use parking_lot::RwLock;
-use reqwest::Request;
 
 use crate::limits::UPSTREAM_CLIENTS_MAX;
 use connections::Connections;
+use exchange::{Outgoing, Received};
 
 /// Sends requests to providers.
 pub struct HttpUpstream {
@@ -43,8 +43,7 @@ impl HttpUpstream {
             return Ok(Arc::clone(client));
         }
         // Built without a lock, so that other calls need not wait. If two calls build one, the first is used.
-        let client = Connections::new(key.0.clone(), key.1);
-        let client = client.map_err(|error| transport_error(CREATING_CLIENT, error))?;
+        let client = Connections::new(key.0.clone(), key.1)?;
         let mut clients = self.clients.write();
         if clients.len() >= UPSTREAM_CLIENTS_MAX {
             // Simple, since it is rare: the clients in use are created again.
@@ -55,23 +54,18 @@ impl HttpUpstream {
 
     async fn execute(&self, request: UpstreamRequest) -> Result<UpstreamResponse, TransportError> {
         let connections = self.connections((request.proxy, request.connect))?;
-        let mut outgoing = Request::new(request.method, request.url);
-        *outgoing.headers_mut() = request.headers;
-        *outgoing.body_mut() = Some(request.body.into());
-        let response = match request.connection {
-            Connection::New => connections.fresh()?.execute(outgoing).await,
+        let outgoing = Outgoing {
+            method: request.method,
+            url: request.url,
+            headers: request.headers,
+            body: request.body,
+        };
+        let received = match request.connection {
+            Connection::New => connections.fresh()?.send(outgoing).await?,
             Connection::Pooled => send_pooled(&connections, outgoing).await?,
         };
-        let mut response = response.map_err(|error| transport_error(SENDING, error))?;
-        let headers = std::mem::take(response.headers_mut());
-        let mut head = ResponseHead {
-            status: response.status(),
-            headers,
-        };
-        let body = response
-            .bytes_stream()
-            .map(|next| next.map_err(|error| transport_error(READING, error)));
-        let body = decoded_body::decode(&mut head.headers, Box::pin(body));
+        let mut head = received.head;
+        let body = decoded_body::decode(&mut head.headers, received.body);
         Ok(UpstreamResponse { head, body })
     }
 }
@@ -81,31 +75,29 @@ impl HttpUpstream {
 /// new connection.
 ///
 /// # Errors
-/// When no client for new connections can be created.
+/// When there is no response, or when no client for new connections can be created.
 async fn send_pooled(
     connections: &Connections,
-    request: Request,
-) -> Result<reqwest::Result<reqwest::Response>, TransportError> {
-    let again = request.try_clone();
-    let response = connections.pooled().execute(request).await;
-    match (response, again) {
-        (Err(error), Some(again)) if connections.died_in_the_pool(&error) => {
+    request: Outgoing,
+) -> Result<Received, TransportError> {
+    let again = request.clone();
+    match connections.pooled().send(request).await {
+        Ok(received) => {
+            connections.note_served(&received);
+            Ok(received)
+        }
+        Err(error) if connections.died_in_the_pool(&error) => {
             tracing::debug!(
-                error = error_chain(&error.without_url()),
+                error = error.chain(),
                 "sending again: a pooled connection was dead"
             );
-            Ok(connections.fresh()?.execute(again).await)
+            Ok(connections.fresh()?.send(again).await?)
         }
-        (response, _) => {
-            if let Ok(response) = &response {
-                connections.note_served(response);
-            }
-            Ok(response)
-        }
+        Err(error) => Err(error.into()),
     }
 }
 
-/// Installs the process's crypto provider, which reqwest needs before it creates a client.
+/// Installs the process's crypto provider, which each client with TLS needs.
 pub fn install_crypto_provider() {
     // An error means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -125,21 +117,6 @@ impl Upstream for HttpUpstream {
         Box::pin(self.execute(request))
     }
 }
-
-fn transport_error(doing: &'static str, error: reqwest::Error) -> TransportError {
-    let sent = doing != CREATING_CLIENT && !error.is_connect();
-    // The URL may hold a secret in its query.
-    let error = error.without_url();
-    TransportError {
-        doing,
-        cause: error_chain(&error),
-        sent,
-    }
-}
-
-const CREATING_CLIENT: &str = "creating an HTTP client";
-const SENDING: &str = "sending to the provider";
-const READING: &str = "reading the provider's response";
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,10 @@
 //! Stops calling a plugin where it fails: for the client on whose requests it fails, and for all clients only if it
 //! fails for several of them. It must not refuse a client that did nothing.
+//!
+//! Where fewer than [`SUSPENDING_CLIENTS`](crate::limits::SUSPENDING_CLIENTS) used a plugin of late and it failed for all
+//! of them, it is suspended on their word alone. A client that was not heard then passes at once: if the plugin works for
+//! it, the suspension ends, and if not, there is one more that says so. Once enough have said it, single calls pass as
+//! trials, and a client whose trial failed leaves the next one to the others, so that it cannot fail all of them.
 
 mod circuit;
 mod clients;
@@ -17,7 +22,7 @@ use parking_lot::Mutex;
 
 use self::circuit::Circuit;
 use self::clients::Clients;
-use self::window::{Evidence, Window};
+use self::window::{Evidence, FewClients, Window};
 use crate::limits::{
     ABANDONED_TIME_FREE, CLIENT_WASTE_MAX, EVIDENCE_WINDOW, FAULT_WASTE_MIN,
     SUSPENDED_CLIENTS_SHOWN, SUSPENDED_PLUGIN_WAIT, SUSPENDED_PLUGIN_WAIT_MAX,
@@ -54,6 +59,10 @@ struct BreakerState {
     window: Window,
     circuit: Circuit,
     evidence: Option<Evidence>,
+    /// Clients for which it failed, while it is suspended.
+    accused: FewClients,
+    /// Those of them whose trial failed.
+    failed_trials: FewClients,
 }
 
 /// Leave to call a plugin.
@@ -63,7 +72,16 @@ pub(crate) struct Pass {
     /// Whether it is a call of its own. The further calls of an exchange are not refused and not counted.
     is_entry: bool,
     is_client_trial: bool,
-    is_plugin_trial: bool,
+    plugin_trial: Option<PluginTrial>,
+}
+
+/// Why a call of a plugin that is suspended for all passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PluginTrial {
+    /// The plugin's next trial is due.
+    Turn,
+    /// Its client was not heard when the plugin was suspended.
+    NotHeard,
 }
 
 /// What is suspended of one generation.
@@ -93,12 +111,12 @@ impl Pass {
             client,
             is_entry: false,
             is_client_trial: false,
-            is_plugin_trial: false,
+            plugin_trial: None,
         }
     }
 
     const fn is_trial(self) -> bool {
-        self.is_client_trial || self.is_plugin_trial
+        self.is_client_trial || self.plugin_trial.is_some()
     }
 }
 
@@ -113,6 +131,8 @@ impl Breaker {
                 window: Window::default(),
                 circuit: Circuit::new(SUSPENDED_PLUGIN_WAIT, SUSPENDED_PLUGIN_WAIT_MAX),
                 evidence: None,
+                accused: FewClients::default(),
+                failed_trials: FewClients::default(),
             }),
             on_event: OnceLock::new(),
         }
@@ -137,12 +157,34 @@ impl Breaker {
         }
         let now = self.clock.now();
         let mut state = self.state.lock();
-        // The client first: its refused call must not use up the plugin's trial.
-        let for_client = state.clients.try_call(client, now);
+        let for_client = state.clients.check(client, now);
         pass.is_client_trial = for_client.map_err(|wait| self.refused_client(wait))?;
-        let for_all = state.circuit.try_call(now);
-        pass.is_plugin_trial = for_all.map_err(|wait| self.refused(wait))?;
+        let for_all = state.plugin_trial(client, now);
+        pass.plugin_trial = for_all.map_err(|wait| self.refused(wait))?;
+        // Only now: a call that one of both refuses must not use up a trial of the other.
+        if pass.is_client_trial {
+            state.clients.begin_trial(client, now);
+        }
+        if pass.plugin_trial == Some(PluginTrial::Turn) {
+            state.circuit.begin_trial(now);
+        }
         Ok(pass)
+    }
+
+    /// A call that was let through did not reach the plugin, because no instance or place was free: if it was a trial,
+    /// the next call is one.
+    pub(crate) fn not_run(&self, pass: Pass) {
+        if !pass.is_trial() {
+            return;
+        }
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        if pass.is_client_trial {
+            state.clients.return_trial(pass.client, now);
+        }
+        if pass.plugin_trial == Some(PluginTrial::Turn) {
+            state.circuit.return_trial(now);
+        }
     }
 
     /// Checks whether a call that was let through may still run: another call of its client may have used up the
@@ -178,7 +220,7 @@ impl Breaker {
         if pass.is_client_trial {
             state.clients.trial_succeeded(pass.client, now);
         }
-        let resumed = pass.is_plugin_trial && state.circuit.open().is_some();
+        let resumed = pass.plugin_trial.is_some() && state.circuit.open().is_some();
         if resumed {
             state.circuit.close(now);
             state.window = Window::default();
@@ -202,9 +244,7 @@ impl Breaker {
             state.window.count_call(pass.client, now);
         }
         state.window.count_fault(pass.client, now);
-        if pass.is_plugin_trial {
-            state.circuit.trial_failed(now);
-        }
+        state.note_failed_trial(pass, now);
         let time = ran.max(FAULT_WASTE_MIN);
         let client_open = state
             .clients
@@ -213,9 +253,11 @@ impl Breaker {
             None => state.window.evidence(now),
             Some(_) => None,
         };
-        if evidence.is_some() {
+        if let Some(evidence) = evidence {
             state.circuit.trip(now);
-            state.evidence = evidence;
+            state.accused = evidence.accused;
+            state.failed_trials = FewClients::default();
+            state.evidence = Some(evidence);
         }
         let suspended = evidence.and_then(|_| state.suspended());
         self.note_open(&state);
@@ -293,6 +335,42 @@ impl Breaker {
 }
 
 impl BreakerState {
+    /// Whether a call passes although the plugin is suspended for all, and why. `None` if it is not suspended.
+    ///
+    /// # Errors
+    /// How long it is until the client may have a trial.
+    fn plugin_trial(
+        &self,
+        client: ClientDigest,
+        now: Timestamp,
+    ) -> Result<Option<PluginTrial>, Duration> {
+        let Some(open) = self.circuit.open() else {
+            return Ok(None);
+        };
+        if !self.accused.is_full() && !self.accused.contains(client) {
+            return Ok(Some(PluginTrial::NotHeard));
+        }
+        let turn_at = match self.failed_trials.contains(client) {
+            false => open.trial_at,
+            true => open.second_turn_at(),
+        };
+        if now < turn_at {
+            return Err(turn_at.saturating_since(now));
+        }
+        Ok(Some(PluginTrial::Turn))
+    }
+
+    fn note_failed_trial(&mut self, pass: Pass, now: Timestamp) {
+        let Some(trial) = pass.plugin_trial else {
+            return;
+        };
+        self.accused.add(pass.client);
+        if trial == PluginTrial::Turn {
+            self.failed_trials.add(pass.client);
+            self.circuit.trial_failed(now);
+        }
+    }
+
     fn suspended(&self) -> Option<Suspended> {
         let why = self.evidence.map(|evidence| evidence.to_string());
         Some(self.circuit.open()?.status(why.unwrap_or_default()))
@@ -338,8 +416,9 @@ impl fmt::Display for Evidence {
         let Self {
             calls,
             faults,
-            clients,
+            accused,
         } = self;
+        let clients = accused.len();
         let window = EVIDENCE_WINDOW.as_secs();
         write!(
             formatter,

@@ -20,7 +20,8 @@ pub(crate) struct ClientPlaces {
 pub(crate) struct ClientPlace {
     places: Arc<ClientPlaces>,
     client: ClientDigest,
-    semaphore: Arc<Semaphore>,
+    /// `None` only while it is dropped.
+    semaphore: Option<Arc<Semaphore>>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -44,11 +45,11 @@ impl ClientPlaces {
         let mut place = ClientPlace {
             places: Arc::clone(self),
             client,
-            semaphore,
+            semaphore: Some(Arc::clone(&semaphore)),
             permit: None,
         };
         // An error would mean a closed semaphore, but these are never closed.
-        place.permit = Arc::clone(&place.semaphore).acquire_owned().await.ok();
+        place.permit = semaphore.acquire_owned().await.ok();
         place
     }
 }
@@ -57,8 +58,11 @@ impl Drop for ClientPlace {
     fn drop(&mut self) {
         drop(self.permit.take());
         let mut by_client = self.places.by_client.lock();
-        // The map's reference, and this one. Others are made under the lock.
-        if Arc::strong_count(&self.semaphore) == 2 {
+        // Under the lock, so that of two places that are dropped at once the second one sees the map's reference
+        // alone. Others are made under the lock, too.
+        drop(self.semaphore.take());
+        let own = by_client.get(&self.client);
+        if own.is_some_and(|semaphore| Arc::strong_count(semaphore) == 1) {
             by_client.remove(&self.client);
         }
     }

@@ -238,11 +238,12 @@ impl<W: World> Instances<W> {
             return Ok(instance);
         }
         self.instantiate(pass).await.map_err(|error| {
-            self.count_fault();
-            match error {
+            let fault = match error {
                 InstantiateError::Fault(fault) => fault,
                 InstantiateError::Link(error) => invalid_output(&self.0.plugin, error.to_string()),
-            }
+            };
+            self.count_if_own(fault.kind);
+            fault
         })
     }
 
@@ -273,9 +274,7 @@ impl<W: World> Instances<W> {
         match check_result(instance.store.data(), result) {
             Ok(value) => Ok((instance, value)),
             Err(fault) => {
-                if fault.kind.retry_after().is_none() {
-                    self.count_fault();
-                }
+                self.count_if_own(fault.kind);
                 instance.fail(fault.kind);
                 Err(fault)
             }
@@ -345,6 +344,14 @@ impl<W: World> Instances<W> {
         // Otherwise the instance is dropped after the lock is released, because it is a parameter.
         if !idle.retired && idle.instances.len() < IDLE_INSTANCES_MAX {
             idle.instances.push(instance);
+        }
+    }
+
+    /// Counts what ended a call as a fault of this generation, unless the host had no instance or place for the call, or
+    /// did not make it.
+    fn count_if_own(&self, kind: FaultKind) {
+        if kind != FaultKind::Overloaded && kind.retry_after().is_none() {
+            self.count_fault();
         }
     }
 

@@ -40,12 +40,14 @@ impl RunningCall {
         self.breaker.succeeded(self.pass);
     }
 
-    /// A call whose client is suspended, and one without an instance or a place, has no result.
+    /// A call whose client is suspended has no result, and one without an instance did not run.
     pub(crate) fn failed(mut self, kind: FaultKind) {
         let ran = match kind {
-            FaultKind::Overloaded
-            | FaultKind::Suspended { .. }
-            | FaultKind::SuspendedForClient { .. } => return,
+            FaultKind::Overloaded => {
+                self.is_settled = true;
+                return self.breaker.not_run(self.pass);
+            }
+            FaultKind::Suspended { .. } | FaultKind::SuspendedForClient { .. } => return,
             // A guest that sleeps uses no ticks, but a place.
             FaultKind::OverTime => TICK * self.ticks.max(CALL_TICKS_MAX),
             FaultKind::InvalidOutput | FaultKind::OverOutput | FaultKind::Trapped => {

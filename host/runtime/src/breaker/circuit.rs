@@ -30,6 +30,13 @@ pub(super) struct Open {
     wait: Duration,
 }
 
+impl Open {
+    /// When a client whose trial failed gets one again, if no other has had it by then.
+    pub(super) fn second_turn_at(self) -> Timestamp {
+        self.trial_at + self.wait
+    }
+}
+
 impl Circuit {
     /// A closed circuit, with its shortest and its longest wait.
     pub(super) const fn new(wait_first: Duration, wait_max: Duration) -> Self {
@@ -46,20 +53,30 @@ impl Circuit {
         self.open
     }
 
-    /// Lets a call through. Returns whether it is a trial.
+    /// Whether a call may pass now, and as a trial. Changes nothing: see [`Self::begin_trial`].
     ///
     /// # Errors
     /// How long it is until the next trial.
-    pub(super) fn try_call(&mut self, now: Timestamp) -> Result<bool, Duration> {
-        let Some(open) = &mut self.open else {
-            return Ok(false);
-        };
-        if now < open.trial_at {
-            return Err(open.trial_at.saturating_since(now));
+    pub(super) fn check(&self, now: Timestamp) -> Result<bool, Duration> {
+        match self.open {
+            None => Ok(false),
+            Some(open) if now < open.trial_at => Err(open.trial_at.saturating_since(now)),
+            Some(_) => Ok(true),
         }
-        // If this trial has no result, because its client left, the next one comes after the same wait.
-        open.trial_at = now + open.wait;
-        Ok(true)
+    }
+
+    /// A trial begins. If it has no result, because its client left, the next one comes after the same wait.
+    pub(super) fn begin_trial(&mut self, now: Timestamp) {
+        if let Some(open) = &mut self.open {
+            open.trial_at = now + open.wait;
+        }
+    }
+
+    /// The trial did not reach the plugin: the next call is one.
+    pub(super) fn return_trial(&mut self, now: Timestamp) {
+        if let Some(open) = &mut self.open {
+            open.trial_at = now;
+        }
     }
 
     /// Opens it. The more often it opened of late, the longer is the first wait. Does nothing if it is open.
@@ -111,20 +128,40 @@ mod tests {
         Timestamp::from_millis(seconds * 1_000)
     }
 
+    /// Begins a trial if the call is one.
+    fn try_call(circuit: &mut Circuit, now: Timestamp) -> Result<bool, Duration> {
+        let is_trial = circuit.check(now)?;
+        if is_trial {
+            circuit.begin_trial(now);
+        }
+        Ok(is_trial)
+    }
+
+    #[test]
+    fn trial_that_did_not_reach_the_plugin_is_not_used_up() {
+        let mut circuit = Circuit::new(FIRST, MAX);
+        circuit.trip(at(1));
+        assert_eq!(try_call(&mut circuit, at(11)), Ok(true));
+        circuit.return_trial(at(12));
+        assert_eq!(try_call(&mut circuit, at(12)), Ok(true));
+        assert_eq!(try_call(&mut circuit, at(13)), Err(Duration::from_secs(9)));
+        assert_eq!(circuit.open().unwrap().second_turn_at(), at(32));
+    }
+
     #[test]
     fn waits_double_until_a_trial_succeeds_and_are_forgotten_later() {
         let mut circuit = Circuit::new(FIRST, MAX);
-        assert_eq!(circuit.try_call(at(1)), Ok(false));
+        assert_eq!(try_call(&mut circuit, at(1)), Ok(false));
         circuit.trip(at(1));
-        assert_eq!(circuit.try_call(at(4)), Err(Duration::from_secs(7)));
-        assert_eq!(circuit.try_call(at(11)), Ok(true));
+        assert_eq!(try_call(&mut circuit, at(4)), Err(Duration::from_secs(7)));
+        assert_eq!(try_call(&mut circuit, at(11)), Ok(true));
         // One trial at a time.
-        assert!(circuit.try_call(at(12)).is_err());
+        assert!(try_call(&mut circuit, at(12)).is_err());
         circuit.trial_failed(at(12));
         assert_eq!(circuit.open().unwrap().trial_at, at(32));
-        assert_eq!(circuit.try_call(at(32)), Ok(true));
+        assert_eq!(try_call(&mut circuit, at(32)), Ok(true));
         circuit.close(at(33));
-        assert_eq!(circuit.try_call(at(33)), Ok(false));
+        assert_eq!(try_call(&mut circuit, at(33)), Ok(false));
         circuit.trip(at(40));
         assert_eq!(circuit.open().unwrap().trial_at, at(80));
         circuit.close(at(80));
@@ -149,7 +186,7 @@ mod tests {
                     _ => {}
                 }
                 let is_open = circuit.open().is_some();
-                match circuit.try_call(now) {
+                match try_call(&mut circuit, now) {
                     Ok(trial) => {
                         prop_assert_eq!(trial, is_open);
                         if trial {
@@ -161,7 +198,7 @@ mod tests {
                     }
                     Err(wait) => {
                         prop_assert!(is_open && wait > Duration::ZERO && wait <= MAX);
-                        let later = circuit.clone().try_call(now + wait);
+                        let later = circuit.check(now + wait);
                         prop_assert_eq!(later, Ok(true));
                     }
                 }

@@ -56,18 +56,28 @@ impl Clients {
         all
     }
 
-    /// Lets a call of a client through. Returns whether it is a trial.
+    /// Whether a call of a client may pass now, and as a trial. Changes nothing: see [`Self::begin_trial`].
     ///
     /// # Errors
     /// How long it is until the client's next trial.
-    pub(super) fn try_call(
-        &mut self,
-        client: ClientDigest,
-        now: Timestamp,
-    ) -> Result<bool, Duration> {
-        match self.by_client.get_mut(&client) {
-            Some(client) => client.circuit.try_call(now),
+    pub(super) fn check(&self, client: ClientDigest, now: Timestamp) -> Result<bool, Duration> {
+        match self.by_client.get(&client) {
+            Some(client) => client.circuit.check(now),
             None => Ok(false),
+        }
+    }
+
+    /// A client's trial begins.
+    pub(super) fn begin_trial(&mut self, client: ClientDigest, now: Timestamp) {
+        if let Some(client) = self.by_client.get_mut(&client) {
+            client.circuit.begin_trial(now);
+        }
+    }
+
+    /// A client's trial did not reach the plugin.
+    pub(super) fn return_trial(&mut self, client: ClientDigest, now: Timestamp) {
+        if let Some(client) = self.by_client.get_mut(&client) {
+            client.circuit.return_trial(now);
         }
     }
 
@@ -178,6 +188,19 @@ mod tests {
         ClientDigest::new(number + 1)
     }
 
+    /// Begins a trial if the call is one.
+    fn try_call(
+        clients: &mut Clients,
+        client: ClientDigest,
+        now: Timestamp,
+    ) -> Result<bool, Duration> {
+        let is_trial = clients.check(client, now)?;
+        if is_trial {
+            clients.begin_trial(client, now);
+        }
+        Ok(is_trial)
+    }
+
     /// The longest that one call may waste.
     fn over_time() -> Duration {
         TICK * CALL_TICKS_MAX
@@ -188,20 +211,20 @@ mod tests {
         let mut clients = Clients::default();
         let mut suspended = None;
         for _ in 0..4 {
-            assert_eq!(clients.try_call(id(1), at(0)), Ok(false));
+            assert_eq!(try_call(&mut clients, id(1), at(0)), Ok(false));
             suspended = clients.charge(id(1), over_time(), false, at(0));
         }
         assert_eq!(suspended.unwrap().trial_at, at(0) + SUSPENDED_CLIENT_WAIT);
         assert_eq!(
-            clients.try_call(id(1), at(0)),
+            try_call(&mut clients, id(1), at(0)),
             Err(SUSPENDED_CLIENT_WAIT),
             "the client is refused"
         );
-        assert_eq!(clients.try_call(id(2), at(0)), Ok(false));
+        assert_eq!(try_call(&mut clients, id(2), at(0)), Ok(false));
         let trial = at(0) + SUSPENDED_CLIENT_WAIT;
-        assert_eq!(clients.try_call(id(1), trial), Ok(true));
+        assert_eq!(try_call(&mut clients, id(1), trial), Ok(true));
         clients.trial_succeeded(id(1), trial);
-        assert_eq!(clients.try_call(id(1), trial), Ok(false));
+        assert_eq!(try_call(&mut clients, id(1), trial), Ok(false));
         assert!(!clients.any_suspended());
         // The next fault suspends it again, for longer.
         let again = clients.charge(id(1), FAULT_WASTE_MIN, false, trial);
@@ -271,7 +294,7 @@ mod tests {
             for (millis, number, used) in steps {
                 now = now + Duration::from_millis(millis);
                 let client = id(number);
-                let admitted = clients.try_call(client, now);
+                let admitted = try_call(&mut clients, client, now);
                 if number % 2 == 0 {
                     prop_assert_eq!(admitted, Ok(false));
                     continue;

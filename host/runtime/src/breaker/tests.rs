@@ -102,7 +102,8 @@ fn plugin_that_fails_for_three_clients_is_suspended_for_all() {
     fixture.pass(Duration::from_secs(5));
     assert!(fixture.call(4, None).is_err(), "the wait is longer now");
     fixture.pass(Duration::from_secs(5));
-    assert_eq!(fixture.call(4, None), Ok(()));
+    // Client 4 had its trial.
+    assert_eq!(fixture.call(5, None), Ok(()));
     assert_eq!(fixture.breaker.status(), BreakerStatus::default());
     assert_eq!(fixture.suspensions.load(Ordering::Relaxed), 1);
 }
@@ -119,4 +120,98 @@ fn clients_that_leave_pay_for_long_calls_only() {
         fixture.breaker.abandoned(pass, Duration::from_millis(250));
     }
     assert!(fixture.breaker.admit(ClientDigest::new(1)).is_err());
+}
+
+/// A client alone used a plugin and made it fail, on purpose or not: the others are not refused for a moment.
+#[test]
+fn client_that_was_not_heard_passes_at_once_and_ends_the_suspension() {
+    let fixture = Fixture::new();
+    while fixture.breaker.status().suspended.is_none() {
+        fixture.call(1, SHORT).unwrap();
+    }
+    assert!(matches!(
+        fixture.call(1, None),
+        Err(FaultKind::Suspended { .. })
+    ));
+    assert_eq!(fixture.call(2, None), Ok(()));
+    assert_eq!(fixture.breaker.status().suspended, None);
+}
+
+/// It fails for each client that tries it: three say so, and then single trials follow.
+#[test]
+fn clients_that_were_not_heard_are_believed_too() {
+    let fixture = Fixture::new();
+    while fixture.breaker.status().suspended.is_none() {
+        fixture.call(1, SHORT).unwrap();
+    }
+    assert_eq!(fixture.call(2, SHORT), Ok(()));
+    assert!(fixture.call(2, SHORT).is_err(), "it was heard now");
+    assert_eq!(fixture.call(3, SHORT), Ok(()));
+    assert!(fixture.call(4, SHORT).is_err(), "three are enough");
+    fixture.pass(SUSPENDED_PLUGIN_WAIT);
+    assert_eq!(fixture.call(4, None), Ok(()));
+    assert_eq!(fixture.breaker.status().suspended, None);
+}
+
+/// A client that calls most often cannot take all trials and fail them.
+#[test]
+fn failed_trial_leaves_the_next_one_to_other_clients() {
+    let fixture = Fixture::new();
+    for call in 0..10 {
+        fixture.call(1 + call % 3, SHORT).unwrap();
+    }
+    fixture.pass(SUSPENDED_PLUGIN_WAIT);
+    assert_eq!(fixture.call(1, SHORT), Ok(()));
+    let next = 2 * SUSPENDED_PLUGIN_WAIT;
+    fixture.pass(next);
+    assert!(fixture.call(1, SHORT).is_err());
+    assert_eq!(fixture.call(9, None), Ok(()));
+    assert_eq!(fixture.breaker.status().suspended, None);
+
+    // If no other wants it, it gets one after a wait more.
+    for call in 0..10 {
+        fixture.call(1 + call % 3, SHORT).unwrap();
+    }
+    let wait = |fixture: &Fixture| match fixture.call(1, SHORT) {
+        Err(FaultKind::Suspended { retry_after }) => retry_after,
+        other => panic!("{other:?}"),
+    };
+    let first = wait(&fixture);
+    fixture.pass(first);
+    assert_eq!(fixture.call(1, SHORT), Ok(()));
+    let second = wait(&fixture);
+    assert!(second > 2 * first, "{second:?} after {first:?}");
+    fixture.pass(second);
+    assert_eq!(fixture.call(1, None), Ok(()));
+}
+
+#[test]
+fn refused_call_uses_up_no_trial_and_neither_does_one_that_did_not_run() {
+    let fixture = Fixture::new();
+    // Client 1 is suspended for itself, and then the plugin for all.
+    while !matches!(
+        fixture.call(1, LONG),
+        Err(FaultKind::SuspendedForClient { .. })
+    ) {
+        fixture.call(2, None).unwrap();
+    }
+    for call in 0..40 {
+        let _ = fixture.call(3 + call % 3, SHORT);
+    }
+    assert!(fixture.breaker.status().suspended.is_some());
+    let mut trials = 0;
+    for _ in 0..2_000 {
+        fixture.pass(Duration::from_millis(10));
+        let Ok(pass) = fixture.breaker.admit(ClientDigest::new(1)) else {
+            continue;
+        };
+        trials += 1;
+        if trials == 4 {
+            fixture.breaker.succeeded(pass);
+            break;
+        }
+        fixture.breaker.not_run(pass);
+    }
+    assert_eq!(trials, 4, "each next call is the trial");
+    assert_eq!(fixture.breaker.status(), BreakerStatus::default());
 }

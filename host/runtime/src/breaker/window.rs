@@ -21,21 +21,21 @@ struct Part {
     number: u64,
     calls: u64,
     faults: u64,
-    users: Few,
-    faulted: Few,
+    users: FewClients,
+    faulted: FewClients,
 }
 
 /// Up to [`SUSPENDING_CLIENTS`] different clients: more would change nothing.
-#[derive(Debug, Default, Clone)]
-struct Few([Option<ClientDigest>; SUSPENDING_CLIENTS]);
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FewClients([Option<ClientDigest>; SUSPENDING_CLIENTS]);
 
 /// Why a plugin is not called for any client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Evidence {
     pub(super) calls: u64,
     pub(super) faults: u64,
-    /// Clients with faults, at most [`SUSPENDING_CLIENTS`].
-    pub(super) clients: usize,
+    /// Clients with faults.
+    pub(super) accused: FewClients,
 }
 
 impl Window {
@@ -59,7 +59,7 @@ impl Window {
     /// from all if fewer used it.
     pub(super) fn evidence(&self, now: Timestamp) -> Option<Evidence> {
         let oldest = part_number(now).saturating_sub(PARTS as u64 - 1);
-        let (mut users, mut faulted) = (Few::default(), Few::default());
+        let (mut users, mut faulted) = (FewClients::default(), FewClients::default());
         let (mut calls, mut faults) = (0, 0);
         for part in self.parts.iter().filter(|part| part.number >= oldest) {
             calls += part.calls;
@@ -67,13 +67,12 @@ impl Window {
             part.users.iter().for_each(|client| users.add(client));
             part.faulted.iter().for_each(|client| faulted.add(client));
         }
-        let clients = faulted.iter().count();
-        let from_all = clients > 0 && users.iter().all(|client| faulted.contains(client));
-        let is_own = clients == SUSPENDING_CLIENTS || from_all;
+        let from_all = faulted.len() > 0 && users.iter().all(|client| faulted.contains(client));
+        let is_own = faulted.is_full() || from_all;
         (faults >= SUSPENDING_FAULTS_MIN && faults * 2 > calls && is_own).then_some(Evidence {
             calls,
             faults,
-            clients,
+            accused: faulted,
         })
     }
 
@@ -94,17 +93,25 @@ fn part_number(now: Timestamp) -> u64 {
     now.as_millis() / (EVIDENCE_WINDOW.as_millis() as u64 / PARTS as u64)
 }
 
-impl Few {
+impl FewClients {
     fn iter(&self) -> impl Iterator<Item = ClientDigest> {
         self.0.iter().copied().flatten()
     }
 
-    fn contains(&self, client: ClientDigest) -> bool {
+    pub(super) fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.len() == SUSPENDING_CLIENTS
+    }
+
+    pub(super) fn contains(&self, client: ClientDigest) -> bool {
         self.0.contains(&Some(client))
     }
 
     /// Adds a client if there is room. The host is none.
-    fn add(&mut self, client: ClientDigest) {
+    pub(super) fn add(&mut self, client: ClientDigest) {
         if client == ClientDigest::HOST || self.contains(client) {
             return;
         }

@@ -42,10 +42,7 @@ impl<W: World> Instances<W> {
             }
             self.0.overruns.count(Instant::now());
         }
-        let places = self
-            .slow_places(pass.client)
-            .await
-            .inspect_err(|_| self.count_fault())?;
+        let places = self.slow_places(pass.client).await?;
         self.0.breaker.check(pass)?;
         let slow_calls = self.0.engine.slow_calls();
         let ended = finish(slow_calls, call, places).await;

@@ -351,7 +351,8 @@ async fn slow_calls_fill_only_places_of_their_plugin() {
     let fault = expect_fault(first.unwrap());
     let detail = "the places for slow calls of its client, its 32 or all 128 were taken for 2 s, or 256 calls wait for one";
     assert_fault(&fault, "sleeps", FaultKind::Overloaded, detail);
-    assert_eq!(sleeps.counts().faults, 1);
+    // No place is no fault of the version that serves: one before must not seem better for it.
+    assert_eq!(sleeps.counts().faults, 0);
     // Clients that leave end their calls.
     drop(sleepers);
     let idle = || sleeps.counts().idle + 2;
