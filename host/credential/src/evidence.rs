@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::{CoolingClass, Requester, Timestamp};
+use crate::{CoolingClass, Health, Requester, Timestamp};
 
 /// The evidence of one lane or site lane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,6 +100,22 @@ impl Failing {
             first_at,
             at: now,
         });
+    }
+
+    /// Makes room for one more beside this health: first goes a request that failed after its window was opened or
+    /// prolonged. With many calls in flight, the client that opened it would otherwise be forgotten, and be its trial.
+    pub(crate) fn make_room(&mut self, health: &Health) {
+        let since = health.window().map(|window| window.since);
+        if self.0.len() < FAILING_MAX {
+            return;
+        }
+        let later = self
+            .0
+            .iter()
+            .position(|failed| Some(failed.first_at) > since);
+        if let Some(later) = later.filter(|_| since.is_some()) {
+            self.0.remove(later);
+        }
     }
 
     pub(crate) fn clear(&mut self) {

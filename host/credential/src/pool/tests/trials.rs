@@ -102,6 +102,20 @@ fn while_few_clients_fail_a_trial_waits_only_for_those_of_the_site() {
 }
 
 #[test]
+fn many_failures_in_flight_do_not_hide_who_opened_a_window() {
+    for status in [401, 403, 503] {
+        let mut pool = pool(vec![credential("a")]);
+        let in_flight: Vec<Attempt> = (0..20)
+            .map(|digest| begin(&mut pool, who(1, digest), 0))
+            .collect();
+        for (attempt, now) in in_flight.into_iter().zip(100..) {
+            settle(&mut pool, attempt, status, now);
+        }
+        assert_eq!(trial_at(&mut pool, who(1, 99), 900), None, "{status}");
+    }
+}
+
+#[test]
 fn a_trial_that_fails_by_its_own_request_leaves_the_window() {
     let mut pool = failing(503);
     let window = |pool: &Pool| pool.status(at(1_200))[0].models[0].lanes[0].clone();
