@@ -261,7 +261,7 @@ fn picks_in_turn(size: usize) -> Result<Duration> {
     // The first window of a guess takes a second.
     let ended = NOW + Duration::from_secs(1);
     let candidates = manager.candidates(&query(2), ended);
-    let candidates = candidates.map_err(|_| "nobody has the first turn")?;
+    let candidates = candidates.map_err(|_| "no call has the first turn")?;
     let finds_out = manager.lease(&candidates, 0, ended);
     let finds_out = finds_out.map_err(|_| "no lease for the first turn")?;
     let later = ended + Duration::from_millis(10);

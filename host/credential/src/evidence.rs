@@ -104,7 +104,7 @@ impl Failing {
 
     /// Makes room for one more beside this health: first goes a request that failed after its window was opened or
     /// prolonged. With many calls in flight, the client that opened it would otherwise be forgotten, and be its trial.
-    pub(crate) fn make_room(&mut self, health: &Health) {
+    pub(crate) fn forget_later(&mut self, health: &Health) {
         let since = health.window().map(|window| window.since);
         if self.0.len() < FAILING_MAX {
             return;

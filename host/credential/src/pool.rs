@@ -13,6 +13,7 @@ mod cooling;
 mod entry;
 mod gate;
 mod gated;
+mod gated_entry;
 mod health;
 mod index;
 mod index_entry;

@@ -195,14 +195,14 @@ impl<'a> HealthReader<'a> {
             let known = found.get_or_insert_default();
             match known.counts_for {
                 _ if !is_own => {}
-                CountsFor::Nobody => {
+                CountsFor::NoClient => {
                     *known = OwnGuess {
                         until: window.until,
                         class: Some(window.class),
                         counts_for: counts_for(layer.failing, window.class),
                     };
                 }
-                CountsFor::Everybody | CountsFor::Client(_) | CountsFor::Unclear => {
+                CountsFor::AllClients | CountsFor::Client(_) | CountsFor::Unclear => {
                     known.counts_for = CountsFor::Unclear;
                 }
             }
@@ -253,6 +253,6 @@ impl<'a> HealthReader<'a> {
 fn counts_for(failing: &Failing, class: CoolingClass) -> CountsFor {
     match failing.only_client(class) {
         Some(client) if class != CoolingClass::Limit => CountsFor::Client(client),
-        _ => CountsFor::Everybody,
+        _ => CountsFor::AllClients,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::availability::HealthReader;
 use super::gate::SITE_TRIALS;
-use super::gated::{Gated, GatedEntry};
+use super::gated_entry::{Gated, GatedEntry};
 use super::index_entry::IndexEntry;
 use super::name_index::{CandidateFilter, Exclusions, NameIndex};
 use super::trial_time::{SITE_FAILURES_MAX, TrialTime, trial_time};
@@ -239,11 +239,8 @@ impl Pool {
             }
             reasons.turns = reasons.turns.saturating_add(of_call.count);
             reasons.cooling += of_call.count;
-            let class = of_call.class.or_else(|| {
-                let cause = self.cooling_cause(entry, model, query, &health)?;
-                Some(cause.class)
-            });
-            let class = class.unwrap_or(CoolingClass::Outage);
+            let class = of_call.class;
+            let class = class.unwrap_or_else(|| self.cooling_class(entry, model, query, &health));
             *reasons.classes.of_mut(class) += of_call.count;
         }
         reasons.retry_at = first.map(|(at, ..)| at);
@@ -270,6 +267,17 @@ impl Pool {
             class: window.class,
             cause: Arc::clone(&window.cause),
         })
+    }
+
+    fn cooling_class(
+        &self,
+        entry: &IndexEntry,
+        model: u32,
+        query: &CandidateQuery<'_>,
+        health: &HealthReader<'_>,
+    ) -> CoolingClass {
+        let cause = self.cooling_cause(entry, model, query, health);
+        cause.map_or(CoolingClass::Outage, |cause| cause.class)
     }
 
     /// Records that a client could have had a trial at these models of credentials, if it were its turn, and

@@ -4,32 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::availability::HealthReader;
 use super::gate::{CLAIM, DUE_MAX, SITE_TRIALS};
+use super::gated_entry::{Gated, GatedEntry};
 use super::index_entry::{CountsFor, IndexEntry};
 use super::name_index::{DueGroup, NameIndex};
 use super::trial_time::{counting_end, failures_at_site, turn_after_windows};
 use super::{CandidateQuery, Pool};
 use crate::{CoolingClass, Timestamp};
-
-/// Those that a call may not use yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Gated {
-    None,
-    /// All whose windows have just ended: of those with the same turn one for all, by its position.
-    All(BTreeMap<u32, GatedEntry>),
-    /// Some of them, by position.
-    Some(BTreeMap<u32, GatedEntry>),
-}
-
-/// When the call has its turn at an entry, and with which of its models.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct GatedEntry {
-    pub(super) model: u32,
-    pub(super) at: Timestamp,
-    /// The number of entries for which it stands.
-    pub(super) count: u32,
-    /// The class of their windows; `None` if it is not known yet.
-    pub(super) class: Option<CoolingClass>,
-}
 
 /// What a call may do with the entries of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,8 +177,8 @@ fn group_turn(
         return GroupTurn::Unclear;
     };
     let own_counts = match group.counts_for {
-        CountsFor::Nobody => false,
-        CountsFor::Everybody => true,
+        CountsFor::NoClient => false,
+        CountsFor::AllClients => true,
         CountsFor::Client(only) => only == client,
         CountsFor::Unclear => return GroupTurn::Unclear,
     };
@@ -239,7 +219,7 @@ fn group_turn(
     }
     let shared_last = shared().filter_map(|layer| layer.health.ended_guess(now));
     let shared_last = shared_last.max_by_key(|window| window.until);
-    let has_own = group.counts_for != CountsFor::Nobody;
+    let has_own = group.counts_for != CountsFor::NoClient;
     let class = match shared_last {
         Some(window) if !has_own || first > now || last <= window.until => Some(window.class),
         Some(window) if first <= window.until || last > now => None,

@@ -38,8 +38,8 @@ pub(super) struct OwnGuess {
 pub(super) enum CountsFor {
     /// There is no such window: only those of the site or way count.
     #[default]
-    Nobody,
-    Everybody,
+    NoClient,
+    AllClients,
     /// The only client whose requests failed.
     Client(u64),
     /// It depends on more than one window, or more than one model.

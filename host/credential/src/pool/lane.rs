@@ -38,12 +38,12 @@ impl Lane {
     }
 
     /// Makes room in the evidence for one more request that fails.
-    pub(super) fn make_room(&mut self) {
+    pub(super) fn forget_later(&mut self) {
         let health = self
             .trouble
             .as_ref()
             .map_or(&READY, |trouble| &trouble.health);
-        self.evidence.failing.make_room(health);
+        self.evidence.failing.forget_later(health);
     }
 
     /// Returns whose failure opened the last window.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::availability::HealthReader;
-use super::gated::{Gated, GatedEntry};
+use super::gated_entry::{Gated, GatedEntry};
 use super::index_entry::{EntryState, IndexEntry, LaneNumber};
 use super::sites::SiteWay;
 use super::{Candidates, Members, Reasons};

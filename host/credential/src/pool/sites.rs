@@ -447,7 +447,7 @@ impl Way {
         now: Timestamp,
     ) -> bool {
         self.unsent = self.unsent.saturating_add(1);
-        self.failing.make_room(&self.health);
+        self.failing.forget_later(&self.health);
         self.failing.note(requester, class, now);
         self.unsent >= UNSENT_MAX
     }

@@ -55,7 +55,7 @@ impl Pool {
         match failure.scope {
             Scope::Request => Target::Nothing,
             Scope::Credential => {
-                live.failing.make_room(&live.account);
+                live.failing.forget_later(&live.account);
                 live.failing.note(requester, class, now);
                 Target::Account
             }
@@ -65,12 +65,12 @@ impl Pool {
                     return Target::Nothing;
                 };
                 if class == CoolingClass::Limit {
-                    model.failing.make_room(&model.health);
+                    model.failing.forget_later(&model.health);
                     model.failing.note(requester, class, now);
                     return Target::Model;
                 }
                 if let Some(lane) = model.lane_mut(attempt.endpoint) {
-                    lane.make_room();
+                    lane.forget_later();
                     lane.evidence.failing.note(requester, class, now);
                 }
                 Target::Lane
@@ -104,7 +104,7 @@ impl Pool {
         let model = position.and_then(|index| live.models.get_mut(index));
         let lane = model.and_then(|model| model.lane_mut(attempt.endpoint));
         let lane_excuses = lane.is_some_and(|lane| {
-            lane.make_room();
+            lane.forget_later();
             lane.evidence.excuses(number, requester, class, now)
         });
         let route = is_of_same_site(attempt, live).then_some(live.route);
@@ -119,7 +119,7 @@ impl Pool {
                 false => Target::Lane,
             };
         };
-        site_lane.evidence.failing.make_room(&site_lane.health);
+        site_lane.evidence.failing.forget_later(&site_lane.health);
         let site_excuses = site_lane.evidence.excuses(number, requester, class, now);
         let is_booked =
             site_lane.opened_by == requester && site_lane.health.open_window(now).is_some();
