@@ -143,6 +143,7 @@ impl Registry {
         component: ComponentBytes,
         origin: Origin,
     ) -> Result<PluginId, PrepareError> {
+        self.policies.check_digest(name, component.digest())?;
         // A file may be written again with the same bytes. A swap would then make this component its
         // own previous version, and a rollback would change nothing.
         if let Some(id) = self.already_serving(name, component.digest()) {
