@@ -133,11 +133,16 @@ async fn read_line() -> Result<Option<String>, String> {
 
 /// Waits until the login has ended.
 async fn wait(client: &AdminClient, id: &str) -> Result<Login, String> {
+    let mut failed = 0;
     loop {
-        let response = client.send(&AdminRequest::show_login(id)).await;
-        let login = response.map_err(text)?.login;
-        if login.state != LoginState::Pending {
-            return Ok(login);
+        match client.send(&AdminRequest::show_login(id)).await {
+            Ok(response) if response.login.state != LoginState::Pending => {
+                return Ok(response.login);
+            }
+            Ok(_) => failed = 0,
+            // The server may be busy for a moment; a person is in the middle of a login.
+            Err(AdminClientError::Unreachable { .. }) if failed < FAILED_LOOKS_MAX => failed += 1,
+            Err(error) => return Err(text(error)),
         }
         sleep(POLL).await;
     }
@@ -170,6 +175,9 @@ fn text(error: AdminClientError) -> String {
 
 /// The interval between two looks at a login. A person waits for it.
 const POLL: Duration = Duration::from_millis(500);
+
+/// Looks in a row at a server that cannot be reached, after which the command gives up: 10 s.
+const FAILED_LOOKS_MAX: u32 = 20;
 
 /// The code of the server for an address that is not the one of the login.
 const REFUSED: &str = "callback_refused";

@@ -12,13 +12,14 @@ use jackfield_auth::{
     AuthManager, BoxFuture, PersistedState, Reconfiguration, ReconfigureSummary, Registration,
 };
 use jackfield_config::{
-    Catalog, Config, CredentialFiles, Environment, ProcessEnvironment, RestartOnly, TrustedProxy,
-    snapshot,
+    AddressHeader, Catalog, Config, CredentialFiles, Environment, ProcessEnvironment, RestartOnly,
+    TrustedProxy, snapshot,
 };
 use jackfield_dispatch::error_chain;
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_http::{
-    Api, ApiOptions, BrowserGuard, ClientKeys, ConnectionPolicy, Cors, GuardNames, ProxyNetworks,
+    Api, ApiOptions, BrowserGuard, ClientAddressHeader, ClientKeys, ConnectionPolicy, Cors,
+    GuardNames, ProxyNetworks,
 };
 
 use crate::admin_credentials;
@@ -291,7 +292,13 @@ pub(crate) fn api_options(config: &Config) -> ApiOptions {
 
 /// Returns where the trusted proxies are.
 pub(crate) fn proxy_networks(config: &Config) -> ProxyNetworks {
-    let mut known = ProxyNetworks::default();
+    let mut known = ProxyNetworks {
+        client_address_header: match config.client_address_header {
+            AddressHeader::XForwardedFor => ClientAddressHeader::XForwardedFor,
+            AddressHeader::Forwarded => ClientAddressHeader::Forwarded,
+        },
+        ..ProxyNetworks::default()
+    };
     for proxy in &config.trusted_proxies {
         match proxy {
             TrustedProxy::Network(network) => known.networks.push(*network),

@@ -22,6 +22,8 @@ pub struct Config {
     pub listen: ListenAddress,
     /// The permission bits of the socket for clients, if it is a Unix socket.
     pub socket_mode: u32,
+    /// The header in which trusted proxies name their client.
+    pub client_address_header: AddressHeader,
     /// Whether the connections of trusted proxies begin with a header of the PROXY protocol.
     pub proxy_protocol: bool,
     /// The admin listener, if there is one.
@@ -127,6 +129,16 @@ impl Default for Limits {
             memory_bytes_max: MEMORY_BYTES_MAX,
         }
     }
+}
+
+/// The header in which trusted proxies name their client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AddressHeader {
+    /// `x-forwarded-for`.
+    #[default]
+    XForwardedFor,
+    /// `forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// What must be true of a plugin, by its imports and exports.

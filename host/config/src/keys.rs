@@ -13,7 +13,7 @@ pub(crate) mod providers;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::config::{ListenAddress, PluginRequirement, StoreKind};
+use crate::config::{AddressHeader, ListenAddress, PluginRequirement, StoreKind};
 use crate::key::{
     DefaultKey, OptionalKey, RequiredKey, Section, default, optional, required, section,
 };
@@ -49,7 +49,17 @@ section! {
         TRUSTED_PROXIES: DefaultKey<List<Proxy>> = default(
             "trusted-proxies", List(Proxy), |_| Vec::new(),
             "Proxies before this server; `unix`: all who connect by a Unix socket. A client's address is the last one that \
-             is not theirs in `forwarded`, or else in `x-forwarded-for`. Their connections have a limit of their own.",
+             is not theirs in `client-address-header`. Their connections have a limit of their own.",
+        );
+        CLIENT_ADDRESS_HEADER: DefaultKey<Choice<AddressHeader>> = default(
+            "client-address-header",
+            Choice(&[
+                ("x-forwarded-for", AddressHeader::XForwardedFor),
+                ("forwarded", AddressHeader::Forwarded),
+            ]),
+            |_| AddressHeader::default(),
+            "The header in which `trusted-proxies` name their client: the one that they write. The other one may be the \
+             client's own, and is not read.",
         );
         PROXY_PROTOCOL: DefaultKey<Flag> = default(
             "proxy-protocol", Flag, |_| false,

@@ -36,7 +36,8 @@ mod tests;
 pub use base_urls::{DEFAULT_BASE_URLS, default_base_url};
 pub use catalog::Catalog;
 pub use config::{
-    Admin, ClientKey, Config, Limits, ListenAddress, PluginRequirement, StoreKind, TrustedProxy,
+    AddressHeader, Admin, ClientKey, Config, Limits, ListenAddress, PluginRequirement, StoreKind,
+    TrustedProxy,
 };
 pub use credential_files::CredentialFiles;
 pub use credentials::CredentialEntry;

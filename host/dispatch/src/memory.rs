@@ -68,7 +68,7 @@ impl MemoryBudget {
     /// Returns the largest body that one client may have held while no other one holds anything, in bytes.
     #[must_use]
     pub fn largest_body(bytes_max: usize) -> usize {
-        bytes_max - bytes_max / (CLIENT_SHARE_OF_FREE + 1)
+        bytes_max - bytes_max.div_ceil(CLIENT_SHARE_OF_FREE + 1)
     }
 
     fn take(&self, client: Option<u64>, bytes: usize) -> Result<(), MemoryFull> {
@@ -208,6 +208,13 @@ mod tests {
 
     #[test]
     fn no_client_gets_all() {
+        for bytes_max in 0..50 {
+            let largest = MemoryBudget::largest_body(bytes_max);
+            let budget = Arc::new(MemoryBudget::new(bytes_max));
+            let mut only = HeldMemory::none(&budget, "only");
+            only.resize(largest).unwrap();
+            assert_eq!(only.resize(largest + 1), Err(MemoryFull), "{bytes_max}");
+        }
         let budget = Arc::new(MemoryBudget::new(100));
         let mut greedy = HeldMemory::none(&budget, "greedy");
         assert_eq!(greedy.resize(76), Err(MemoryFull));

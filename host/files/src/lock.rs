@@ -2,8 +2,11 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
 
 /// A folder that this process has locked until the value is dropped. The system releases it too when the process ends,
 /// however it ends.
@@ -69,16 +72,21 @@ pub(crate) enum LockFailure {
 }
 
 /// Locks a file, which is created if it is missing, until the value is dropped. Does not wait for another process. The
-/// file has the id of this process, for the message of another one.
+/// file has the id of this process, for the message of another one. Since its content is replaced, it must be a file of
+/// this process's user that has no other name, and no link.
 pub(crate) fn lock_file(path: &Path) -> Result<File, LockFailure> {
+    // A pipe at the path must not make the call wait.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
+        .custom_flags(flags.bits() as i32)
         .open(path)
         .map_err(LockFailure::File)?;
+    check_own(&file).map_err(LockFailure::File)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(LockFailure::InUse(holder(&mut file))),
@@ -92,6 +100,20 @@ pub(crate) fn lock_file(path: &Path) -> Result<File, LockFailure> {
     };
     write(&mut file).map_err(LockFailure::File)?;
     Ok(file)
+}
+
+/// Another user may have put the file there, as a trap for what is written into it.
+fn check_own(file: &File) -> io::Result<()> {
+    let metadata = file.metadata()?;
+    // Root locks the folders of other users, too.
+    let user = geteuid();
+    let is_own = metadata.uid() == user.as_raw() || user.is_root();
+    if metadata.is_file() && metadata.nlink() == 1 && is_own {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "the lock file is no regular file of this process's user with one name; remove it",
+    ))
 }
 
 /// Describes the process that wrote its id into the file.
@@ -112,6 +134,11 @@ const HOLDER_BYTES_MAX: u64 = 32;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
 
     #[test]
@@ -126,6 +153,26 @@ mod tests {
         );
         drop(held);
         FolderLock::acquire(folder.path()).unwrap();
+    }
+
+    /// The lock file would be truncated, whatever it is.
+    #[test]
+    fn lock_file_that_is_another_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (victim, lock) = (folder.path().join("victim"), folder.path().join(LOCK_FILE));
+        fs::write(&victim, "text").unwrap();
+        symlink(&victim, &lock).unwrap();
+        assert!(FolderLock::acquire(folder.path()).is_err());
+        fs::remove_file(&lock).unwrap();
+        fs::hard_link(&victim, &lock).unwrap();
+        let refused = FolderLock::acquire(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("remove it"), "{refused}");
+        fs::remove_file(&lock).unwrap();
+        mknodat(CWD, &lock, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert!(FolderLock::acquire(folder.path()).is_err());
+        fs::remove_file(&lock).unwrap();
+        FolderLock::acquire(folder.path()).unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "text");
     }
 
     #[test]

@@ -66,6 +66,19 @@ impl Process {
 /// # Errors
 /// Which folder is unsafe, and what to change.
 pub fn check_folder(folder: &Path) -> Result<PathBuf, UnsafeFolder> {
+    check_folder_and_above(folder, false)
+}
+
+/// Checks as [`check_folder`], but the folder itself may be sticky and writable by others, as `/tmp` is: what is enough
+/// for a socket, which no other user can replace there.
+///
+/// # Errors
+/// Which folder is unsafe, and what to change.
+pub(crate) fn check_folder_of_socket(folder: &Path) -> Result<PathBuf, UnsafeFolder> {
+    check_folder_and_above(folder, true)
+}
+
+fn check_folder_and_above(folder: &Path, may_be_sticky: bool) -> Result<PathBuf, UnsafeFolder> {
     let process = Process::this();
     let unreadable = |folder: &Path, error| UnsafeFolder::Unreadable {
         folder: folder.to_owned(),
@@ -76,7 +89,8 @@ pub fn check_folder(folder: &Path) -> Result<PathBuf, UnsafeFolder> {
         .map_err(|error| unreadable(folder, error))?;
     for (depth, path) in folder.ancestors().enumerate() {
         let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
-        check(path, &Facts::of(&metadata), depth > 0, &process)?;
+        let may_be_sticky = may_be_sticky || depth > 0;
+        check(path, &Facts::of(&metadata), may_be_sticky, &process)?;
     }
     Ok(folder)
 }
@@ -102,7 +116,7 @@ impl Facts {
 fn check(
     path: &Path,
     facts: &Facts,
-    is_above: bool,
+    may_be_sticky: bool,
     process: &Process,
 ) -> Result<(), UnsafeFolder> {
     // Root can change everything anyway, and owns the volumes that Kubernetes mounts.
@@ -120,7 +134,7 @@ fn check(
     } else {
         GROUP_WRITE | OTHERS_WRITE
     };
-    let is_sticky = is_above && facts.mode & STICKY != 0;
+    let is_sticky = may_be_sticky && facts.mode & STICKY != 0;
     if facts.mode & writers != 0 && !is_sticky {
         return Err(UnsafeFolder::Writable {
             folder: path.to_owned(),
@@ -144,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    /// Columns: owner, group, mode, whether the folder is above the one in use, whether it is safe.
+    /// Columns: owner, group, mode, whether sticky ones are safe, whether it is safe.
     const CASES: [(u32, u32, u32, bool, bool); 13] = [
         (1000, 1000, 0o700, false, true),
         (1000, 1000, 0o755, false, true),
@@ -167,13 +181,13 @@ mod tests {
             user: 1000,
             groups: vec![1000, 2000, ROOT],
         };
-        for (owner, group, mode, is_above, safe) in CASES {
+        for (owner, group, mode, may_be_sticky, safe) in CASES {
             let facts = Facts { owner, group, mode };
-            let found = check(Path::new("/data"), &facts, is_above, &process);
+            let found = check(Path::new("/data"), &facts, may_be_sticky, &process);
             assert_eq!(
                 found.is_ok(),
                 safe,
-                "{owner}:{group} {mode:o} above={is_above}"
+                "{owner}:{group} {mode:o} sticky={may_be_sticky}"
             );
         }
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::geteuid;
 
 use crate::lock::{LockFailure, lock_file};
+use crate::owner::{UnsafeFolder, check_folder_of_socket};
 
 /// The path of a Unix socket that no other process of this program uses. Dropping it removes the socket, if it is still
 /// the one that was created here, and lets the next process use the path.
@@ -47,6 +48,14 @@ pub enum SocketError {
         /// The path.
         path: PathBuf,
     },
+    /// Other users could replace the socket, and read what clients send.
+    #[error("the folder of {path} is not safe for a socket: {error}")]
+    Folder {
+        /// The path.
+        path: PathBuf,
+        /// Which folder, and what to change.
+        error: UnsafeFolder,
+    },
     /// The path cannot be used.
     #[error("{path}: {error}; Jackfield's user needs write access to the folder")]
     File {
@@ -62,8 +71,16 @@ impl SocketPath {
     /// locked and stays: to remove it would let two processes lock two files.
     ///
     /// # Errors
-    /// When another process has the path, or the lock file cannot be created.
+    /// When other users can change the folder, another process has the path, or the lock file cannot be created.
     pub fn take(path: &Path) -> Result<Self, SocketError> {
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        check_folder_of_socket(folder).map_err(|error| SocketError::Folder {
+            path: path.to_owned(),
+            error,
+        })?;
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
         let lock = lock_file(Path::new(&name)).map_err(|failure| match failure {
@@ -155,6 +172,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixListener;
 
     use super::*;
@@ -168,6 +186,21 @@ mod tests {
         let holder = format!("process {}", std::process::id());
         assert!(refused.contains(&holder), "{refused}");
         drop(first);
+        SocketPath::take(&path).unwrap();
+    }
+
+    #[test]
+    fn folder_that_others_can_change_is_refused_unless_it_is_sticky() {
+        let folder = tempfile::tempdir().unwrap();
+        let set_mode = |mode| {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let path = folder.path().join("s");
+        set_mode(0o777);
+        let refused = SocketPath::take(&path).unwrap_err().to_string();
+        assert!(refused.contains("chmod go-w"), "{refused}");
+        assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
+        set_mode(0o1777);
         SocketPath::take(&path).unwrap();
     }
 

@@ -20,7 +20,7 @@ pub use browser_guard::{BrowserGuard, BrowserRejection, GuardNames};
 pub use client_keys::{ClientKeys, bearer};
 pub use cors::Cors;
 pub use jackfield_files::SocketError;
-pub use proxies::{ProxyNetworks, TrustedProxies};
+pub use proxies::{ClientAddressHeader, ProxyNetworks, TrustedProxies};
 pub use server::{ConnectionPolicy, Drain, ListenError, Listener, serve, serve_by};
 pub use upstream::{HttpUpstream, install_crypto_provider};
 pub use wrong_keys::{PeerAddress, WrongKeys};

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use arc_swap::ArcSwap;
 use axum::http::header::FORWARDED;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -24,13 +24,26 @@ pub struct TrustedProxies {
     known: ArcSwap<ProxyNetworks>,
 }
 
-/// Where trusted proxies are.
+/// The header in which trusted proxies name their client. There is one: a proxy passes on what a client wrote into
+/// the other one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ClientAddressHeader {
+    /// `x-forwarded-for`, which most proxies write.
+    #[default]
+    XForwardedFor,
+    /// `forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// Where trusted proxies are, and how they name their clients.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProxyNetworks {
     /// Their networks.
     pub networks: Vec<IpNet>,
     /// Whether everyone who connects by a Unix socket is one.
     pub unix_socket: bool,
+    /// The header in which they name their client.
+    pub client_address_header: ClientAddressHeader,
 }
 
 impl TrustedProxies {
@@ -59,35 +72,21 @@ impl TrustedProxies {
         }
     }
 
-    /// Returns the client's address: the peer's, or behind trusted proxies the last one that is not trusted, of
-    /// `forwarded` (RFC 7239) or else `x-forwarded-for`. What a client wrote into these headers itself is before it and
-    /// does not count. The address before a text that is none is the proxy's. `None` for a client by a Unix socket.
+    /// Returns the client's address: the peer's, or behind trusted proxies the last one that is not trusted, of the one
+    /// header in which they name it. What a client wrote into that header itself is before it and does not count. The
+    /// address behind a text that is none is the proxy's. `None` for a client by a Unix socket.
     pub(crate) fn client(&self, peer: Peer, headers: &HeaderMap) -> Option<IpAddr> {
-        let mut client = match peer {
-            Peer::Address(address) => Some(address),
-            Peer::UnixSocket => None,
-        };
+        let mut client = peer.address();
         if !self.trusts(peer) {
             return client;
         }
-        let name = if headers.contains_key(FORWARDED) {
-            FORWARDED
-        } else {
-            X_FORWARDED_FOR
-        };
-        let lines: Vec<&str> = headers
-            .get_all(&name)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .collect();
-        let hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
+        let header = self.known.load().client_address_header;
+        let lines: Vec<&HeaderValue> = headers.get_all(header.name()).iter().collect();
+        // A line that is no text is a hop that is none.
+        let lines = lines.iter().rev();
+        let hops = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
         for hop in hops.take(HOPS_MAX) {
-            let hop = if name == FORWARDED {
-                for_parameter(hop)
-            } else {
-                Some(hop.trim())
-            };
-            let Some(address) = hop.and_then(address_of) else {
+            let Some(address) = header.address_in(hop) else {
                 break;
             };
             client = Some(address);
@@ -96,6 +95,33 @@ impl TrustedProxies {
             }
         }
         client
+    }
+}
+
+impl Peer {
+    /// Its own address.
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::UnixSocket => None,
+        }
+    }
+}
+
+impl ClientAddressHeader {
+    fn name(self) -> HeaderName {
+        match self {
+            Self::XForwardedFor => X_FORWARDED_FOR,
+            Self::Forwarded => FORWARDED,
+        }
+    }
+
+    /// Returns the address in one element of the header.
+    fn address_in(self, element: &str) -> Option<IpAddr> {
+        address_of(match self {
+            Self::XForwardedFor => element.trim(),
+            Self::Forwarded => for_parameter(element)?,
+        })
     }
 }
 
@@ -120,19 +146,21 @@ const HOPS_MAX: usize = 16;
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
+    use super::ClientAddressHeader::{Forwarded, XForwardedFor};
     use super::*;
 
-    fn client(lines: &[(&'static str, &'static str)]) -> String {
+    type Line = (&'static str, &'static [u8]);
+
+    fn client(client_address_header: ClientAddressHeader, lines: &[Line]) -> String {
         let networks = ["10.0.0.0/8", "2001:db8:1::/48"].map(|net| net.parse().unwrap());
         let proxies = TrustedProxies::new(ProxyNetworks {
             networks: networks.into(),
             unix_socket: true,
+            client_address_header,
         });
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
-            headers.append(*name, HeaderValue::from_static(value));
+            headers.append(*name, HeaderValue::from_bytes(value).unwrap());
         }
         let peer = Peer::Address("::ffff:10.0.0.1".parse().unwrap());
         let client = proxies.client(peer, &headers).unwrap().to_canonical();
@@ -145,28 +173,64 @@ mod tests {
 
     #[test]
     fn the_last_untrusted_address_is_the_clients() {
-        let x = "x-forwarded-for";
-        for (expected, lines) in [
-            ("10.0.0.1", &[][..]),
-            ("192.0.2.7", &[(x, "192.0.2.7")]),
-            ("192.0.2.7", &[(x, "198.51.100.1, 192.0.2.7, 10.1.1.1")]),
-            ("192.0.2.7", &[(x, "198.51.100.1"), (x, "192.0.2.7:4711")]),
-            ("10.1.1.1", &[(x, "10.1.1.1")]),
-            ("10.2.2.2", &[(x, "192.0.2.7, unknown, 10.2.2.2")]),
-            ("2001:db8::9", &[(x, "[2001:db8::9]:80, 2001:db8:1::1")]),
+        let (x, forwarded) = ("x-forwarded-for", "forwarded");
+        for (expected, header, lines) in [
+            ("10.0.0.1", XForwardedFor, &[][..]),
+            ("192.0.2.7", XForwardedFor, &[(x, b"192.0.2.7" as &[u8])]),
+            (
+                "192.0.2.7",
+                XForwardedFor,
+                &[(x, b"198.51.100.1, 192.0.2.7, 10.1.1.1")],
+            ),
+            (
+                "192.0.2.7",
+                XForwardedFor,
+                &[(x, b"198.51.100.1"), (x, b"192.0.2.7:4711")],
+            ),
+            ("10.1.1.1", XForwardedFor, &[(x, b"10.1.1.1")]),
+            (
+                "10.2.2.2",
+                XForwardedFor,
+                &[(x, b"192.0.2.7, unknown, 10.2.2.2")],
+            ),
+            // A line that is no text ends the chain, and so does an empty one.
+            (
+                "10.2.2.2",
+                XForwardedFor,
+                &[(x, b"192.0.2.7"), (x, b"\xff"), (x, b"10.2.2.2")],
+            ),
+            (
+                "10.2.2.2",
+                XForwardedFor,
+                &[(x, b"192.0.2.7"), (x, b""), (x, b"10.2.2.2")],
+            ),
             (
                 "2001:db8::9",
+                XForwardedFor,
+                &[(x, b"[2001:db8::9]:80, 2001:db8:1::1")],
+            ),
+            (
+                "2001:db8::9",
+                Forwarded,
                 &[(
-                    "forwarded",
-                    r#"for=192.0.2.1, For="[2001:db8::9]:4711";proto=https, proto=http;for=10.0.0.9"#,
+                    forwarded,
+                    br#"for=192.0.2.1, For="[2001:db8::9]:4711";proto=https, proto=http;for=10.0.0.9"#,
                 )],
+            ),
+            ("10.0.0.1", Forwarded, &[(forwarded, b"for=_hidden")]),
+            // The header that the proxy does not write is the client's own word.
+            (
+                "192.0.2.7",
+                XForwardedFor,
+                &[(forwarded, b"for=198.51.100.1"), (x, b"192.0.2.7")],
             ),
             (
                 "10.0.0.1",
-                &[("forwarded", "for=_hidden"), (x, "192.0.2.7")],
+                Forwarded,
+                &[(x, b"198.51.100.1")],
             ),
         ] {
-            assert_eq!(client(lines), expected, "{lines:?}");
+            assert_eq!(client(header, lines), expected, "{lines:?}");
         }
     }
 

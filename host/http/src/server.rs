@@ -8,6 +8,7 @@ mod responses;
 mod stall;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::http::HeaderMap;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use jackfield_dispatch::limits::CLIENT_STALL_TIMEOUT;
@@ -192,6 +194,31 @@ struct Accepted {
     at: Instant,
 }
 
+/// Who uses a connection.
+#[derive(Debug, Clone, Copy)]
+struct Client {
+    peer: Peer,
+    /// Whether a header may name another client, if the peer is a trusted proxy.
+    may_be_forwarded: bool,
+}
+
+impl Client {
+    fn of(peer: Peer) -> Self {
+        Self {
+            peer,
+            may_be_forwarded: true,
+        }
+    }
+
+    /// The address of the client of a request.
+    fn address(self, proxies: &TrustedProxies, headers: &HeaderMap) -> Option<IpAddr> {
+        match self.may_be_forwarded {
+            true => proxies.client(self.peer, headers),
+            false => self.peer.address(),
+        }
+    }
+}
+
 impl Shared {
     /// Takes a place for a peer; `None` if it has too many.
     fn admit(&self, peer: Peer) -> Option<AddressPlace> {
@@ -215,20 +242,21 @@ impl Shared {
             peer,
             at,
         } = accepted;
-        let mut client = (peer, address_place);
+        let mut client = (Client::of(peer), address_place);
         if self.policy.expects_proxy_header(peer) {
+            let (_, place) = client;
             let named = tokio::select! {
-                named = timeout_at(at + FIRST_HEAD_TIMEOUT, self.named_client(&mut stream, client)) => named,
+                named = timeout_at(at + FIRST_HEAD_TIMEOUT, self.named_client(&mut stream, (peer, place))) => named,
                 () = is_set(&mut stopping) => return,
             };
             let Ok(Some(named)) = named else { return };
             client = named;
         }
-        let (peer, _address_place) = client;
+        let (client, _address_place) = client;
         let activity = Arc::new(Activity::default());
         let stall_timeout = **self.policy.client_stall.load();
         let policy = Arc::clone(&self.policy);
-        let service = counted(self.router.clone(), peer, policy, Arc::clone(&activity));
+        let service = counted(self.router.clone(), client, policy, Arc::clone(&activity));
         let stream = TokioIo::new(StallGuard::new(
             stream,
             stall_timeout,
@@ -258,18 +286,26 @@ impl Shared {
     }
 
     /// Reads which client a trusted proxy names. From then on the connection is the client's, and counts as one. `None`
-    /// if it names none in a valid header, or the client has too many connections.
+    /// if there is no valid header, or the client has too many connections.
     async fn named_client(
         &self,
         stream: &mut ClientStream,
         (proxy, place): (Peer, AddressPlace),
-    ) -> Option<(Peer, AddressPlace)> {
+    ) -> Option<(Client, AddressPlace)> {
         match read_header(stream).await {
-            Ok(None) => Some((proxy, place)),
+            // The proxy's own, such as a health check, or of a client that it does not know. In both cases headers with
+            // an address are not the proxy's.
+            Ok(None) => {
+                let unnamed = Client {
+                    peer: proxy,
+                    may_be_forwarded: false,
+                };
+                Some((unnamed, place))
+            }
             Ok(Some(address)) => {
                 drop(place);
                 let client = Peer::Address(address);
-                Some((client, self.admit(client)?))
+                Some((Client::of(client), self.admit(client)?))
             }
             Err(error) => {
                 tracing::debug!(?proxy, %error, "connection of a trusted proxy refused");

@@ -84,7 +84,9 @@ impl CodeLogin {
         url: &str,
     ) -> Result<TokenRequest, CallbackError> {
         let (base, query) = url.trim().split_once('?').unwrap_or((url, ""));
-        if base != self.redirect_uri {
+        // As URLs: a browser leaves the port of the scheme out.
+        let redirect_uri = Url::parse(&self.redirect_uri).ok();
+        if redirect_uri.is_none() || Url::parse(base).ok() != redirect_uri {
             let message = "paste the whole address that the browser shows after the consent";
             return Err(CallbackError::Foreign(message));
         }

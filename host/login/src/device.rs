@@ -139,11 +139,17 @@ impl DeviceLogin {
         now: Duration,
     ) -> Result<Option<TokenGrant>, LoginFailure> {
         let body = parse(body);
+        let passes = status >= 500 || status == TOO_MANY_REQUESTS || status == REQUEST_TIMEOUT;
         if let Some(report) = ErrorReport::read(&body) {
             match report.code() {
                 "authorization_pending" => {}
                 "slow_down" => {
                     self.interval = (self.interval + SLOW_DOWN_STEP).min(self.longest_interval());
+                }
+                // An error of a gateway, say, whose words are no decision of the person.
+                code if passes && !ENDS.contains(&code) => {
+                    self.note_no_response(now);
+                    return Ok(None);
                 }
                 _ => {
                     let secrets = settings.client.secret.iter().chain([&self.device_code]);
@@ -156,7 +162,7 @@ impl DeviceLogin {
         if (200..300).contains(&status) {
             return TokenGrant::read(settings, &body).map(Some);
         }
-        if status >= 500 || status == TOO_MANY_REQUESTS || status == REQUEST_TIMEOUT {
+        if passes {
             self.note_no_response(now);
             return Ok(None);
         }
@@ -194,6 +200,9 @@ fn verification_page(settings: &LoginSettings, page: Option<&str>) -> Result<Url
 
 /// The grant type of RFC 8628, section 3.4.
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// Codes that end a login whatever the status (RFC 8628, section 3.5).
+const ENDS: [&str; 2] = ["access_denied", "expired_token"];
 
 const REQUEST_TIMEOUT: u16 = 408;
 const TOO_MANY_REQUESTS: u16 = 429;

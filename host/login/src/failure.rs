@@ -29,7 +29,11 @@ impl ErrorReport {
     /// Reads the error of a response, if it has one. OpenAI and Google, among others, send an object where the
     /// RFC has a string.
     pub(crate) fn read(body: &Value) -> Option<Self> {
-        let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
+        // Some endpoints send an empty member where there is no error.
+        let text = |pointer: &str| {
+            let text = body.pointer(pointer).and_then(Value::as_str);
+            text.filter(|text| !text.is_empty())
+        };
         let code = text("/error").or_else(|| text("/error/code"));
         let code = code.or_else(|| text("/error/status"))?;
         let description = text("/error_description").or_else(|| text("/error/message"));

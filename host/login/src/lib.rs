@@ -17,7 +17,7 @@ mod token_grant;
 mod token_request;
 
 pub use code::{CallbackError, CodeLogin};
-pub use credential_name::credential_name;
+pub use credential_name::{credential_name, distinct_credential_name};
 pub use device::DeviceLogin;
 pub use failure::LoginFailure;
 pub use pkce::RANDOM_BYTES;

@@ -2,11 +2,11 @@
 //! fails for several of them. It must not refuse a client that did nothing.
 //!
 //! The rule: a client is accused while its last call failed. A plugin is suspended for all if most calls of the last 30 s
-//! failed, also without those of the client that had the most faults, and three clients are accused, or all that used it.
-//! One client that alone used it suspends it on its own word. While fewer than three are accused, a client that is not
-//! passes at once: if the plugin works for it, the suspension ends, and if not, it is one more. After that, single calls
-//! pass as trials; a client whose trial failed, or that left in its trial, leaves the next one to the others. The version
-//! before takes over only on the word of two clients, or of the only one that there is.
+//! failed, also without those of the client that had the most faults, and three clients are accused, or all that used it,
+//! if they are fewer. One client that alone used it has it suspended by its calls alone. While fewer than three are
+//! accused, a client that is not passes at once: if the plugin works for it, the suspension ends, and if not, it is one
+//! more. With three of them single calls pass as trials; a client whose trial failed, or that left in its trial, leaves the
+//! next one to the others. The version before takes over only because of two clients, or of the only one that there is.
 
 mod circuit;
 mod clients;
@@ -74,8 +74,8 @@ pub(crate) struct Pass {
 enum PluginTrial {
     /// The plugin's next trial is due.
     Turn,
-    /// Its client was not heard when the plugin was suspended.
-    NotHeard,
+    /// Its client has had no fault.
+    WithoutFault,
 }
 
 /// What is suspended of one generation.
@@ -238,14 +238,14 @@ impl Breaker {
         let mut state = self.state.lock();
         state.users.add(pass.client);
         state.window.count_fault(pass.client, pass.is_entry, now);
-        let heard_before = state.accused.len();
+        let accused_before = state.accused.len();
         state.note_failed_trial(pass, now);
         let time = ran.max(FAULT_WASTE_MIN);
         let client_open = state
             .clients
             .charge(pass.client, time, pass.is_client_trial, now);
         let suspended = state.trip(now);
-        let is_new = suspended.is_some() || state.accused.len() > heard_before;
+        let is_new = suspended.is_some() || state.accused.len() > accused_before;
         let take_back = is_new.then(|| state.take_back_due()).flatten();
         self.note_open(&state);
         drop(state);
@@ -357,7 +357,7 @@ impl BreakerState {
             return Ok(None);
         };
         if !self.accused.is_full() && !self.accused.contains(client) {
-            return Ok(Some(PluginTrial::NotHeard));
+            return Ok(Some(PluginTrial::WithoutFault));
         }
         let turn_at = match self.failed_trials.contains(client) {
             false => open.trial_at,
@@ -393,8 +393,7 @@ impl BreakerState {
         self.suspended()
     }
 
-    /// Whether the version before may take over from this one, which is suspended: never on the word of one client of
-    /// several.
+    /// Whether the version before may take over from this one, which is suspended: never because of one client of several.
     fn take_back_due(&self) -> Option<TakeBackDue> {
         let only_client = self.accused.only();
         if only_client.is_some() && self.users.only() != only_client {

@@ -203,7 +203,7 @@ pub const SUSPENDING_CLIENTS: usize = 3;
 
 /// Clients whose calls a plugin counts one by one in a part of [`EVIDENCE_WINDOW`]: enough that the one with the most
 /// faults is among them. Clients whose last call was good make room for others.
-pub const HEARD_CLIENTS_MAX: usize = 8;
+pub const COUNTED_CLIENTS_MAX: usize = 8;
 
 /// Faults that suspend a plugin for all: fewer may be chance.
 pub const SUSPENDING_FAULTS_MIN: u64 = 10;

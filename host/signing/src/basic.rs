@@ -8,6 +8,9 @@ use crate::error::SigningError;
 use crate::parameters::Parameters;
 use crate::request::{SchemeSecrets, SignedFields, required_secret};
 
+/// RFC 7617, section 2: the first colon ends the user, and control characters are not allowed.
+const FORBIDDEN_IN_USER: [char; 3] = [':', '\r', '\n'];
+
 /// The user of HTTP Basic authentication. The password is the secret to sign with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Basic {
@@ -28,8 +31,7 @@ impl Basic {
             None => Self::Plain(parameters.required("user")?.to_owned()),
         };
         if let Self::Plain(user) = &scheme
-            // RFC 7617, section 2: the first colon ends the user.
-            && user.contains([':', '\r', '\n'])
+            && user.contains(FORBIDDEN_IN_USER)
         {
             return Err(parameters.invalid("user", "a text without a colon and in one line"));
         }
@@ -44,7 +46,17 @@ impl Basic {
     ) -> Result<SignedFields, SigningError> {
         let user = match self {
             Self::Plain(user) => user,
-            Self::Secret(name) => required_secret(secrets, name)?,
+            Self::Secret(name) => {
+                let user = required_secret(secrets, name)?;
+                if user.contains(FORBIDDEN_IN_USER) {
+                    return Err(SigningError::UnusableSecret {
+                        name: name.clone(),
+                        scheme: Self::NAME,
+                        problem: "a user has no colon, and one line",
+                    });
+                }
+                user
+            }
         };
         let encoded = STANDARD.encode(format!("{user}:{password}"));
         let value = SecretString::from(format!("Basic {encoded}"));

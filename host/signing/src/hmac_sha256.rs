@@ -61,22 +61,24 @@ const PARTS: [(&str, Part); 7] = [
 ];
 
 /// A scheme names each part once at most; more are a mistake.
-const PARTS_MAX: usize = PARTS.len();
+fn each_once(parts: &[Part]) -> bool {
+    let is_first = |(at, part): (usize, &Part)| !parts[..at].contains(part);
+    parts.iter().enumerate().all(is_first)
+}
 
 impl HmacSha256 {
     pub(crate) const NAME: &str = "hmac-sha256";
 
     pub(crate) fn parse(parameters: &[(String, String)]) -> Result<Self, SigningError> {
         let mut parameters = Parameters::new(Self::NAME, parameters);
-        let expected =
-            "a list with commas of method, host, path, query, timestamp, body, body-sha256";
+        let expected = "a list with commas, each once, of method, host, path, query, timestamp, body, body-sha256";
         let names = parameters.required("parts")?;
         let part = |name: &str| PARTS.iter().find(|(known, _)| *known == name.trim());
         let parts: Option<Vec<Part>> = names
             .split(',')
             .map(|name| part(name).map(|(_, part)| *part))
             .collect();
-        let parts = parts.filter(|parts| parts.len() <= PARTS_MAX);
+        let parts = parts.filter(|parts| each_once(parts));
         let parts = parts.ok_or_else(|| parameters.invalid("parts", expected))?;
         let header = parameters.header_name("header")?;
         let header = header.ok_or(SigningError::MissingParameter {
@@ -84,6 +86,9 @@ impl HmacSha256 {
             parameter: "header",
         })?;
         let timestamp_header = parameters.header_name("timestamp-header")?;
+        if timestamp_header.as_ref() == Some(&header) {
+            return Err(parameters.invalid("timestamp-header", "another header than `header`"));
+        }
         if parts.contains(&Part::Timestamp) && timestamp_header.is_none() {
             // The provider could not check a signature of a time that it does not know.
             return Err(SigningError::MissingParameter {

@@ -78,13 +78,15 @@ impl AwsSigV4 {
         now_ms: u64,
     ) -> Result<SignedFields, SigningError> {
         let access_key_id = required_secret(secrets, &self.access_key_id)?;
+        // Long-lived keys have none; an empty one is none.
         let session_token = secrets.secret(&self.session_token);
+        let session_token = session_token.filter(|token| !token.is_empty());
         let [date, time] = date_and_time(now_ms)?;
         let canonical = self.canonical_request(request, &time, session_token);
         let scope = format!("{date}/{}/{}/aws4_request", self.region, self.service);
         let to_sign = format!(
             "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",
-            hex(sha256(canonical.text.as_bytes()).as_ref())
+            hex(sha256(&canonical.text).as_ref())
         );
         let key = self.signing_key(secret_access_key, &date);
         let signature = hex(hmac_sha256(key.as_ref(), to_sign.as_bytes()).as_ref());

@@ -31,6 +31,7 @@ pub(super) async fn run(
     flow: Flow,
     permit: OwnedSemaphorePermit,
 ) {
+    let open = OpenLogin(Arc::clone(&session));
     let mut stopping = admin.stopping.subscribe();
     let stopped = async { drop(stopping.wait_for(|stopping| *stopping).await) };
     let granted = async {
@@ -74,7 +75,20 @@ pub(super) async fn run(
         End::Cancelled => {}
     }
     session.finish(end);
-    drop(permit);
+    drop((open, permit));
+}
+
+/// A login that is open. If its task ends in another way than by its end, such as a panic, it fails.
+struct OpenLogin(Arc<Session>);
+
+impl Drop for OpenLogin {
+    fn drop(&mut self) {
+        self.0.forget_code();
+        if !self.0.has_ended() {
+            let message = "the login was ended by an error of the server".to_owned();
+            self.0.finish(End::Failed(LoginFailure::Failed(message)));
+        }
+    }
 }
 
 /// Polls until the person has decided.

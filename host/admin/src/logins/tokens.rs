@@ -2,7 +2,7 @@
 
 use jackfield_auth::{ChangeError, Definition, Origin};
 use jackfield_credential::{CredentialId, ProviderName};
-use jackfield_login::{LoginFailure, TokenGrant, credential_name};
+use jackfield_login::{LoginFailure, TokenGrant, credential_name, distinct_credential_name};
 
 use super::session::{End, Session};
 use crate::Admin;
@@ -16,7 +16,7 @@ pub(super) async fn store(admin: &Admin, session: &Session, grant: TokenGrant) -
     let earlier = earlier(admin, session, grant.account.as_deref());
     let id = match (&earlier, &session.credential) {
         (Some((id, _)), _) | (None, Some(id)) => id.clone(),
-        (None, None) => new_id(session, grant.account.as_deref()),
+        (None, None) => new_id(admin, session, grant.account.as_deref()),
     };
     if earlier.is_none() && auth.get(&id).is_some() {
         let message = format!(
@@ -103,7 +103,12 @@ fn earlier(
 }
 
 /// An id for a new credential: by the account, or by the login if the settings do not say which account it is.
-fn new_id(session: &Session, account: Option<&str>) -> CredentialId {
-    let name = account.unwrap_or(&session.id);
-    CredentialId::from(credential_name(session.provider.as_str(), name))
+fn new_id(admin: &Admin, session: &Session, account: Option<&str>) -> CredentialId {
+    let (provider, name) = (session.provider.as_str(), account.unwrap_or(&session.id));
+    let id = CredentialId::from(credential_name(provider, name));
+    let existing = admin.parts.dispatcher.auth().get(&id);
+    match existing.is_some_and(|existing| existing.status.provider != session.provider) {
+        true => CredentialId::from(distinct_credential_name(provider, name)),
+        false => id,
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 pub(super) fn blank(body: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(body);
     if let Ok(mut value) = json::parse(&text) {
-        blank_value("", &mut value);
+        blank_value("", &mut value, false);
         return json::to_text(&value).into_bytes();
     }
     let lines = text.split_inclusive('\n').map(blank_line);
@@ -27,7 +27,7 @@ fn blank_line(line: &str) -> String {
     };
     match json::parse(data) {
         Ok(mut value) => {
-            blank_value("", &mut value);
+            blank_value("", &mut value, false);
             let end = if line.ends_with('\n') { "\n" } else { "" };
             format!("data: {}{end}", json::to_text(&value))
         }
@@ -39,8 +39,10 @@ fn blank_line(line: &str) -> String {
 /// How the lines of a stream begin that have no text.
 const FRAMING: [&str; 4] = ["event:", "id:", "retry:", ":"];
 
-fn blank_value(name: &str, value: &mut Value) {
+/// `is_arguments`: the value is of a tool, whose members mean nothing to the API.
+fn blank_value(name: &str, value: &mut Value, is_arguments: bool) {
     match value {
+        Value::String(text) if is_arguments => *text = blank_text(text),
         // Digits beyond 64 bits may be what a case is about.
         Value::String(text) if json::long_number(text).is_some() => {}
         Value::String(text) if OPAQUE.contains(&name) => {
@@ -50,14 +52,24 @@ fn blank_value(name: &str, value: &mut Value) {
             *text = start + &blank_text(&rest);
         }
         Value::String(text) if !STRUCTURE.contains(&name) => *text = blank_text(text),
-        Value::Array(items) => items.iter_mut().for_each(|item| blank_value(name, item)),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| blank_value(name, item, is_arguments)),
         Value::Object(members) => {
-            members
-                .iter_mut()
-                .for_each(|(name, member)| blank_value(name, member));
+            for (member, value) in members.iter_mut() {
+                let is_arguments = is_arguments || begins_arguments(name, member, value);
+                blank_value(member, value, is_arguments);
+            }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// Whether a member has the arguments or the result of a tool as an object. In texts they are blanked anyway.
+fn begins_arguments(object: &str, member: &str, value: &Value) -> bool {
+    let is_result =
+        member == "response" && matches!(object, "functionResponse" | "function_response");
+    value.is_object() && (is_result || ["args", "arguments", "input"].contains(&member))
 }
 
 /// Replaces letters and digits. JSON inside of the text, whole or in pieces, stays JSON.
@@ -168,6 +180,32 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&blank(body)), expected);
         let event = b"data: {\"wei\":1000000000000000000001}\n";
         assert_eq!(blank(event), event);
+    }
+
+    /// A tool's own members may have the names of the API's.
+    #[test]
+    fn replaces_all_texts_in_arguments_of_tools() {
+        for (body, expected) in [
+            (
+                r#"{"type":"tool_use","name":"t","input":{"name":"Ann","status":["ill"],"a":{"id":"7"}}}"#,
+                r#"{"type":"tool_use","name":"t","input":{"name":"xxx","status":["xxx"],"a":{"id":"1"}}}"#,
+            ),
+            (
+                r#"{"functionCall":{"name":"t","args":{"model":"abc"}}}"#,
+                r#"{"functionCall":{"name":"t","args":{"model":"xxx"}}}"#,
+            ),
+            (
+                r#"{"functionResponse":{"name":"t","response":{"role":"abc"}}}"#,
+                r#"{"functionResponse":{"name":"t","response":{"role":"xxx"}}}"#,
+            ),
+            // Not those: the items of a request and the response of an event.
+            (
+                r#"{"input":[{"role":"user","content":"abc"}],"response":{"status":"done"}}"#,
+                r#"{"input":[{"role":"user","content":"xxx"}],"response":{"status":"done"}}"#,
+            ),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&blank(body.as_bytes())), expected);
+        }
     }
 
     #[test]

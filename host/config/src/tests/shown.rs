@@ -10,7 +10,7 @@ use jackfield_login::LoginSettings;
 use secrecy::ExposeSecret;
 
 use super::FILE;
-use crate::{Config, CredentialEntry, Limits, ListenAddress, Provider, StoreKind};
+use crate::{AddressHeader, Config, CredentialEntry, Limits, ListenAddress, Provider, StoreKind};
 
 pub(super) fn shown(config: &Config) -> String {
     let mut out = Lines::default();
@@ -47,6 +47,13 @@ pub(super) fn shown(config: &Config) -> String {
     for network in &config.trusted_proxies {
         out.line(0, "trusted-proxy", network);
     }
+    let found = config.client_address_header;
+    out.changed_debug(
+        0,
+        "client-address-header",
+        &found,
+        &AddressHeader::default(),
+    );
     let found = config.limits.request_body_bytes_max;
     let default = Limits::default().request_body_bytes_max;
     out.changed(0, "limits.request-body", &found, &default);

@@ -15,8 +15,7 @@ use tower::ServiceExt;
 
 use super::responses::{OpenBody, Responses};
 use crate::limits::{FIRST_HEAD_TIMEOUT, REQUEST_HEAD_TIMEOUT};
-use crate::proxies::Peer;
-use crate::server::ConnectionPolicy;
+use crate::server::{Client, ConnectionPolicy};
 use crate::wrong_keys::PeerAddress;
 
 /// The requests of one connection.
@@ -78,7 +77,7 @@ impl Drop for OpenRequest {
 /// Returns the service of one connection, which notes its requests in `activity` and gives them the client's address.
 pub(super) fn counted(
     router: Router,
-    peer: Peer,
+    client: Client,
     policy: Arc<ConnectionPolicy>,
     activity: Arc<Activity>,
 ) -> impl Service<
@@ -89,8 +88,9 @@ pub(super) fn counted(
 > + Send
 + 'static {
     service_fn(move |mut request: Request<Incoming>| {
-        if let Some(client) = policy.proxies.client(peer, request.headers()) {
-            request.extensions_mut().insert(PeerAddress(client));
+        let address = client.address(&policy.proxies, request.headers());
+        if let Some(address) = address {
+            request.extensions_mut().insert(PeerAddress(address));
         }
         let open = activity.begin();
         let (router, activity) = (router.clone(), Arc::clone(&activity));

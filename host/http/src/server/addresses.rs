@@ -158,7 +158,7 @@ mod tests {
     fn each_kind_of_shared_address_has_a_limit_of_its_own() {
         let proxies = TrustedProxies::new(ProxyNetworks {
             networks: vec!["10.0.0.0/8".parse().unwrap()],
-            unix_socket: false,
+            ..ProxyNetworks::default()
         });
         let addresses = Arc::new(Addresses::new(LIMITS));
         let loopback = ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"];

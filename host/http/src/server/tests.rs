@@ -28,7 +28,7 @@ async fn listener() -> (Listener, std::net::SocketAddr) {
 fn loopback() -> ProxyNetworks {
     ProxyNetworks {
         networks: vec!["127.0.0.0/8".parse().unwrap()],
-        unix_socket: false,
+        ..ProxyNetworks::default()
     }
 }
 
@@ -237,9 +237,18 @@ async fn requests_have_the_address_of_the_client_behind_a_proxy() {
 async fn trusted_proxies_name_their_client_by_the_proxy_protocol() {
     let named = [b"PROXY TCP4 192.0.2.7 10.0.0.1 5000 80\r\n", REQUEST].concat();
     let unnamed = [b"PROXY UNKNOWN\r\n", REQUEST].concat();
+    let forwarded =
+        b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-forwarded-for: 192.0.2.7\r\n\r\n";
+    let unnamed_but_forwarded = [b"PROXY UNKNOWN\r\n", &forwarded[..]].concat();
+    // Version 2, command LOCAL, without an address.
+    let local = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+    let local_but_forwarded = [&local[..], forwarded].concat();
     for (sent, trusted, expected) in [
         (&named[..], true, "192.0.2.7"),
         (&unnamed, true, "127.0.0.1"),
+        // What an unknown client says of itself does not count.
+        (&unnamed_but_forwarded, true, "127.0.0.1"),
+        (&local_but_forwarded, true, "127.0.0.1"),
         // Without a header nothing is served: no guess may decide who the client is.
         (REQUEST, true, ""),
         // Others send none.
@@ -312,6 +321,7 @@ async fn serves_on_a_unix_socket() {
         let known = ProxyNetworks {
             networks: Vec::new(),
             unix_socket: trusted,
+            ..ProxyNetworks::default()
         };
         let listener = Listener::unix(&path, 0o600).await.unwrap();
         let client = async { exchange(UnixStream::connect(&path).await.unwrap(), forwarded).await };

@@ -175,6 +175,14 @@ fn pasted_url_must_be_the_redirect_uri() {
     assert!(login.receive_url(&settings(), &url).is_ok());
 }
 
+#[test]
+fn browser_leaves_the_port_of_the_scheme_out() {
+    let mut login = CodeLogin::begin(&settings(), 80, &[7; RANDOM_BYTES]);
+    let query = callback(&login, "code=c");
+    let url = format!("http://127.0.0.1/callback?{query}");
+    assert!(login.receive_url(&settings(), &url).is_ok());
+}
+
 proptest! {
     /// Only the whole state of a login is accepted.
     #[test]

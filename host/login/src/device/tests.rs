@@ -111,6 +111,34 @@ fn refusal_and_expiry_end_the_login() {
     assert!(matches!(late.unwrap_err(), LoginFailure::Expired(_)));
 }
 
+/// Polling goes on, more slowly, where the endpoint or a gateway before it fails for the moment.
+#[test]
+fn failure_for_the_moment_does_not_end_the_login() {
+    let settings = settings();
+    for (status, body) in [
+        (503, r#"{"error":"temporarily_unavailable"}"#),
+        (500, r#"{"error":{"code":500,"status":"INTERNAL"}}"#),
+        (429, r#"{"error":"rate_limit_exceeded"}"#),
+        (408, r#"{"error":"timeout"}"#),
+        (503, r#"{"error":""}"#),
+    ] {
+        let mut login = begin(5, 600);
+        let progress = login.receive(&settings, status, body.as_bytes(), START);
+        assert!(progress.unwrap().is_none(), "{status} {body}");
+        assert_eq!(login.wait_until(), START + Duration::from_secs(10));
+    }
+    let denied = br#"{"error":"access_denied"}"#;
+    let ended = begin(5, 600).receive(&settings, 500, denied, START);
+    assert!(matches!(ended.unwrap_err(), LoginFailure::Denied(_)));
+}
+
+#[test]
+fn empty_error_is_none() {
+    let body = br#"{"error":"","access_token":"s3cr3t-a"}"#;
+    let grant = begin(5, 600).receive(&settings(), 200, body, START);
+    assert!(grant.unwrap().is_some());
+}
+
 #[test]
 fn github_reports_pending_with_status_200() {
     let pending = br#"{"error":"authorization_pending","error_description":"..","error_uri":".."}"#;

@@ -19,12 +19,12 @@ pub(crate) enum BreakerNotice {
     TakeBackDue(TakeBackDue),
 }
 
-/// Who says that a suspended generation is bad.
+/// For whom a suspended generation failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TakeBackDue {
     /// Why it is suspended, in words.
     pub(crate) why: String,
-    /// Set if no other client has used it: its word counts only if it is the only client.
+    /// Set if no other client has used it: then it must be the only client of the version before, too.
     pub(crate) only_client: Option<ClientDigest>,
 }
 

@@ -132,7 +132,7 @@ fn clients_that_leave_pay_for_long_calls_only() {
 
 /// A client alone used a plugin and made it fail, on purpose or not: the others are not refused for a moment.
 #[test]
-fn client_that_was_not_heard_passes_at_once_and_ends_the_suspension() {
+fn client_without_a_fault_passes_at_once_and_ends_the_suspension() {
     let fixture = Fixture::new();
     while fixture.breaker.status().suspended.is_none() {
         fixture.call(1, SHORT).unwrap();
@@ -147,13 +147,13 @@ fn client_that_was_not_heard_passes_at_once_and_ends_the_suspension() {
 
 /// It fails for each client that tries it: three say so, and then single trials follow.
 #[test]
-fn clients_that_were_not_heard_are_believed_too() {
+fn faults_of_further_clients_count_too() {
     let fixture = Fixture::new();
     while fixture.breaker.status().suspended.is_none() {
         fixture.call(1, SHORT).unwrap();
     }
     assert_eq!(fixture.call(2, SHORT), Ok(()));
-    assert!(fixture.call(2, SHORT).is_err(), "it was heard now");
+    assert!(fixture.call(2, SHORT).is_err(), "it has had a fault now");
     assert_eq!(fixture.call(3, SHORT), Ok(()));
     assert!(fixture.call(4, SHORT).is_err(), "three are enough");
     fixture.pass(SUSPENDED_PLUGIN_WAIT);
@@ -285,7 +285,7 @@ fn one_client_of_several_makes_no_take_back_due() {
 }
 
 #[test]
-fn word_of_the_only_client_counts() {
+fn only_client_makes_a_take_back_due() {
     let fixture = Fixture::new();
     while fixture.breaker.status().suspended.is_none() {
         fixture.call(1, SHORT).unwrap();

@@ -8,7 +8,7 @@ use jackfield_dispatch::ClientDigest;
 
 use super::few_clients::FewClients;
 use crate::limits::{
-    EVIDENCE_WINDOW, HEARD_CLIENTS_MAX, SUSPENDING_CLIENTS, SUSPENDING_FAULTS_MIN,
+    COUNTED_CLIENTS_MAX, EVIDENCE_WINDOW, SUSPENDING_CLIENTS, SUSPENDING_FAULTS_MIN,
 };
 
 /// Counts calls in parts of the window. The oldest part falls out as a whole.
@@ -26,12 +26,12 @@ struct Part {
     number: u64,
     calls: u64,
     faults: u64,
-    heard: [Option<HeardClient>; HEARD_CLIENTS_MAX],
+    clients: [Option<CallsOfClient>; COUNTED_CLIENTS_MAX],
 }
 
-/// What a client's calls say.
+/// The calls of a client.
 #[derive(Debug, Clone, Copy)]
-struct HeardClient {
+struct CallsOfClient {
     client: ClientDigest,
     calls: u64,
     faults: u64,
@@ -53,9 +53,9 @@ impl Window {
     pub(super) fn count_success(&mut self, client: ClientDigest, now: Timestamp) {
         let part = self.part(now);
         part.calls += 1;
-        if let Some(heard) = part.heard(client) {
-            heard.calls += 1;
-            heard.is_accused = false;
+        if let Some(own) = part.of_client(client) {
+            own.calls += 1;
+            own.is_accused = false;
         }
     }
 
@@ -64,10 +64,10 @@ impl Window {
         let part = self.part(now);
         part.calls += u64::from(is_call);
         part.faults += 1;
-        if let Some(heard) = part.heard(client) {
-            heard.calls += u64::from(is_call);
-            heard.faults += 1;
-            heard.is_accused = true;
+        if let Some(own) = part.of_client(client) {
+            own.calls += u64::from(is_call);
+            own.faults += 1;
+            own.is_accused = true;
         }
     }
 
@@ -75,20 +75,22 @@ impl Window {
     /// that had the most faults, and the last calls of several clients failed, or of all if fewer used it. If one alone
     /// used it, there are no others.
     pub(super) fn evidence(&self, now: Timestamp) -> Option<Evidence> {
-        let (calls, faults, heard) = self.sums(now);
+        let (calls, faults, clients) = self.sums(now);
         if faults < SUSPENDING_FAULTS_MIN || faults * 2 <= calls {
             return None;
         }
         let mut accused = FewClients::default();
-        let all_accused = heard.values().filter(|one| one.is_accused);
+        let all_accused = clients.values().filter(|one| one.is_accused);
         all_accused.for_each(|one| accused.add(one.client));
-        let is_from_all = heard.len() < SUSPENDING_CLIENTS && heard.len() == accused.len();
+        let is_from_all = clients.len() < SUSPENDING_CLIENTS && clients.len() == accused.len();
         if accused.len() == 0 || !(accused.is_full() || is_from_all) {
             return None;
         }
-        let loudest = heard.values().max_by_key(|one| (one.faults, one.client))?;
-        let (others, of_others) = (calls - loudest.calls, faults - loudest.faults);
-        let is_alone = heard.len() == 1;
+        let faultiest = clients
+            .values()
+            .max_by_key(|one| (one.faults, one.client))?;
+        let (others, of_others) = (calls - faultiest.calls, faults - faultiest.faults);
+        let is_alone = clients.len() == 1;
         (is_alone || of_others * 2 > others).then_some(Evidence {
             calls,
             faults,
@@ -96,11 +98,11 @@ impl Window {
         })
     }
 
-    /// Returns the calls, the faults, and what the clients' calls say.
-    fn sums(&self, now: Timestamp) -> (u64, u64, HashMap<ClientDigest, HeardClient>) {
+    /// Returns the calls, the faults, and those of the clients.
+    fn sums(&self, now: Timestamp) -> (u64, u64, HashMap<ClientDigest, CallsOfClient>) {
         let newest = part_number(now);
         let oldest = newest.saturating_sub(PARTS as u64 - 1);
-        let (mut calls, mut faults, mut heard) = (0, 0, HashMap::new());
+        let (mut calls, mut faults, mut clients) = (0, 0, HashMap::new());
         for number in oldest..=newest {
             let part = &self.parts[place(number)];
             if part.number != number {
@@ -108,16 +110,16 @@ impl Window {
             }
             calls += part.calls;
             faults += part.faults;
-            for one in part.heard.iter().flatten() {
-                let sum = heard
+            for one in part.clients.iter().flatten() {
+                let sum = clients
                     .entry(one.client)
-                    .or_insert(HeardClient::new(one.client));
+                    .or_insert(CallsOfClient::new(one.client));
                 sum.calls += one.calls;
                 sum.faults += one.faults;
                 sum.is_accused = one.is_accused;
             }
         }
-        (calls, faults, heard)
+        (calls, faults, clients)
     }
 
     fn part(&mut self, now: Timestamp) -> &mut Part {
@@ -143,25 +145,25 @@ fn place(number: u64) -> usize {
 
 impl Part {
     /// Returns a client's entry, if it is one and there is room: one whose last call was good makes room.
-    fn heard(&mut self, client: ClientDigest) -> Option<&mut HeardClient> {
+    fn of_client(&mut self, client: ClientDigest) -> Option<&mut CallsOfClient> {
         if client == ClientDigest::HOST {
             return None;
         }
-        let is_own = |one: &Option<HeardClient>| one.is_some_and(|one| one.client == client);
-        let index = match self.heard.iter().position(is_own) {
+        let is_own = |one: &Option<CallsOfClient>| one.is_some_and(|one| one.client == client);
+        let index = match self.clients.iter().position(is_own) {
             Some(index) => index,
             None => {
                 let index = self.free_place()?;
-                self.heard[index] = Some(HeardClient::new(client));
+                self.clients[index] = Some(CallsOfClient::new(client));
                 index
             }
         };
-        self.heard[index].as_mut()
+        self.clients[index].as_mut()
     }
 
     fn free_place(&self) -> Option<usize> {
-        let places = self.heard.iter().enumerate();
-        let rank = |one: Option<HeardClient>| match one {
+        let places = self.clients.iter().enumerate();
+        let rank = |one: Option<CallsOfClient>| match one {
             None => Some(0),
             Some(one) => (!one.is_accused).then_some(1 + one.faults),
         };
@@ -170,7 +172,7 @@ impl Part {
     }
 }
 
-impl HeardClient {
+impl CallsOfClient {
     const fn new(client: ClientDigest) -> Self {
         Self {
             client,
@@ -300,15 +302,15 @@ mod tests {
                     calls += 1;
                 }
                 let accused = clients.values().filter(|(.., is_accused)| *is_accused).count();
-                let is_heard = match clients.len() {
+                let are_accused = match clients.len() {
                     0 => false,
                     1 | 2 => accused == clients.len(),
                     _ => accused >= SUSPENDING_CLIENTS,
                 };
-                let loudest = clients.iter().max_by_key(|(client, (_, faults, _))| (*faults, **client));
-                let (of_one, faults_of_one) = loudest.map_or((0, 0), |(_, (calls, faults, _))| (*calls, *faults));
+                let faultiest = clients.iter().max_by_key(|(client, (_, faults, _))| (*faults, **client));
+                let (of_one, faults_of_one) = faultiest.map_or((0, 0), |(_, (calls, faults, _))| (*calls, *faults));
                 let without = clients.len() == 1 || (faults - faults_of_one) * 2 > calls - of_one;
-                let expected = faults >= SUSPENDING_FAULTS_MIN && faults * 2 > calls && is_heard && without;
+                let expected = faults >= SUSPENDING_FAULTS_MIN && faults * 2 > calls && are_accused && without;
                 prop_assert_eq!(window.evidence(at(now)).is_some(), expected);
                 let all_parts = Duration::from_millis(part * PARTS as u64);
                 prop_assert_eq!(all_parts, EVIDENCE_WINDOW);

@@ -251,6 +251,20 @@ const REFUSED: &[RefusedParameters] = &[
         &[("parts", "timestamp"), ("header", "x")],
         "`timestamp-header`",
     ),
+    (
+        "hmac-sha256",
+        &[("parts", "body,method,body"), ("header", "x")],
+        "each once",
+    ),
+    (
+        "hmac-sha256",
+        &[
+            ("parts", "body"),
+            ("header", "X-A"),
+            ("timestamp-header", "x-a"),
+        ],
+        "another header than `header`",
+    ),
     ("jwt-bearer", &[], "needs the parameter `audience`"),
     (
         "jwt-bearer",
@@ -278,6 +292,38 @@ fn refuses_parameters_and_names_them() {
 }
 
 #[test]
+fn empty_session_token_is_none() {
+    let scheme = parsed("aws-sigv4", &[("region", "r"), ("service", "s")]).unwrap();
+    let pairs = [("key", "k"), ("access-key-id", "id"), ("session-token", "")];
+    let signed = scheme
+        .sign(&request(), "key", &secrets(&pairs), NOW_MS)
+        .unwrap();
+    let names: Vec<&str> = signed
+        .headers
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(names, ["x-amz-date", "authorization"]);
+}
+
+/// As the receiver sees them, byte by byte.
+#[test]
+fn header_values_need_not_be_utf8() {
+    let scheme = parsed("aws-sigv4", &[("region", "r"), ("service", "s")]).unwrap();
+    let pairs = [("key", "k"), ("access-key-id", "id")];
+    let signature = |value: &'static [u8]| {
+        let mut request = request();
+        request.headers.push(("x-name", value));
+        let signed = scheme
+            .sign(&request, "key", &secrets(&pairs), NOW_MS)
+            .unwrap();
+        header(&signed, "authorization")
+    };
+    assert_ne!(signature(b"M\xfcller"), signature(b"M\xe4ller"));
+    assert_eq!(signature(b"a  \xfc "), signature(b"a \xfc"));
+}
+
+#[test]
 fn names_the_secret_that_is_missing_or_unusable() {
     let sign = |scheme: &str, parameters: &[(&str, &str)], pairs: &[(&'static str, &str)]| {
         let scheme = parsed(scheme, parameters).unwrap();
@@ -289,6 +335,14 @@ fn names_the_secret_that_is_missing_or_unusable() {
     assert_eq!(missing, "the credential has no secret `key`");
     let missing = sign("aws-sigv4", &sigv4, &[("key", "k")]);
     assert_eq!(missing, "the credential has no secret `access-key-id`");
+    let basic = [("user-secret", "user")];
+    for user in ["s3c:ret", "s3c\r\nret"] {
+        let error = sign("basic", &basic, &[("key", "k"), ("user", user)]);
+        assert!(
+            error.contains("has no colon") && !error.contains("s3c"),
+            "{error}"
+        );
+    }
     let jwt = [("audience", "a"), ("issuer", "i")];
     for (secret, part) in [
         ("s3cret", "no private key in PEM"),

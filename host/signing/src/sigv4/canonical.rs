@@ -7,7 +7,8 @@ use url::form_urlencoded;
 
 /// A canonical request.
 pub(super) struct CanonicalRequest {
-    pub(super) text: String,
+    /// Values of headers may have bytes that are no UTF-8.
+    pub(super) text: Vec<u8>,
     /// The names of the headers in it, joined by semicolons.
     pub(super) signed_headers: String,
     /// The SHA-256 of the body, in hexadecimal digits.
@@ -23,7 +24,7 @@ impl CanonicalRequest {
         headers: &[(&str, &[u8])],
         body_sha256: String,
     ) -> Self {
-        let mut by_name: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut by_name: BTreeMap<&str, Vec<Vec<u8>>> = BTreeMap::new();
         for (name, value) in headers {
             if !UNSIGNED_HEADERS.contains(name) {
                 by_name.entry(name).or_default().push(header_value(value));
@@ -31,12 +32,16 @@ impl CanonicalRequest {
         }
         let names: Vec<&str> = by_name.keys().copied().collect();
         let signed_headers = names.join(";");
-        let lines: String = by_name
-            .iter()
-            .map(|(name, values)| format!("{name}:{}\n", values.join(",")))
-            .collect();
+        let mut text = format!("{method}\n{path}\n{query}\n").into_bytes();
+        for (name, values) in &by_name {
+            text.extend_from_slice(name.as_bytes());
+            text.push(b':');
+            text.extend_from_slice(&values.join(&b','));
+            text.push(b'\n');
+        }
+        text.extend_from_slice(format!("\n{signed_headers}\n{body_sha256}").as_bytes());
         Self {
-            text: format!("{method}\n{path}\n{query}\n{lines}\n{signed_headers}\n{body_sha256}"),
+            text,
             signed_headers,
             body_sha256,
         }
@@ -44,10 +49,10 @@ impl CanonicalRequest {
 }
 
 /// Trims a value, and makes each run of white space one space.
-fn header_value(value: &[u8]) -> String {
-    let text = String::from_utf8_lossy(value);
-    let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    words.join(" ")
+fn header_value(value: &[u8]) -> Vec<u8> {
+    let words = value.split(u8::is_ascii_whitespace);
+    let words: Vec<&[u8]> = words.filter(|word| !word.is_empty()).collect();
+    words.join(&b' ')
 }
 
 /// Returns the canonical form of the path of a request as it is sent. All services but S3 encode it a second time.

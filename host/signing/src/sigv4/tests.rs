@@ -94,7 +94,7 @@ fn signed(folder: &Path) -> Result<String, Box<dyn Error>> {
     let authorization = header("authorization").ok_or("no authorization")?;
     Ok(format!(
         "{}\n\nauthorization: {authorization}\n",
-        canonical.text
+        String::from_utf8(canonical.text)?
     ))
 }
 
