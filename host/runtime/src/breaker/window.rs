@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn room_for_clients_is_bounded_and_failing_ones_stay() {
+    fn counted_clients_are_bounded_and_failing_ones_stay() {
         let mut window = Window::default();
         for client in 1..=3 {
             window.count_fault(ClientDigest::new(client), true, at(0));
