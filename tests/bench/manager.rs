@@ -14,7 +14,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use jackfield_auth::{AuthManager, Lease};
-use jackfield_credential::{CandidateQuery, DueQueue, Failure, Outcome, Scope, Timestamp, kind};
+use jackfield_credential::{
+    CandidateQuery, DueQueue, Endpoint, Failure, Outcome, Requester, Scope, Timestamp, kind,
+};
 use tokio::time::Instant;
 
 use crate::credentials::{MODEL, NOW, credential, pool};
@@ -47,6 +49,7 @@ const SUCCESS: &str = "result: success, us";
 const FAILURE: &str = "result: failure that cools, us";
 const PICK_CHANGED: &str = "pick after each failure, us";
 const PICK_ENDED: &str = "pick after 50 cooldowns ended, us each";
+const PICK_GATED: &str = "pick while all wait for a turn after an outage, us";
 const QUEUE: &str = "refresh queue: take the next, put it back, us";
 const EDIT: &str = "one credential disabled or enabled, us";
 const CREATE: &str = "create the manager, us for each credential";
@@ -103,6 +106,7 @@ fn operations() -> Result<()> {
         (FAILURE, Some(LOGARITHMIC)),
         (PICK_CHANGED, Some(LOGARITHMIC)),
         (PICK_ENDED, Some(LOGARITHMIC)),
+        (PICK_GATED, Some(LOGARITHMIC)),
         (QUEUE, Some(LOGARITHMIC)),
         (CREATE, Some(LOGARITHMIC)),
         (EDIT, None),
@@ -153,6 +157,7 @@ impl Subject {
         }
         note(QUEUE, self.take_refreshes()?, TURNS * LEASES);
         note(EDIT, self.edits()?, 2);
+        note(PICK_GATED, picks_in_turn(size)?, LEASES);
         let began = Instant::now();
         black_box(pool(size).map_err(|error| error.to_string())?);
         note(CREATE, began.elapsed(), size);
@@ -229,6 +234,48 @@ impl Subject {
     }
 }
 
+/// All credentials fail for two clients, and their windows end together: one attempt finds out whether that was
+/// all, and the calls of others are to wait. Returns the time of these.
+fn picks_in_turn(size: usize) -> Result<Duration> {
+    let manager = pool(size).map_err(|error| error.to_string())?;
+    let query = |client: usize| CandidateQuery {
+        endpoint: Endpoint::new("chat"),
+        requester: Requester {
+            client: client as u64 + 1,
+            digest: 1,
+        },
+        ..CandidateQuery::first_round(MODEL)
+    };
+    let mut open = Vec::new();
+    for client in [0, 1] {
+        let candidates = manager.candidates(&query(client), NOW);
+        let candidates = candidates.map_err(|_| "no credential is available")?;
+        for index in 0..size {
+            let lease = manager.lease(&candidates, index, NOW);
+            open.push(lease.map_err(|_| "no lease for an available credential")?);
+        }
+    }
+    for lease in open {
+        lease.settle(Outcome::Failed(outage()), NOW, None);
+    }
+    // The first window of a guess takes a second.
+    let ended = NOW + Duration::from_secs(1);
+    let candidates = manager.candidates(&query(2), ended);
+    let candidates = candidates.map_err(|_| "no call has the first turn")?;
+    let finds_out = manager.lease(&candidates, 0, ended);
+    let finds_out = finds_out.map_err(|_| "no lease for the first turn")?;
+    let later = ended + Duration::from_millis(10);
+    let began = Instant::now();
+    for client in 0..LEASES {
+        if black_box(manager.candidates(&query(3 + client), later)).is_ok() {
+            return Err("it is the turn of another".into());
+        }
+    }
+    let took = began.elapsed();
+    drop(finds_out);
+    Ok(took)
+}
+
 /// The cooldown of a failure: too short for a probe.
 const COOLDOWN: Duration = Duration::from_secs(60);
 
@@ -241,6 +288,17 @@ fn rate_limited() -> Failure {
         retry_after: Some(COOLDOWN),
         refresh_suggested: false,
         sent: true,
+    }
+}
+
+fn outage() -> Failure {
+    Failure {
+        scope: Scope::Provider,
+        kind: kind::TRANSIENT.into(),
+        status: Some(500),
+        message: "an error occurred".to_owned(),
+        retry_after: None,
+        ..rate_limited()
     }
 }
 
@@ -293,12 +351,13 @@ async fn processes() -> Result<()> {
     Ok(())
 }
 
-/// Returns the milliseconds from start to ready, and the memory then.
+/// Returns the milliseconds from start to ready, and the memory once its plugins are compiled.
 async fn start(config: &Path) -> Result<(f64, Memory)> {
     let began = Instant::now();
     let server = Server::jackfield(config).await?;
     server.ready().await?;
     let took = began.elapsed();
+    server.compiled().await?;
     let held = server.memory()?;
     server.end().await?;
     Ok((took.as_secs_f64() * 1e3, held))

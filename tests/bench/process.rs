@@ -21,6 +21,15 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// The interval of the readiness checks.
 const POLL: Duration = Duration::from_millis(1);
 
+/// The thread of a server that compiles a plugin.
+const COMPILE_THREAD: &str = "plugin-compile";
+
+/// Longer than the pause between two plugins, of which each has a thread of its own.
+const COMPILE_PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// The interval of the checks for that thread.
+const COMPILE_POLL: Duration = Duration::from_millis(10);
+
 /// A running server.
 pub(crate) struct Server {
     child: Child,
@@ -90,6 +99,32 @@ impl Server {
             sleep(POLL).await;
         }
         Err("the server did not become ready".into())
+    }
+
+    /// Waits until the server compiles no plugin any more: the memory and the time for it are not those of calls.
+    pub(crate) async fn compiled(&self) -> Result<()> {
+        let (began, mut idle_since) = (Instant::now(), Instant::now());
+        while idle_since.elapsed() < COMPILE_PAUSE_MAX {
+            if began.elapsed() > TIMEOUT {
+                return Err("the server still compiles plugins".into());
+            }
+            if self.has_thread(COMPILE_THREAD)? {
+                idle_since = Instant::now();
+            }
+            sleep(COMPILE_POLL).await;
+        }
+        Ok(())
+    }
+
+    fn has_thread(&self, name: &str) -> Result<bool> {
+        for thread in fs::read_dir(format!("/proc/{}/task", self.id()?))? {
+            // It may have ended meanwhile.
+            let found = fs::read_to_string(thread?.path().join("comm"));
+            if found.is_ok_and(|found| found.trim_end() == name) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Stops the server, and waits for its end.

@@ -89,6 +89,7 @@ async fn measure() -> Result<()> {
     let starts = starts(&config, &folder.path().join("data")).await?;
     let jackfield = Server::jackfield(&config).await?;
     jackfield.ready().await?;
+    jackfield.compiled().await?;
     let servers = Servers {
         upstream,
         bare,
@@ -127,6 +128,11 @@ async fn starts(config: &Path, data: &Path) -> Result<Starts> {
         }
         starts.cold.push(start(config).await?);
     }
+    // It ended before it had compiled the plugins that are not in use.
+    let server = Server::jackfield(config).await?;
+    server.ready().await?;
+    server.compiled().await?;
+    server.end().await?;
     for _ in 0..WARM_STARTS {
         starts.warm.push(start(config).await?);
     }

@@ -32,6 +32,38 @@ fn config_check_summarizes_a_valid_configuration() {
 }
 
 #[test]
+fn config_check_names_plugins_that_do_not_exist() {
+    let config = PROVIDER.replace("openai-compatible", "openai-compatble");
+    let output = check_config(&format!("{config}routing: {{ selector: my-own }}\n"));
+    assert_eq!(output.status.code(), Some(78));
+    let stderr = text(&output.stderr);
+    let executor = "provider `acme`: there is no executor `openai-compatble`; did you mean `openai-compatible`?";
+    assert!(stderr.contains(executor), "{stderr}");
+    let selector = "`routing.selector`: there is no selector `my-own`; add ";
+    assert!(stderr.contains(selector), "{stderr}");
+    assert!(
+        stderr.contains("plugins/my-own.wasm, or take one of anthropic, "),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn config_check_knows_the_files_of_the_plugin_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jackfield.yaml");
+    fs::write(&path, PROVIDER.replace("openai-compatible", "my-own")).unwrap();
+    let check = || {
+        run(&["config", "check", path.to_str().unwrap()])
+            .status
+            .code()
+    };
+    assert_eq!(check(), Some(78));
+    fs::create_dir(folder.path().join("plugins")).unwrap();
+    fs::write(folder.path().join("plugins/my-own.wasm"), "").unwrap();
+    assert_eq!(check(), Some(0));
+}
+
+#[test]
 fn config_check_reports_all_errors_with_lines() {
     let output = check_config(&format!("lisen: 1\n{PROVIDER}retry: {{ rounds: none }}\n"));
     assert_eq!(output.status.code(), Some(78));

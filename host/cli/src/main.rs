@@ -11,6 +11,7 @@ mod demo;
 mod explain;
 mod log;
 mod login;
+mod missing_plugins;
 mod plugin_policies;
 mod plugins;
 mod reload;
@@ -29,6 +30,7 @@ use crate::admin_target::AdminTarget;
 use crate::case::RecordArguments;
 use crate::credential::CredentialArguments;
 use crate::login::LoginArguments;
+use crate::missing_plugins::missing_plugins;
 use crate::terminal::print;
 
 /// A call makes a few hundred small allocations on changing threads. This allocator is fast at that.
@@ -145,6 +147,13 @@ async fn run(command: Command) -> ExitCode {
             Ok(config) => {
                 for warning in &config.warnings {
                     terminal::eprint(&format!("warning: {warning}"));
+                }
+                let missing = missing_plugins(&config);
+                if !missing.is_empty() {
+                    for message in missing {
+                        terminal::eprint(&format!("{}: {message}", file.display()));
+                    }
+                    return ExitCode::from(BAD_CONFIG);
                 }
                 print(&format!("{}: {}", file.display(), config_summary(&config)));
                 if explain {

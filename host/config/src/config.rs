@@ -44,6 +44,8 @@ pub struct Config {
     pub plugins_require: Vec<PluginRequirement>,
     /// Executors whose plans are not remembered.
     pub plugins_not_remembered: Vec<String>,
+    /// The SHA-256 of the only component that a plugin of this name may be, in hexadecimal.
+    pub plugins_pinned: BTreeMap<String, String>,
     /// The folder of state and caches, absolute. It need not exist.
     pub data: PathBuf,
     /// The folder of credential files, absolute, if there are any. It need not exist.

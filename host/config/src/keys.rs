@@ -19,7 +19,7 @@ use crate::key::{
 };
 use crate::kinds::{
     Address, Choice, Flag, HostName, Line, List, ListOf, MapOf, Name, Nested, Path, Proxy, Secret,
-    SocketMode,
+    Sha256Hex, SocketMode,
 };
 
 section! {
@@ -92,6 +92,13 @@ section! {
         PLUGINS_NOT_REMEMBERED: DefaultKey<List<Name>> = default(
             "plugins-not-remembered", List(Name), |_| Vec::new(),
             "Executors whose plans are not remembered: each request is planned by the plugin.",
+        ).restart();
+        PLUGINS_PINNED: OptionalKey<MapOf<Sha256Hex>> = optional(
+            "plugins-pinned",
+            MapOf { values: Sha256Hex, rule: "Mapping from names of plugins to digests." },
+            "any file",
+            "The one component that each of these plugins may be, by its SHA-256. Another one is refused before it is \
+             compiled, a built-in plugin too.",
         ).restart();
         DATA: DefaultKey<Path> = default(
             "data", Path, |reader| reader.folder.join("data"),

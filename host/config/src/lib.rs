@@ -19,6 +19,7 @@ mod load;
 mod login;
 mod mapping;
 mod models;
+mod pinned_plugins;
 mod providers;
 mod reader;
 mod restart_only;

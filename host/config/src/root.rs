@@ -11,6 +11,7 @@ use crate::config::{Admin, ClientKey, Config, Limits, ListenAddress, TrustedProx
 use crate::diagnostics::Position;
 use crate::keys::{self, calls, edge};
 use crate::mapping::Mapping;
+use crate::pinned_plugins::pinned_plugins;
 use crate::reader::{Located, Reader, UniqueNames};
 use crate::restart_only::RestartOnly;
 use crate::routes::KnownModels;
@@ -66,6 +67,9 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
         plugins: mapping.get(reader, &keys::PLUGINS),
         plugins_require: mapping.get(reader, &keys::PLUGINS_REQUIRE),
         plugins_not_remembered: mapping.get(reader, &keys::PLUGINS_NOT_REMEMBERED),
+        plugins_pinned: mapping
+            .nested(reader, &keys::PLUGINS_PINNED, pinned_plugins)
+            .unwrap_or_default(),
         data: mapping.get(reader, &keys::DATA),
         credential_files,
         strict_files: reader.strict_files,

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::{CoolingClass, Requester, Timestamp};
+use crate::{CoolingClass, Health, Requester, Timestamp};
 
 /// The evidence of one lane or site lane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,6 +102,22 @@ impl Failing {
         });
     }
 
+    /// Makes room for one more beside this health: first goes a request that failed after its window was opened or
+    /// prolonged. With many calls in flight, the client that opened it would otherwise be forgotten, and be its trial.
+    pub(crate) fn forget_later(&mut self, health: &Health) {
+        let since = health.window().map(|window| window.since);
+        if self.0.len() < FAILING_MAX {
+            return;
+        }
+        let later = self
+            .0
+            .iter()
+            .position(|failed| Some(failed.first_at) > since);
+        if let Some(later) = later.filter(|_| since.is_some()) {
+            self.0.remove(later);
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
@@ -143,6 +159,14 @@ impl Failing {
         // Of each request only the first and the last failure are known: one between may be left out.
         let before = of_one.filter(|failed| failed.first_at <= until);
         before.map(|failed| failed.at.min(until)).max()
+    }
+
+    /// Returns the client whose requests failed with this class, if it is one alone, and known.
+    pub(crate) fn only_client(&self, class: CoolingClass) -> Option<u64> {
+        let mut failed = self.of_class(class).map(|failed| failed.requester);
+        let first = failed.next().filter(|first| first.is_known())?;
+        let is_same = |other: Requester| other.client == first.client && other.is_known();
+        failed.all(is_same).then_some(first.client)
     }
 
     /// Returns whose requests failed with this class, from the point of view of this client.

@@ -12,6 +12,8 @@ mod columns;
 mod cooling;
 mod entry;
 mod gate;
+mod gated;
+mod gated_entry;
 mod health;
 mod index;
 mod index_entry;

@@ -1,13 +1,17 @@
 //! Stops calling a plugin where it fails: for the client on whose requests it fails, and for all clients only if it
 //! fails for several of them. It must not refuse a client that did nothing.
 //!
-//! Where fewer than [`SUSPENDING_CLIENTS`](crate::limits::SUSPENDING_CLIENTS) used a plugin of late and it failed for all
-//! of them, it is suspended on their word alone. A client that was not heard then passes at once: if the plugin works for
-//! it, the suspension ends, and if not, there is one more that says so. Once enough have said it, single calls pass as
-//! trials, and a client whose trial failed leaves the next one to the others, so that it cannot fail all of them.
+//! The rule: a client is accused while its last call failed. A plugin is suspended for all if most calls of the last 30 s
+//! failed, also without those of the client that had the most faults, and three clients are accused, or all that used it,
+//! if they are fewer. One client that alone used it has it suspended by its calls alone. While fewer than three are
+//! accused, a client that is not passes at once: if the plugin works for it, the suspension ends, and if not, it is one
+//! more. With three of them single calls pass as trials; a client whose trial failed, or that left in its trial, leaves the
+//! next one to the others. The version before takes over only because of two clients, or of the only one that there is.
 
 mod circuit;
 mod clients;
+mod events;
+mod few_clients;
 mod window;
 
 use std::fmt;
@@ -22,10 +26,14 @@ use parking_lot::Mutex;
 
 use self::circuit::Circuit;
 use self::clients::Clients;
-use self::window::{Evidence, FewClients, Window};
+pub use self::events::BreakerEvent;
+pub(crate) use self::events::{BreakerCallback, BreakerNotice, TakeBackDue};
+use self::events::{client_suspended, client_why};
+use self::few_clients::FewClients;
+use self::window::{Evidence, Window};
 use crate::limits::{
-    ABANDONED_TIME_FREE, CLIENT_WASTE_MAX, EVIDENCE_WINDOW, FAULT_WASTE_MIN,
-    SUSPENDED_CLIENTS_SHOWN, SUSPENDED_PLUGIN_WAIT, SUSPENDED_PLUGIN_WAIT_MAX,
+    ABANDONED_TIME_FREE, EVIDENCE_WINDOW, FAULT_WASTE_MIN, SUSPENDED_CLIENTS_SHOWN,
+    SUSPENDED_PLUGIN_WAIT, SUSPENDED_PLUGIN_WAIT_MAX,
 };
 
 /// The breaker of one generation.
@@ -38,30 +46,16 @@ pub(crate) struct Breaker {
     on_event: OnceLock<BreakerCallback>,
 }
 
-/// Called at each event, while no lock of the breaker is held.
-pub(crate) type BreakerCallback = Box<dyn Fn(BreakerEvent) + Send + Sync>;
-
-/// What happened to a generation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BreakerEvent {
-    /// It is not called for any client.
-    Suspended(Suspended),
-    /// It is called again: a trial succeeded.
-    Resumed,
-    /// It is not called for one client.
-    ClientSuspended(ClientDigest, Suspended),
-    /// It is called for the client again.
-    ClientResumed(ClientDigest),
-}
-
 struct BreakerState {
     clients: Clients,
     window: Window,
     circuit: Circuit,
     evidence: Option<Evidence>,
+    /// The first clients that used it since it was loaded.
+    users: FewClients,
     /// Clients for which it failed, while it is suspended.
     accused: FewClients,
-    /// Those of them whose trial failed.
+    /// The latest of them whose trial failed or was given up.
     failed_trials: FewClients,
 }
 
@@ -80,8 +74,8 @@ pub(crate) struct Pass {
 enum PluginTrial {
     /// The plugin's next trial is due.
     Turn,
-    /// Its client was not heard when the plugin was suspended.
-    NotHeard,
+    /// Its client has had no fault.
+    WithoutFault,
 }
 
 /// What is suspended of one generation.
@@ -131,6 +125,7 @@ impl Breaker {
                 window: Window::default(),
                 circuit: Circuit::new(SUSPENDED_PLUGIN_WAIT, SUSPENDED_PLUGIN_WAIT_MAX),
                 evidence: None,
+                users: FewClients::default(),
                 accused: FewClients::default(),
                 failed_trials: FewClients::default(),
             }),
@@ -213,7 +208,8 @@ impl Breaker {
         }
         let now = self.clock.now();
         let mut state = self.state.lock();
-        state.window.count_call(pass.client, now);
+        state.users.add(pass.client);
+        state.window.count_success(pass.client, now);
         if !pass.is_trial() {
             return;
         }
@@ -240,26 +236,17 @@ impl Breaker {
     pub(crate) fn failed(&self, pass: Pass, ran: Duration) {
         let now = self.clock.now();
         let mut state = self.state.lock();
-        if pass.is_entry {
-            state.window.count_call(pass.client, now);
-        }
-        state.window.count_fault(pass.client, now);
+        state.users.add(pass.client);
+        state.window.count_fault(pass.client, pass.is_entry, now);
+        let accused_before = state.accused.len();
         state.note_failed_trial(pass, now);
         let time = ran.max(FAULT_WASTE_MIN);
         let client_open = state
             .clients
             .charge(pass.client, time, pass.is_client_trial, now);
-        let evidence = match state.circuit.open() {
-            None => state.window.evidence(now),
-            Some(_) => None,
-        };
-        if let Some(evidence) = evidence {
-            state.circuit.trip(now);
-            state.accused = evidence.accused;
-            state.failed_trials = FewClients::default();
-            state.evidence = Some(evidence);
-        }
-        let suspended = evidence.and_then(|_| state.suspended());
+        let suspended = state.trip(now);
+        let is_new = suspended.is_some() || state.accused.len() > accused_before;
+        let take_back = is_new.then(|| state.take_back_due()).flatten();
         self.note_open(&state);
         drop(state);
         if let Some(open) = client_open {
@@ -268,21 +255,39 @@ impl Breaker {
         if let Some(suspended) = suspended {
             self.report(BreakerEvent::Suspended(suspended));
         }
+        if let Some(due) = take_back {
+            self.notify(BreakerNotice::TakeBackDue(due));
+        }
     }
 
     /// A call has no result, because its client left or was suspended. The guest ran for this time.
     pub(crate) fn abandoned(&self, pass: Pass, ran: Duration) {
-        if ran < ABANDONED_TIME_FREE {
+        let is_turn = pass.plugin_trial == Some(PluginTrial::Turn);
+        if ran < ABANDONED_TIME_FREE && !is_turn {
             return;
         }
         let now = self.clock.now();
         let mut state = self.state.lock();
+        if is_turn {
+            // Otherwise a client could take each trial and leave.
+            state.failed_trials.add_latest(pass.client);
+            state.circuit.return_trial(now);
+        }
+        if ran < ABANDONED_TIME_FREE {
+            return;
+        }
         let open = state.clients.charge(pass.client, ran, false, now);
         self.note_open(&state);
         drop(state);
         if let Some(open) = open {
             self.report(client_suspended(pass.client, open));
         }
+    }
+
+    /// Whether no client but this one has used the generation.
+    pub(crate) fn is_used_only_by(&self, client: ClientDigest) -> bool {
+        let users = self.state.lock().users;
+        users.len() == 0 || users.only() == Some(client)
     }
 
     /// Returns what is suspended.
@@ -303,8 +308,12 @@ impl Breaker {
 
     fn report(&self, event: BreakerEvent) {
         event.log(&self.plugin, self.clock.now());
+        self.notify(BreakerNotice::Event(event));
+    }
+
+    fn notify(&self, notice: BreakerNotice) {
         if let Some(callback) = self.on_event.get() {
-            callback(event);
+            callback(notice);
         }
     }
 
@@ -348,7 +357,7 @@ impl BreakerState {
             return Ok(None);
         };
         if !self.accused.is_full() && !self.accused.contains(client) {
-            return Ok(Some(PluginTrial::NotHeard));
+            return Ok(Some(PluginTrial::WithoutFault));
         }
         let turn_at = match self.failed_trials.contains(client) {
             false => open.trial_at,
@@ -366,49 +375,38 @@ impl BreakerState {
         };
         self.accused.add(pass.client);
         if trial == PluginTrial::Turn {
-            self.failed_trials.add(pass.client);
+            self.failed_trials.add_latest(pass.client);
             self.circuit.trial_failed(now);
         }
+    }
+
+    /// Suspends the plugin for all if its faults are its own. Returns the suspension, if it begins now.
+    fn trip(&mut self, now: Timestamp) -> Option<Suspended> {
+        if self.circuit.open().is_some() {
+            return None;
+        }
+        let evidence = self.window.evidence(now)?;
+        self.circuit.trip(now);
+        self.accused = evidence.accused;
+        self.failed_trials = FewClients::default();
+        self.evidence = Some(evidence);
+        self.suspended()
+    }
+
+    /// Whether the version before may take over from this one, which is suspended: never because of one client of several.
+    fn take_back_due(&self) -> Option<TakeBackDue> {
+        let only_client = self.accused.only();
+        if only_client.is_some() && self.users.only() != only_client {
+            return None;
+        }
+        let why = self.suspended()?.why;
+        Some(TakeBackDue { why, only_client })
     }
 
     fn suspended(&self) -> Option<Suspended> {
         let why = self.evidence.map(|evidence| evidence.to_string());
         Some(self.circuit.open()?.status(why.unwrap_or_default()))
     }
-}
-
-impl BreakerEvent {
-    fn log(&self, plugin: &PluginId, now: Timestamp) {
-        let wait = |suspended: &Suspended| seconds(suspended.next_trial.saturating_since(now));
-        match self {
-            Self::Suspended(suspended) => tracing::error!(
-                %plugin,
-                why = suspended.why,
-                next_trial_s = wait(suspended),
-                "plugin suspended for all clients"
-            ),
-            Self::Resumed => tracing::info!(%plugin, "plugin called again: a trial succeeded"),
-            Self::ClientSuspended(client, suspended) => tracing::warn!(
-                %plugin,
-                %client,
-                why = suspended.why,
-                next_trial_s = wait(suspended),
-                "plugin suspended for one client"
-            ),
-            Self::ClientResumed(client) => {
-                tracing::info!(%plugin, %client, "plugin called for the client again: its trial succeeded");
-            }
-        }
-    }
-}
-
-fn client_suspended(client: ClientDigest, open: circuit::Open) -> BreakerEvent {
-    BreakerEvent::ClientSuspended(client, open.status(client_why()))
-}
-
-fn client_why() -> String {
-    let wasted = CLIENT_WASTE_MAX.as_millis();
-    format!("its requests wasted {wasted} ms of the plugin's time")
 }
 
 impl fmt::Display for Evidence {

@@ -94,4 +94,30 @@ mod tests {
         drop(second);
         assert!(places.by_client.lock().is_empty());
     }
+
+    /// The last one of several that are dropped at once removes the entry.
+    #[tokio::test]
+    async fn places_that_end_at_once_leave_no_entry() {
+        const AT_ONCE: usize = 8;
+        let places = Arc::new(ClientPlaces::new(AT_ONCE));
+        for round in 1..=ROUNDS {
+            let client = ClientDigest::new(round);
+            let mut held = Vec::new();
+            for _ in 0..AT_ONCE {
+                held.push(places.acquire(client).await);
+            }
+            // All of them wait for the lock.
+            let lock = places.by_client.lock();
+            std::thread::scope(|scope| {
+                for place in held {
+                    scope.spawn(|| drop(place));
+                }
+                drop(lock);
+            });
+            assert!(places.by_client.lock().is_empty(), "round {round}");
+        }
+    }
+
+    /// Without the drop under the lock, an entry was left after some 100 rounds.
+    const ROUNDS: u64 = 500;
 }

@@ -40,7 +40,7 @@ pub use engine::{Compiling, Engine, EngineError, EngineOptions};
 pub use inspect::{CONTRACT_VERSION, InspectError, PluginKind};
 pub use instance::InstanceCounts;
 pub use plugin::{Origin, Plugin};
-pub use plugin_dir::{BuiltIn, PluginDir, PluginDirError};
+pub use plugin_dir::{BuiltIn, PluginDir, PluginDirError, plugin_names};
 pub use policy::{PluginPolicies, PluginPolicy, Requirement};
 pub use prepare_error::PrepareError;
 pub use registry::{

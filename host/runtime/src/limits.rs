@@ -201,6 +201,10 @@ pub const EVIDENCE_WINDOW: Duration = Duration::from_secs(30);
 /// Clients whose faults suspend a plugin for all. One client alone could break it for the others on purpose.
 pub const SUSPENDING_CLIENTS: usize = 3;
 
+/// Clients whose calls a plugin counts one by one in a part of [`EVIDENCE_WINDOW`]: enough that the one with the most
+/// faults is among them. Clients whose last call was good make room for others.
+pub const COUNTED_CLIENTS_MAX: usize = 8;
+
 /// Faults that suspend a plugin for all: fewer may be chance.
 pub const SUSPENDING_FAULTS_MIN: u64 = 10;
 
@@ -214,7 +218,7 @@ pub const SUSPENDED_PLUGIN_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long earlier suspensions make the next one longer.
 pub const CIRCUIT_MEMORY: Duration = Duration::from_secs(600);
 
-/// How long after a swap the generation before takes over by itself, if the new one is suspended for all clients. Later an
+/// How long after a swap the generation before takes over by itself, if the new one fails for several clients. Later an
 /// operator decides: the provider may have changed, and the old version may be as bad.
 pub const PROVING_TIME: Duration = Duration::from_secs(600);
 

@@ -276,6 +276,18 @@ impl PluginDir {
     }
 }
 
+/// Returns the names of the plugins in a folder; none if there is no such folder.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn plugin_names(folder: &Path) -> io::Result<BTreeSet<String>> {
+    match plugin_files(folder) {
+        Ok(files) => Ok(files.into_keys().collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Lists the `.wasm` files in a folder, by name. A file that is written as `NAME.wasm.part` and then
 /// renamed is seen when it is complete.
 fn plugin_files(folder: &Path) -> io::Result<BTreeMap<String, FileStamp>> {

@@ -1,8 +1,10 @@
 //! What the operator allows a plugin, by its name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jackfield_dispatch::Sees;
+
+use crate::prepare_error::PrepareError;
 
 /// What the operator allows one plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,9 +57,25 @@ pub struct PluginPolicies {
     pub remember_off: BTreeSet<String>,
     /// What must be true of each plugin.
     pub require: Vec<Requirement>,
+    /// The SHA-256 of the only component that a plugin of this name may be, in hexadecimal.
+    pub pinned: BTreeMap<String, String>,
 }
 
 impl PluginPolicies {
+    /// Checks the digest of a component that a plugin is to be.
+    ///
+    /// # Errors
+    /// When the operator has pinned another one.
+    pub(crate) fn check_digest(&self, name: &str, digest: &str) -> Result<(), PrepareError> {
+        match self.pinned.get(name) {
+            Some(pinned) if pinned != digest => Err(PrepareError::NotPinned {
+                found: digest.to_owned(),
+                pinned: pinned.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// The policy for a plugin.
     pub(crate) fn of(&self, name: &str) -> PluginPolicy {
         PluginPolicy {

@@ -46,6 +46,16 @@ pub enum PrepareError {
         /// What it can see.
         sees: String,
     },
+    /// The operator has pinned another component.
+    #[error(
+        "its SHA-256 is {found}, but `plugins-pinned` has {pinned}; pin the new digest, or restore the file"
+    )]
+    NotPinned {
+        /// The digest of this component.
+        found: String,
+        /// The digest in the configuration.
+        pinned: String,
+    },
     /// The file could not be read.
     #[error("it cannot be read: {0}")]
     Read(String),

@@ -6,14 +6,14 @@ mod status;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use jackfield_dispatch::Clock;
 use jackfield_dispatch::port::PluginId;
 use jackfield_dispatch::snapshot::Plugins;
+use jackfield_dispatch::{ClientDigest, Clock};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast};
 
 pub use self::status::{GenerationStatus, PluginEvent, PluginEventKind, PluginStatus, TakenBack};
-use crate::breaker::{BreakerCallback, BreakerEvent};
+use crate::breaker::{BreakerCallback, BreakerNotice, TakeBackDue};
 use crate::component_bytes::ComponentBytes;
 use crate::engine::Engine;
 use crate::instance::Generation;
@@ -143,6 +143,7 @@ impl Registry {
         component: ComponentBytes,
         origin: Origin,
     ) -> Result<PluginId, PrepareError> {
+        self.policies.check_digest(name, component.digest())?;
         // A file may be written again with the same bytes. A swap would then make this component its
         // own previous version, and a rollback would change nothing.
         if let Some(id) = self.already_serving(name, component.digest()) {
@@ -334,20 +335,16 @@ impl Registry {
 }
 
 impl RegistryState {
-    /// Returns what a breaker calls at its events.
+    /// Returns what a breaker calls at its notices.
     fn callback(self: &Arc<Self>, id: &PluginId) -> BreakerCallback {
         let (shared, id) = (Arc::downgrade(self), id.clone());
-        Box::new(move |event| {
+        Box::new(move |notice| {
             let Some(shared) = shared.upgrade() else {
                 return;
             };
-            let why = match &event {
-                BreakerEvent::Suspended(suspended) => Some(suspended.why.clone()),
-                _ => None,
-            };
-            shared.emit(&id, PluginEventKind::Breaker(event));
-            if let Some(why) = why {
-                shared.take_back(&id, why);
+            match notice {
+                BreakerNotice::Event(event) => shared.emit(&id, PluginEventKind::Breaker(event)),
+                BreakerNotice::TakeBackDue(due) => shared.take_back(&id, due),
             }
         })
     }
@@ -363,7 +360,7 @@ impl RegistryState {
     }
 
     /// Puts the version before in use again, if the suspended one is in its proving time.
-    fn take_back(&self, suspended: &PluginId, why: String) {
+    fn take_back(&self, suspended: &PluginId, due: TakeBackDue) {
         let now = self.clock.now();
         let mut slots = self.slots.lock();
         let Some(slot) = slots.get_mut(&suspended.name) else {
@@ -371,6 +368,9 @@ impl RegistryState {
         };
         let serves = |plugin: &Arc<Plugin>| plugin.id() == suspended;
         if !slot.serving.as_ref().is_some_and(serves) {
+            return;
+        }
+        if slot.is_used_by_others(due.only_client) {
             return;
         }
         let is_in_time = slot.proving.take().is_some_and(|it| it.takes_back(now));
@@ -384,7 +384,7 @@ impl RegistryState {
         slot.taken_back = Some(TakenBack {
             generation: suspended.generation,
             at: now,
-            why,
+            why: due.why,
         });
         slot.serve(before);
         self.publish.lock()(&collect_serving(&slots));
@@ -403,6 +403,15 @@ impl Slot {
             replaced.generation().pool().retire();
             self.previous = Some(replaced);
         }
+    }
+
+    /// Whether the version before has served others than the only client of the one in use: one client does not decide
+    /// for them.
+    fn is_used_by_others(&self, only_client: Option<ClientDigest>) -> bool {
+        let Some((client, before)) = only_client.zip(self.previous.as_ref()) else {
+            return false;
+        };
+        !before.generation().pool().breaker().is_used_only_by(client)
     }
 
     fn status(&mut self, name: &Arc<str>) -> PluginStatus {

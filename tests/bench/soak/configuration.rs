@@ -21,6 +21,9 @@ pub(crate) const ADMIN_TOKEN: &str = "an-admin-token-for-the-soak";
 /// Hostile plugins. The provider of each has its name.
 pub(crate) const GUESTS: [&str; 4] = ["spins", "traps", "hoards", "floods"];
 
+/// Hostile plugins whose good plans are not remembered: a remembered plan would keep all later calls out of the plugin.
+const NOT_REMEMBERED: [&str; 1] = ["spins"];
+
 /// The models of the hostile provider, which it reads in a request.
 pub(crate) const HOSTILE_MODELS: [&str; 5] =
     ["endless", "endless-line", "cut", "garbage", "silent"];
@@ -51,6 +54,7 @@ impl Setup {
         }
         let jackfield = Server::jackfield(&config).await?;
         jackfield.ready().await?;
+        jackfield.compiled().await?;
         Ok(Self {
             jackfield,
             admin,
@@ -76,12 +80,14 @@ fn configuration(good: SocketAddr, hostile: SocketAddr, admin: SocketAddr) -> St
          timeouts: {{ client-stall: 5s, total: 60s }}\n\
          limits: {{ request-body: 8 MiB, memory: 128 MiB }}\n\
          routing: {{ selector: round-robin }}\n\
+         plugins-not-remembered: [ {} ]\n\
          providers:\n\
          \x20 - name: acme\n\
          \x20   executor: openai-compatible\n\
          \x20   base-url: http://{good}/v1\n\
          \x20   credentials: [ {{ id: acme-a, api-key: key-a }}, {{ id: acme-b, api-key: key-b }} ]\n\
-         \x20   models: [ {{ name: {MODEL}, alias: {ALIAS} }} ]\n"
+         \x20   models: [ {{ name: {MODEL}, alias: {ALIAS} }} ]\n",
+        NOT_REMEMBERED.join(", ")
     );
     provider(
         &mut text,

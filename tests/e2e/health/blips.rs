@@ -352,6 +352,12 @@ async fn trials_are_bounded() {
         (3..=5).contains(&later.len()),
         "{later:?} in 4.5 s of outage"
     );
+    // Machines may be slow: the second is one between two beginnings, and these are arrivals.
+    let mut gaps = later.windows(2).map(|pair| pair[1] - pair[0]);
+    assert!(
+        gaps.all(|gap| gap > Duration::from_millis(800)),
+        "{later:?}"
+    );
 }
 
 /// Resets are guesses too.

@@ -37,6 +37,9 @@ pub(crate) struct HeaderName;
 /// A JSON pointer (RFC 6901) that is not empty.
 pub(crate) struct JsonPointer;
 
+/// A SHA-256 digest in hexadecimal digits, which become lower case.
+pub(crate) struct Sha256Hex;
+
 impl Describe for Flag {
     fn rule(&self) -> String {
         "`true` or `false`.".to_owned()
@@ -96,6 +99,36 @@ impl Kind for Name {
         value.clone()
     }
 }
+
+impl Describe for Sha256Hex {
+    fn rule(&self) -> String {
+        "SHA-256 in hexadecimal.".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "string", "pattern": format!("^[0-9a-fA-F]{{{SHA256_DIGITS}}}$") })
+    }
+}
+
+impl Kind for Sha256Hex {
+    type Value = String;
+
+    fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<String> {
+        let text = reader.text(located)?;
+        if text.len() == SHA256_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Some(text.to_ascii_lowercase());
+        }
+        let rule = format!("must be {SHA256_DIGITS} hexadecimal digits, as sha256sum prints them");
+        reader.invalid_value(located, text, &rule)
+    }
+
+    fn text(&self, value: &String) -> String {
+        value.clone()
+    }
+}
+
+/// Two digits for each byte.
+const SHA256_DIGITS: usize = 64;
 
 /// Whether a text is a [`Name`].
 pub(crate) fn is_name(text: &str) -> bool {

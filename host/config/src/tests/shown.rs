@@ -47,6 +47,9 @@ pub(super) fn shown(config: &Config) -> String {
     for network in &config.trusted_proxies {
         out.line(0, "trusted-proxy", network);
     }
+    for (name, digest) in &config.plugins_pinned {
+        out.line(0, "plugin-pinned", format!("{name} {digest}"));
+    }
     let found = config.client_address_header;
     out.changed_debug(
         0,

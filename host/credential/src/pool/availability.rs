@@ -2,11 +2,11 @@
 
 use super::HealthPlace;
 use super::entry::{Live, Slots};
-use super::index_entry::{EntryState, IndexEntry};
+use super::index_entry::{CountsFor, EntryState, IndexEntry, OwnGuess};
 use super::model_group::GroupNumber;
-use super::sites::Sites;
+use super::sites::{SiteWay, Sites};
 use crate::evidence::Failing;
-use crate::{Availability, CoolingClass, Endpoint, Health, Timestamp, Window};
+use crate::{Availability, CoolingClass, Endpoint, Health, ModelKey, Timestamp, Window};
 
 /// Reads the health behind the entries of an index at one moment.
 #[derive(Clone, Copy)]
@@ -52,24 +52,34 @@ impl<'a> HealthReader<'a> {
                 failing: &lane.evidence.failing,
             })
         });
+        let shared = self.shared_layers(live.route, of_model.map(|model| &model.key), endpoint);
+        let own = [Some(account), model_layer, lane];
+        own.into_iter().flatten().chain(shared)
+    }
+
+    /// Returns the health of the site lane and the way.
+    pub(super) fn shared_layers(
+        &self,
+        route: SiteWay,
+        model: Option<&ModelKey>,
+        endpoint: Option<Endpoint>,
+    ) -> impl Iterator<Item = Layer<'a>> + use<'a> {
         let sites = self.sites;
         let shared = endpoint.filter(|_| !sites.are_ready());
-        let site_lane = of_model.zip(shared).and_then(|(model, endpoint)| {
-            let lane = sites.lane(live.route, &model.key, endpoint)?;
+        let site_lane = model.zip(shared).and_then(|(model, endpoint)| {
+            let lane = sites.lane(route, model, endpoint)?;
             Some(Layer {
                 place: HealthPlace::SiteLane(endpoint),
                 health: &lane.health,
                 failing: &lane.evidence.failing,
             })
         });
-        let way = shared.and_then(|_| sites.way(live.route)).map(|way| Layer {
+        let way = shared.and_then(|_| sites.way(route)).map(|way| Layer {
             place: HealthPlace::Way,
             health: &way.health,
             failing: &way.failing,
         });
-        [Some(account), model_layer, lane, site_lane, way]
-            .into_iter()
-            .flatten()
+        [site_lane, way].into_iter().flatten()
     }
 
     /// Returns whether an attempt may start.
@@ -127,7 +137,14 @@ impl<'a> HealthReader<'a> {
     ) -> EntryState {
         let models = live.grouped_models(group, model);
         let states = models.map(|model| self.state(live, model, endpoint));
-        states.reduce(EntryState::better).unwrap_or_default()
+        match states.reduce(EntryState::better).unwrap_or_default() {
+            // Any of its models may have a turn.
+            EntryState::Due(_) if group.is_some() => EntryState::Due(OwnGuess {
+                counts_for: CountsFor::Unclear,
+                ..OwnGuess::default()
+            }),
+            state => state,
+        }
     }
 
     /// Returns the state of a credential with one of its models.
@@ -148,10 +165,10 @@ impl<'a> HealthReader<'a> {
                 }
             }
             Availability::Ready | Availability::Probe if live.is_busy() => EntryState::Busy,
-            Availability::Ready | Availability::Probe if self.is_due(live, model, endpoint) => {
-                EntryState::Due
+            Availability::Ready | Availability::Probe => {
+                let guess = self.own_guess(live, model, endpoint);
+                guess.map_or(EntryState::Ready, EntryState::Due)
             }
-            Availability::Ready | Availability::Probe => EntryState::Ready,
         }
     }
 
@@ -166,10 +183,31 @@ impl<'a> HealthReader<'a> {
         self.wake_and_last(live, model, endpoint).1
     }
 
-    /// True if an attempt may start, but no success has closed the window of a guess yet.
-    fn is_due(&self, live: &Live, model: u32, endpoint: Option<Endpoint>) -> bool {
-        let mut layers = self.layers(live, model, endpoint);
-        layers.any(|layer| layer.health.window().is_some_and(|window| !window.hint))
+    /// Returns the credential's own guess that no success has closed yet; an empty one if there is only one of
+    /// the site or way, and `None` if there is none at all.
+    fn own_guess(&self, live: &Live, model: u32, endpoint: Option<Endpoint>) -> Option<OwnGuess> {
+        let mut found: Option<OwnGuess> = None;
+        for layer in self.layers(live, model, endpoint) {
+            let Some(window) = layer.health.window().filter(|window| !window.hint) else {
+                continue;
+            };
+            let is_own = !matches!(layer.place, HealthPlace::SiteLane(_) | HealthPlace::Way);
+            let known = found.get_or_insert_default();
+            match known.counts_for {
+                _ if !is_own => {}
+                CountsFor::NoClient => {
+                    *known = OwnGuess {
+                        until: window.until,
+                        class: Some(window.class),
+                        counts_for: counts_for(layer.failing, window.class),
+                    };
+                }
+                CountsFor::AllClients | CountsFor::Client(_) | CountsFor::Unclear => {
+                    known.counts_for = CountsFor::Unclear;
+                }
+            }
+        }
+        found
     }
 
     /// Returns the window of a guess that ended last, of those that no success has closed yet, and whose it is.
@@ -206,5 +244,15 @@ impl<'a> HealthReader<'a> {
             }
         }
         (first, last)
+    }
+}
+
+/// Returns whose calls take turns after a window of this class: see [`turn_after_windows`].
+///
+/// [`turn_after_windows`]: super::trial_time::turn_after_windows
+fn counts_for(failing: &Failing, class: CoolingClass) -> CountsFor {
+    match failing.only_client(class) {
+        Some(client) if class != CoolingClass::Limit => CountsFor::Client(client),
+        _ => CountsFor::AllClients,
     }
 }

@@ -96,6 +96,10 @@ impl Pool {
         if let Outcome::Failed(failure) = outcome
             && let Some(live) = self.slots.live_mut(attempt.slot)
         {
+            if failure.scope != Scope::Request {
+                // Whose requests failed decides who takes turns, also where the health stays as it was.
+                touch(&mut self.name_indexes, live, Touched::Account);
+            }
             live.record_failure(&attempt, failure, &effects.changes, now);
         }
         effects

@@ -1,13 +1,14 @@
 //! The candidates of a call: the available credentials, or one that cools by a guess, as a trial.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::availability::HealthReader;
 use super::gate::SITE_TRIALS;
+use super::gated_entry::{Gated, GatedEntry};
 use super::index_entry::IndexEntry;
-use super::name_index::{CandidateFilter, Exclusions, GatedEntry, NameIndex};
-use super::trial_time::{SITE_FAILURES_MAX, TrialTime, trial_time, turn_after_windows};
+use super::name_index::{CandidateFilter, Exclusions, NameIndex};
+use super::trial_time::{SITE_FAILURES_MAX, TrialTime, trial_time};
 use super::{CandidateQuery, Candidates, CoolingCause, Members, Pool, Reasons, Slot, Unavailable};
 use crate::{Availability, CoolingClass, Timestamp};
 
@@ -50,10 +51,9 @@ impl Pool {
         let Some(name_index) = self.name_indexes.get(index as usize) else {
             return Err(Unavailable::UnknownModel);
         };
-        let filter = self.filter(query);
-        let gated = self.gated(name_index, query, now);
-        let leaves_out =
-            !query.tried.is_empty() || !gated.is_empty() || name_index.is_affected_by(&filter);
+        let is_affected = name_index.is_affected_by(&self.filter(query));
+        let gated = self.gated(name_index, query, is_affected, now);
+        let leaves_out = !query.tried.is_empty() || gated != Gated::None || is_affected;
         let found = if leaves_out || has_second_choice {
             let exclusions = self.exclusions(index, query, gated.clone());
             self.candidates_left(name_index, &exclusions, query, has_second_choice)
@@ -64,46 +64,6 @@ impl Pool {
             Some(candidates) => Ok(candidates),
             None => self.trial_candidate(index, query, gated, now),
         }
-    }
-
-    /// Returns the entries whose windows have just ended, and at which it is not the turn of the call.
-    fn gated(
-        &self,
-        name_index: &NameIndex,
-        query: &CandidateQuery<'_>,
-        now: Timestamp,
-    ) -> BTreeMap<u32, GatedEntry> {
-        if !query.requester.is_known() || !self.sites.may_be_gated(now) {
-            return BTreeMap::new();
-        }
-        let health = HealthReader {
-            slots: &self.slots,
-            sites: &self.sites,
-            now,
-        };
-        let gated_of = |entry: &IndexEntry| {
-            let live = self.slots.live(entry.member.slot)?;
-            let mut first: Option<GatedEntry> = None;
-            for model in live.grouped_models(entry.group, entry.member.model) {
-                if !health
-                    .availability(live, model, Some(query.endpoint))
-                    .is_available()
-                {
-                    continue;
-                }
-                let at = turn_after_windows(live, model, query, &health)?;
-                if at <= now {
-                    return None;
-                }
-                if first.is_none_or(|first| at < first.at) {
-                    first = Some(GatedEntry { model, at });
-                }
-            }
-            first
-        };
-        let due = name_index.due(query.endpoint);
-        due.filter_map(|entry| Some((entry.member.position, gated_of(entry)?)))
-            .collect()
     }
 
     /// Returns the candidates without what the query leaves out, and if there are others, without
@@ -132,12 +92,7 @@ impl Pool {
     }
 
     /// Returns what the query leaves out.
-    fn exclusions(
-        &self,
-        index: u32,
-        query: &CandidateQuery<'_>,
-        gated: BTreeMap<u32, GatedEntry>,
-    ) -> Exclusions<'_> {
+    fn exclusions(&self, index: u32, query: &CandidateQuery<'_>, gated: Gated) -> Exclusions<'_> {
         let filter = self.filter(query);
         let name_index = self.name_indexes.get(index as usize);
         let affected = name_index.is_some_and(|name_index| name_index.is_affected_by(&filter));
@@ -230,7 +185,7 @@ impl Pool {
         &mut self,
         index: u32,
         query: &CandidateQuery<'_>,
-        gated_entries: BTreeMap<u32, GatedEntry>,
+        gated_entries: Gated,
         now: Timestamp,
     ) -> Result<Candidates, Unavailable> {
         let health = HealthReader {
@@ -275,17 +230,19 @@ impl Pool {
         }
         let mut reasons = name_index.reasons(query.endpoint, &exclusions);
         // One whose window has just ended cools as long as it is the turn of others.
-        for (GatedEntry { model, at }, entry) in name_index.gated(&exclusions) {
+        reasons.turns = u32::try_from(gated.len()).unwrap_or(u32::MAX);
+        for (of_call, entry) in name_index.gated(&exclusions) {
+            let GatedEntry { model, at, .. } = of_call;
             gated.push((entry.member.slot, model, at));
             if first.is_none_or(|(first, ..)| at < first) {
                 first = Some((at, entry, model));
             }
-            let cause = self.cooling_cause(entry, model, query, &health);
-            let class = cause.map_or(CoolingClass::Outage, |cause| cause.class);
-            reasons.cooling += 1;
-            *reasons.classes.of_mut(class) += 1;
+            reasons.turns = reasons.turns.saturating_add(of_call.count);
+            reasons.cooling += of_call.count;
+            let class = of_call.class;
+            let class = class.unwrap_or_else(|| self.cooling_class(entry, model, query, &health));
+            *reasons.classes.of_mut(class) += of_call.count;
         }
-        reasons.turns = u32::try_from(gated.len()).unwrap_or(u32::MAX);
         reasons.retry_at = first.map(|(at, ..)| at);
         reasons.first =
             first.and_then(|(_, entry, model)| self.cooling_cause(entry, model, query, &health));
@@ -310,6 +267,17 @@ impl Pool {
             class: window.class,
             cause: Arc::clone(&window.cause),
         })
+    }
+
+    fn cooling_class(
+        &self,
+        entry: &IndexEntry,
+        model: u32,
+        query: &CandidateQuery<'_>,
+        health: &HealthReader<'_>,
+    ) -> CoolingClass {
+        let cause = self.cooling_cause(entry, model, query, health);
+        cause.map_or(CoolingClass::Outage, |cause| cause.class)
     }
 
     /// Records that a client could have had a trial at these models of credentials, if it were its turn, and

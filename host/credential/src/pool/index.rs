@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::availability::HealthReader;
 use super::entry::{Listing, Live};
-use super::index_entry::{EntryState, IndexEntry};
+use super::index_entry::{EntryState, IndexEntry, LaneNumber};
 use super::model_group::{GroupNumber, ServedWith};
-use super::name_index::NameIndex;
+use super::name_index::{Lanes, NameIndex};
 use super::providers::Providers;
 use super::{Member, Pool, Slot};
 use crate::{Endpoint, Health, ProviderName, Timestamp};
@@ -69,10 +69,11 @@ impl Pool {
                 mut entries,
                 states,
                 enabled,
+                lanes,
                 ..
             } = draft;
             entries.shrink_to_fit();
-            let name_index = NameIndex::of(name, entries, &states, enabled);
+            let name_index = NameIndex::of(name, entries, &states, enabled, lanes);
             self.name_indexes.push(name_index);
         }
         for slot in self.by_id.values().copied().collect::<Vec<_>>() {
@@ -265,11 +266,15 @@ struct NameIndexDraft {
     /// For each entry, the index into the credential's `serves`.
     served: Vec<u32>,
     enabled: BTreeMap<ProviderName, u32>,
+    lanes: Lanes,
 }
 
 impl NameIndexDraft {
     fn push(&mut self, mut entry: IndexEntry, state: EntryState, served: u32, live: &Live) {
         entry.member.position = narrow(self.entries.len());
+        if let Some(model) = live.model_key(entry.member.model) {
+            entry.lane = self.lanes.number(live.route, model);
+        }
         self.entries.push(entry);
         self.states.push(state);
         self.served.push(served);
@@ -289,7 +294,7 @@ struct NamedModels {
     group: GroupNumber,
 }
 
-/// Creates an index entry; its position is not set yet.
+/// Creates an index entry; its position and the number of its lane are not set yet.
 fn index_entry(slot: Slot, live: &Live, with: NamedModels) -> IndexEntry {
     let credential = &live.credential;
     let served = credential.serves.get(with.first.served as usize);
@@ -307,6 +312,7 @@ fn index_entry(slot: Slot, live: &Live, with: NamedModels) -> IndexEntry {
         provider: live.provider,
         rounds: credential.rounds,
         group: with.group,
+        lane: LaneNumber::default(),
     }
 }
 

@@ -15,6 +15,35 @@ pub(super) struct IndexEntry {
     pub(super) rounds: Option<u32>,
     /// All models of the credential under the name, if there are several. The member has the first.
     pub(super) group: GroupNumber,
+    /// The number of its site, way and model in the index of the name.
+    pub(super) lane: LaneNumber,
+}
+
+/// The number of a site and way with a model. Equal entries have the same turns, except for what is the
+/// credential's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LaneNumber(pub(super) u32);
+
+/// The window of a guess of a credential's account, model or lane that no success has closed yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct OwnGuess {
+    /// The end of the window, which may be in the future while its probe is due; of no meaning without a window.
+    pub(super) until: Timestamp,
+    pub(super) class: Option<CoolingClass>,
+    pub(super) counts_for: CountsFor,
+}
+
+/// The clients whose calls take turns after a credential's own window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum CountsFor {
+    /// There is no such window: only those of the site or way count.
+    #[default]
+    NoClient,
+    AllClients,
+    /// The only client whose requests failed.
+    Client(u64),
+    /// It depends on more than one window, or more than one model.
+    Unclear,
 }
 
 /// The state of an entry, which decides where it is listed.
@@ -26,7 +55,7 @@ pub(super) enum EntryState {
     Barred,
     Ready,
     /// Ready after windows of guesses that no success has closed yet.
-    Due,
+    Due(OwnGuess),
     Waiting {
         /// When its availability changes.
         wake: Timestamp,
@@ -73,7 +102,7 @@ impl EntryState {
         }
         let badness = |state: Self| match state {
             Self::Ready => 0,
-            Self::Due => 1,
+            Self::Due(_) => 1,
             Self::Busy => 2,
             Self::Waiting { .. } => 3,
             Self::Barred => 4,

@@ -37,6 +37,15 @@ impl Lane {
             .map_or(&READY, |trouble| &trouble.health)
     }
 
+    /// Makes room in the evidence for one more request that fails.
+    pub(super) fn forget_later(&mut self) {
+        let health = self
+            .trouble
+            .as_ref()
+            .map_or(&READY, |trouble| &trouble.health);
+        self.evidence.failing.forget_later(health);
+    }
+
     /// Returns whose failure opened the last window.
     pub(super) fn opened_by(&self) -> Option<Requester> {
         self.trouble.as_ref().map(|trouble| trouble.opened_by)

@@ -1,5 +1,6 @@
 //! The credentials that serve one name, by availability: an index derived from health.
 
+mod lanes;
 mod view;
 
 use std::cell::Cell;
@@ -7,9 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::availability::HealthReader;
-use super::index_entry::{EntryState, IndexEntry};
+use super::gated_entry::{Gated, GatedEntry};
+use super::index_entry::{EntryState, IndexEntry, LaneNumber};
+use super::sites::SiteWay;
 use super::{Candidates, Members, Reasons};
-use crate::{Credential, Endpoint, ProviderName, Timestamp};
+use crate::{Credential, Endpoint, ModelKey, ProviderName, Timestamp};
+pub(super) use lanes::Lanes;
+pub(super) use view::DueGroup;
 use view::View;
 
 /// The credentials that serve one name. An entry keeps its position until its credential is
@@ -28,6 +33,7 @@ pub(super) struct NameIndex {
     own_rounds: u32,
     /// The number of entries with several models.
     grouped: u32,
+    lanes: Lanes,
     /// The entries by the health of accounts and models.
     base: View,
     /// The same by lanes, sites and ways too, for endpoints with one that cools. There are as many
@@ -60,14 +66,7 @@ pub(super) struct Exclusions<'a> {
     pub(super) tried: BTreeSet<u32>,
     pub(super) filter: Option<CandidateFilter<'a>>,
     /// Entries whose windows have just ended, and at which it is not the turn of the call.
-    pub(super) gated: BTreeMap<u32, GatedEntry>,
-}
-
-/// When the call has its turn at an entry, and with which of its models.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct GatedEntry {
-    pub(super) model: u32,
-    pub(super) at: Timestamp,
+    pub(super) gated: Gated,
 }
 
 impl Exclusions<'_> {
@@ -102,6 +101,7 @@ impl NameIndex {
             vacant: Vec::new(),
             own_rounds: 0,
             grouped: 0,
+            lanes: Lanes::default(),
             base: View::default(),
             by_endpoint: Vec::new(),
         }
@@ -113,6 +113,7 @@ impl NameIndex {
         entries: Vec<IndexEntry>,
         states: &[EntryState],
         enabled: BTreeMap<ProviderName, u32>,
+        lanes: Lanes,
     ) -> Self {
         let own_rounds = entries.iter().filter(|entry| entry.rounds.is_some());
         let own_rounds = count(own_rounds.count());
@@ -124,6 +125,7 @@ impl NameIndex {
             enabled,
             own_rounds,
             grouped,
+            lanes,
             base: View::of(&entries, states),
             entries,
             ..Self::new(name)
@@ -142,6 +144,11 @@ impl NameIndex {
             .pop()
             .unwrap_or_else(|| count(self.entries.len()));
         entry.member.position = number;
+        let live = health.slots.live(entry.member.slot);
+        let lane = live.and_then(|live| Some((live.route, live.model_key(entry.member.model)?)));
+        if let Some((route, model)) = lane {
+            entry.lane = self.lanes.number(route, model);
+        }
         self.base.add(&entry, health.entry_state(&entry, None));
         for (endpoint, view) in &mut self.by_endpoint {
             view.add(&entry, health.entry_state(&entry, Some(*endpoint)));
@@ -297,8 +304,8 @@ impl NameIndex {
 
     /// Returns the available entries of the highest priority that has any.
     pub(super) fn candidates(&self, endpoint: Endpoint) -> Option<Candidates> {
-        let ready = self.view(endpoint).ready.first_key_value();
-        ready.map(|(_, ready)| self.to_candidates(Arc::clone(ready)))
+        let mut available = self.view(endpoint).available(false);
+        available.next().map(|(ready, _)| self.to_candidates(ready))
     }
 
     /// The same without the excluded entries, and without those that are only second choice. A list
@@ -311,24 +318,28 @@ impl NameIndex {
         second_choice: Option<&dyn Fn(&IndexEntry) -> bool>,
     ) -> Option<Candidates> {
         let passed_over = Cell::new(0);
-        for all in self.view(endpoint).ready.values() {
-            let mut ready = Arc::clone(all);
+        let leaves_due = matches!(exclusions.gated, Gated::All(_));
+        for (all, left_out) in self.view(endpoint).available(leaves_due) {
+            passed_over.update(|count| count + left_out);
+            let mut ready = Arc::clone(&all);
             let tried = exclusions.tried.iter();
             for entry in tried.filter_map(|&number| self.entry(number)) {
                 if all.contains(entry.member.rank) {
                     Arc::make_mut(&mut ready).remove(entry.member.rank);
                 }
             }
-            if exclusions.filter.is_some()
-                || second_choice.is_some()
-                || !exclusions.gated.is_empty()
-            {
+            let gated = match &exclusions.gated {
+                Gated::Some(gated) => Some(gated),
+                Gated::None | Gated::All(_) => None,
+            };
+            if exclusions.filter.is_some() || second_choice.is_some() || gated.is_some() {
                 let passes = |entry: &IndexEntry| {
                     let filter = exclusions.filter.as_ref();
                     if !filter.is_none_or(|filter| filter.check(entry) == FilterResult::Passed) {
                         return false;
                     }
-                    let is_passed_over = exclusions.gated.contains_key(&entry.member.position)
+                    let is_passed_over = gated
+                        .is_some_and(|gated| gated.contains_key(&entry.member.position))
                         || second_choice.is_some_and(|is_second| is_second(entry));
                     passed_over.update(|count| count + u32::from(is_passed_over));
                     !is_passed_over
@@ -347,18 +358,29 @@ impl NameIndex {
         None
     }
 
-    /// Returns the entries whose windows have just ended.
-    pub(super) fn due(&self, endpoint: Endpoint) -> impl Iterator<Item = &IndexEntry> {
-        let due = self.view(endpoint).due.iter();
-        due.filter_map(|&number| self.entry(number))
+    /// Returns the entries whose windows have just ended, by what decides when a call has its turn.
+    pub(super) fn due(
+        &self,
+        endpoint: Endpoint,
+    ) -> &BTreeMap<DueGroup, BTreeSet<(Timestamp, u32)>> {
+        &self.view(endpoint).due
     }
 
-    /// Returns those that the call might use if it were its turn, with when it is.
+    pub(super) fn lane(&self, number: LaneNumber) -> Option<(SiteWay, &ModelKey)> {
+        self.lanes.get(number)
+    }
+
+    /// Returns those that the call might use if it were its turn, with when it is: of those with the same turn
+    /// one for all.
     pub(super) fn gated<'a>(
         &'a self,
         exclusions: &'a Exclusions<'_>,
     ) -> impl Iterator<Item = (GatedEntry, &'a IndexEntry)> {
-        let gated = exclusions.gated.iter();
+        let gated = match &exclusions.gated {
+            Gated::None => None,
+            Gated::All(gated) | Gated::Some(gated) => Some(gated),
+        };
+        let gated = gated.into_iter().flatten();
         let entries = gated.filter_map(|(&number, gated)| Some((*gated, self.entry(number)?)));
         entries.filter(|(_, entry)| {
             let filter = exclusions.filter.as_ref();
@@ -420,7 +442,8 @@ impl NameIndex {
             counts.remove(state);
         }
         if let Some(filter) = &exclusions.filter {
-            let ready = view.ready.values().flat_map(|ready| ready.iter());
+            let ready = view.ready.values().chain(view.due_ready.values());
+            let ready = ready.flat_map(|ready| ready.iter());
             let untried = ready.filter(|member| !exclusions.tried.contains(&member.position));
             for entry in untried.filter_map(|member| self.entry(member.position)) {
                 match filter.check(entry) {

@@ -36,7 +36,7 @@ pub(super) struct Sites {
 }
 
 /// The numbers of a credential's site and way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SiteWay {
     pub(super) site: u32,
     pub(super) way: u32,
@@ -447,6 +447,7 @@ impl Way {
         now: Timestamp,
     ) -> bool {
         self.unsent = self.unsent.saturating_add(1);
+        self.failing.forget_later(&self.health);
         self.failing.note(requester, class, now);
         self.unsent >= UNSENT_MAX
     }

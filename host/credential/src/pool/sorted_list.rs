@@ -105,6 +105,14 @@ impl Members {
         Self::new(&sorted)
     }
 
+    /// Returns the members of both lists, which have none in common.
+    pub(super) fn merged(&self, other: &Self) -> Self {
+        let mut all: Vec<Member> = self.iter().chain(other.iter()).copied().collect();
+        // Two sorted runs: one pass.
+        all.sort_by_key(|member| member.rank);
+        Self::new(&all)
+    }
+
     /// Returns the run for a rank: the last one that begins at or before it, or the first.
     fn run_of(&self, rank: u32) -> usize {
         let after = self.runs.partition_point(|run| {
@@ -186,6 +194,8 @@ mod tests {
             let indexed: Vec<u32> = indexed.flatten().map(|member| member.rank).collect();
             prop_assert_eq!(&indexed, &expected);
             prop_assert_eq!(ranks(&members), expected);
+            let (odd, even) = (members.filtered(|one| one.rank % 2 == 1), members.filtered(|one| one.rank % 2 == 0));
+            prop_assert_eq!(ranks(&odd.merged(&even)), ranks(&members));
             prop_assert_eq!(ranks(&before), begin.into_iter().collect::<Vec<_>>(), "a clone stays");
             let bounded = members.runs.iter().all(|run| (1..=RUN_MAX).contains(&run.len()));
             prop_assert!(bounded);

@@ -36,6 +36,9 @@ impl TrialTime {
 /// trial, and its client tries again only after the interval. While all failures behind the windows
 /// are one other client's, and no limit, nothing is known against this call: it does not wait for
 /// other trials. Otherwise the trials of a site are a second apart, and clients that wait take turns.
+/// That holds for refusals too as long as few clients have failed: a call that the provider would serve would
+/// otherwise wait half a minute for those that it refuses. It adds no more than three trials, since each client that
+/// fails waits half a minute itself, and with the fourth one all do.
 /// Once many have failed, a window of a longer interval is tried when as long has passed since it was
 /// opened or prolonged, for a client that was served by one that was, and an undecided trial holds up the
 /// next one. The window of a site at which the call itself has failed twice is not for this call.
@@ -129,26 +132,29 @@ pub(super) fn turn_after_windows(
         return None;
     }
     let client = query.requester.client;
-    let ended = |layer: Layer<'_>| {
-        let counts = others_before_end(&layer, client, now) > Others::One;
-        let window = layer.health.ended_guess(now).filter(|_| counts);
-        window.map(|window| window.until)
-    };
     let layers = health.layers(live, model, Some(query.endpoint));
-    let ended = layers.filter_map(ended).max()?;
+    let ended = layers.filter_map(|layer| counting_end(&layer, client, now));
+    let ended = ended.max()?;
     let key = live.model_key(model)?;
     let lane = health.sites.lane(live.route, key, query.endpoint);
     let Some(lane) = lane else {
         return Some(now);
     };
     let is_served = |client| lane.regulars.contain(client, now);
-    if failures_at_site(live, query, health) > 0 && is_served(client) {
+    if failures_at_site(live.route.site, query, health) > 0 && is_served(client) {
         return None;
     }
     let interval = lane.gate.interval_after_window();
     let next = (health.sites).next_trial((live.route, key, query.endpoint), interval);
     let opens_at = next.max(ended);
     Some((lane.gate).turn_of(client, SITE_TRIALS, opens_at, now, is_served))
+}
+
+/// Returns when a window of a guess ended not long ago, if calls of this client take turns after it.
+pub(super) fn counting_end(layer: &Layer<'_>, client: u64, now: Timestamp) -> Option<Timestamp> {
+    let counts = others_before_end(layer, client, now) > Others::One;
+    let window = layer.health.ended_guess(now).filter(|_| counts);
+    window.map(|window| window.until)
 }
 
 /// Returns how many other clients' requests failed before the end of a window that ended not long ago.
@@ -185,18 +191,22 @@ fn last_trial(
 /// doing: that window is not for this call.
 fn has_failed_at_site(live: &Live, query: &CandidateQuery<'_>, health: &HealthReader<'_>) -> bool {
     query.failed.len() >= SITE_FAILURES_MAX
-        && failures_at_site(live, query, health) >= SITE_FAILURES_MAX
+        && failures_at_site(live.route.site, query, health) >= SITE_FAILURES_MAX
 }
 
 /// Returns the number of credentials of the site at which this call has failed.
-fn failures_at_site(live: &Live, query: &CandidateQuery<'_>, health: &HealthReader<'_>) -> usize {
+pub(super) fn failures_at_site(
+    site: u32,
+    query: &CandidateQuery<'_>,
+    health: &HealthReader<'_>,
+) -> usize {
     if query.failed.is_empty() {
         return 0;
     }
     let slots = query.failed.iter().map(|failure| failure.slot);
     let at_site = slots.filter(|&slot| {
         let other = health.slots.live(slot);
-        other.is_some_and(|other| other.route.site == live.route.site)
+        other.is_some_and(|other| other.route.site == site)
     });
     at_site.collect::<BTreeSet<Slot>>().len()
 }

@@ -9,6 +9,8 @@ struct Fixture {
     breaker: Breaker,
     now_ms: Arc<AtomicU64>,
     suspensions: Arc<AtomicU64>,
+    /// The only client of each time that the version before might take over.
+    take_backs: Arc<Mutex<Vec<Option<ClientDigest>>>>,
 }
 
 impl Fixture {
@@ -22,14 +24,20 @@ impl Fixture {
         };
         let suspensions = Arc::new(AtomicU64::new(0));
         let (breaker, counted) = (Breaker::new(id, clock), Arc::clone(&suspensions));
-        breaker.on_event(Box::new(move |event| {
-            let is_suspension = matches!(event, BreakerEvent::Suspended(_));
-            counted.fetch_add(u64::from(is_suspension), Ordering::Relaxed);
+        let take_backs = Arc::<Mutex<Vec<_>>>::default();
+        let dues = Arc::clone(&take_backs);
+        breaker.on_event(Box::new(move |event| match event {
+            BreakerNotice::Event(BreakerEvent::Suspended(_)) => {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            BreakerNotice::TakeBackDue(due) => dues.lock().push(due.only_client),
+            BreakerNotice::Event(_) => {}
         }));
         Self {
             breaker,
             now_ms,
             suspensions,
+            take_backs,
         }
     }
 
@@ -124,7 +132,7 @@ fn clients_that_leave_pay_for_long_calls_only() {
 
 /// A client alone used a plugin and made it fail, on purpose or not: the others are not refused for a moment.
 #[test]
-fn client_that_was_not_heard_passes_at_once_and_ends_the_suspension() {
+fn client_without_a_fault_passes_at_once_and_ends_the_suspension() {
     let fixture = Fixture::new();
     while fixture.breaker.status().suspended.is_none() {
         fixture.call(1, SHORT).unwrap();
@@ -139,13 +147,13 @@ fn client_that_was_not_heard_passes_at_once_and_ends_the_suspension() {
 
 /// It fails for each client that tries it: three say so, and then single trials follow.
 #[test]
-fn clients_that_were_not_heard_are_believed_too() {
+fn faults_of_further_clients_count_too() {
     let fixture = Fixture::new();
     while fixture.breaker.status().suspended.is_none() {
         fixture.call(1, SHORT).unwrap();
     }
     assert_eq!(fixture.call(2, SHORT), Ok(()));
-    assert!(fixture.call(2, SHORT).is_err(), "it was heard now");
+    assert!(fixture.call(2, SHORT).is_err(), "it has had a fault now");
     assert_eq!(fixture.call(3, SHORT), Ok(()));
     assert!(fixture.call(4, SHORT).is_err(), "three are enough");
     fixture.pass(SUSPENDED_PLUGIN_WAIT);
@@ -214,4 +222,76 @@ fn refused_call_uses_up_no_trial_and_neither_does_one_that_did_not_run() {
     }
     assert_eq!(trials, 4, "each next call is the trial");
     assert_eq!(fixture.breaker.status(), BreakerStatus::default());
+}
+
+/// A client that takes a trial and leaves has had its turn, and the next call of another is the trial.
+#[test]
+fn client_that_leaves_in_its_trial_does_not_get_the_next_one() {
+    let fixture = Fixture::new();
+    for call in 0..10 {
+        fixture.call(1 + call % 3, SHORT).unwrap();
+    }
+    fixture.pass(SUSPENDED_PLUGIN_WAIT);
+    for client in [1, 7] {
+        let trial = fixture.breaker.admit(ClientDigest::new(client)).unwrap();
+        fixture.breaker.abandoned(trial, Duration::ZERO);
+        assert!(
+            fixture.breaker.admit(ClientDigest::new(client)).is_err(),
+            "client {client} again"
+        );
+    }
+    assert_eq!(fixture.call(9, None), Ok(()));
+    assert_eq!(fixture.breaker.status().suspended, None);
+}
+
+/// More clients fail their trials than are remembered: the latest ones are.
+#[test]
+fn client_whose_trial_failed_last_does_not_get_the_next_one() {
+    let fixture = Fixture::new();
+    for call in 0..10 {
+        fixture.call(1 + call % 3, SHORT).unwrap();
+    }
+    for client in 1..20 {
+        let open = fixture.breaker.status().suspended.unwrap();
+        fixture.pass(
+            open.next_trial
+                .saturating_since(fixture.breaker.clock.now()),
+        );
+        assert_eq!(fixture.call(client, SHORT), Ok(()));
+        let open = fixture.breaker.status().suspended.unwrap();
+        fixture.pass(
+            open.next_trial
+                .saturating_since(fixture.breaker.clock.now()),
+        );
+        assert!(
+            fixture.call(client, SHORT).is_err(),
+            "client {client} again"
+        );
+    }
+}
+
+#[test]
+fn one_client_of_several_makes_no_take_back_due() {
+    let fixture = Fixture::new();
+    fixture.call(2, None).unwrap();
+    fixture.pass(EVIDENCE_WINDOW);
+    while fixture.breaker.status().suspended.is_none() {
+        fixture.call(1, SHORT).unwrap();
+    }
+    assert!(fixture.take_backs.lock().is_empty());
+    // A second one confirms it.
+    fixture.call(2, SHORT).unwrap();
+    assert_eq!(*fixture.take_backs.lock(), [None]);
+}
+
+#[test]
+fn only_client_makes_a_take_back_due() {
+    let fixture = Fixture::new();
+    while fixture.breaker.status().suspended.is_none() {
+        fixture.call(1, SHORT).unwrap();
+    }
+    let one = ClientDigest::new(1);
+    assert_eq!(*fixture.take_backs.lock(), [Some(one)]);
+    assert!(fixture.breaker.is_used_only_by(one));
+    assert!(!fixture.breaker.is_used_only_by(ClientDigest::new(2)));
 }

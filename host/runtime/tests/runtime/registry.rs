@@ -231,3 +231,35 @@ fn generations(serving: &Plugins) -> String {
         .collect();
     ids.join(" ")
 }
+
+#[tokio::test]
+async fn component_that_is_not_the_pinned_one_is_refused_before_it_is_compiled() {
+    let good = plugin("round-robin");
+    let pin = |digest: &str| {
+        let policies = PluginPolicies {
+            pinned: BTreeMap::from([("round-robin".to_owned(), digest.to_owned())]),
+            ..PluginPolicies::default()
+        };
+        Registry::with_policies(engine(), policies)
+    };
+    let other = "0".repeat(64);
+    let registry = pin(&other);
+    let load = |registry: Registry, component: Vec<u8>| async move {
+        registry
+            .load("round-robin", component, Origin::BuiltIn)
+            .await
+            .map_err(|error| error.to_string())
+    };
+    let refused = load(registry, good.clone()).await.unwrap_err();
+    let digest = refused
+        .strip_prefix("its SHA-256 is ")
+        .and_then(|rest| rest.split(',').next());
+    let digest = digest.unwrap_or_else(|| panic!("{refused}")).to_owned();
+    assert!(refused.contains(&other), "{refused}");
+    load(pin(&digest), good.clone()).await.unwrap();
+    // It would not compile: its digest is looked at first.
+    let mut broken = good;
+    broken.truncate(5_000);
+    let refused = load(pin(&digest), broken).await.unwrap_err();
+    assert!(refused.contains("`plugins-pinned` has"), "{refused}");
+}

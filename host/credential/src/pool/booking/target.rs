@@ -55,6 +55,7 @@ impl Pool {
         match failure.scope {
             Scope::Request => Target::Nothing,
             Scope::Credential => {
+                live.failing.forget_later(&live.account);
                 live.failing.note(requester, class, now);
                 Target::Account
             }
@@ -64,10 +65,12 @@ impl Pool {
                     return Target::Nothing;
                 };
                 if class == CoolingClass::Limit {
+                    model.failing.forget_later(&model.health);
                     model.failing.note(requester, class, now);
                     return Target::Model;
                 }
                 if let Some(lane) = model.lane_mut(attempt.endpoint) {
+                    lane.forget_later();
                     lane.evidence.failing.note(requester, class, now);
                 }
                 Target::Lane
@@ -100,8 +103,10 @@ impl Pool {
         let position = live.model_position(attempt);
         let model = position.and_then(|index| live.models.get_mut(index));
         let lane = model.and_then(|model| model.lane_mut(attempt.endpoint));
-        let lane_excuses =
-            lane.is_some_and(|lane| lane.evidence.excuses(number, requester, class, now));
+        let lane_excuses = lane.is_some_and(|lane| {
+            lane.forget_later();
+            lane.evidence.excuses(number, requester, class, now)
+        });
         let route = is_of_same_site(attempt, live).then_some(live.route);
         // What failed at one credential alone speaks of that one, and is no evidence about the site.
         let others = self.others_with_same_failure(attempt, failure);
@@ -114,6 +119,7 @@ impl Pool {
                 false => Target::Lane,
             };
         };
+        site_lane.evidence.failing.forget_later(&site_lane.health);
         let site_excuses = site_lane.evidence.excuses(number, requester, class, now);
         let is_booked =
             site_lane.opened_by == requester && site_lane.health.open_window(now).is_some();

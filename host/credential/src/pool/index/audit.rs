@@ -35,7 +35,11 @@ impl Pool {
                 );
                 let mut expected = index_entry(slot, live, with);
                 expected.member.position = listing.position;
-                let entry = self.name_indexes[name_index as usize].audit_entry(listing.position);
+                let name_index = &self.name_indexes[name_index as usize];
+                let entry = name_index.audit_entry(listing.position);
+                expected.lane = entry.lane;
+                let model = live.model_key(with.first.model).expect("it has the model");
+                assert_eq!(name_index.lane(entry.lane), Some((live.route, model)));
                 assert_eq!(*entry, expected, "under `{name}`");
                 let entries = entries.entry(Arc::clone(&name)).or_default();
                 assert!(

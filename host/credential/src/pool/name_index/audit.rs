@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::view::Counts;
+use super::view::{Counts, DueGroup};
 use super::*;
 use crate::pool::Member;
 
@@ -28,7 +28,9 @@ impl NameIndex {
         assert!(view.dirty.is_empty(), "a refresh leaves nothing stale");
         let mut ready: BTreeMap<Reverse<i32>, Vec<Member>> = BTreeMap::new();
         let (mut waiting, mut ends) = (BTreeSet::new(), BTreeSet::new());
-        let (mut counts, mut due) = (Counts::default(), BTreeSet::new());
+        let mut due_ready: BTreeMap<Reverse<i32>, Vec<Member>> = BTreeMap::new();
+        let mut due: BTreeMap<DueGroup, BTreeSet<_>> = BTreeMap::new();
+        let mut counts = Counts::default();
         for (number, entry) in (0..).zip(&self.entries) {
             let Some(entry) = entry else {
                 assert!(
@@ -41,11 +43,16 @@ impl NameIndex {
             let state = health.entry_state(entry, endpoint);
             assert_eq!(view.state(number), state, "under `{}`", self.name);
             counts.add(state);
-            if state == EntryState::Due {
-                due.insert(number);
+            if let EntryState::Due(guess) = state {
+                let group = due.entry(DueGroup::of(entry, guess)).or_default();
+                group.insert((guess.until, number));
             }
             match state {
-                EntryState::Ready | EntryState::Due => ready
+                EntryState::Ready => ready
+                    .entry(Reverse(entry.priority))
+                    .or_default()
+                    .push(entry.member),
+                EntryState::Due(_) => due_ready
                     .entry(Reverse(entry.priority))
                     .or_default()
                     .push(entry.member),
@@ -57,19 +64,20 @@ impl NameIndex {
                 EntryState::Disabled | EntryState::Barred | EntryState::Busy => {}
             }
         }
-        for list in ready.values_mut() {
+        for list in ready.values_mut().chain(due_ready.values_mut()) {
             list.sort_by_key(|member| member.rank);
         }
         assert_eq!(view.due, due, "due, under `{}`", self.name);
         assert_eq!(view.waiting, waiting, "waiting, under `{}`", self.name);
         assert_eq!(view.ends, ends, "ends of windows, under `{}`", self.name);
         assert_eq!(view.counts, counts, "not ready, under `{}`", self.name);
-        let indexed: BTreeMap<Reverse<i32>, Vec<Member>> = view
-            .ready
-            .iter()
-            .map(|(&priority, ready)| (priority, ready.iter().copied().collect()))
-            .collect();
-        assert_eq!(indexed, ready, "ready by tier, under `{}`", self.name);
+        for (indexed, expected) in [(&view.ready, ready), (&view.due_ready, due_ready)] {
+            let indexed = indexed.iter();
+            let indexed: BTreeMap<Reverse<i32>, Vec<Member>> = indexed
+                .map(|(&priority, ready)| (priority, ready.iter().copied().collect()))
+                .collect();
+            assert_eq!(indexed, expected, "ready by tier, under `{}`", self.name);
+        }
     }
 
     pub(in crate::pool) fn audit_entry(&self, position: u32) -> &IndexEntry {

@@ -5,26 +5,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::count;
-use crate::Timestamp;
-use crate::pool::index_entry::{EntryState, IndexEntry};
-use crate::pool::{CoolingCounts, Members};
+use crate::pool::index_entry::{CountsFor, EntryState, IndexEntry, LaneNumber, OwnGuess};
+use crate::pool::{CoolingCounts, Member, Members};
+use crate::{CoolingClass, Timestamp};
 
 /// The entries of a name by availability.
 ///
-/// An entry is in `ready`, or in `waiting` and `ends`, or only counted (disabled, barred, busy).
+/// An entry is in `ready`, or in `due_ready` and `due`, or in `waiting` and `ends`, or only counted (disabled, barred, busy).
 /// This is as of the last [`View::refresh`]: later changes are in `dirty`, and entries whose window
 /// has ended since are at the front of `waiting`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
     /// The state of each entry, by its position.
     states: States,
-    /// The available entries by priority, highest first; no list is empty. Shared with running
+    /// The ready entries by priority, highest first; no list is empty. Shared with running
     /// selections, and copied on change only if they still hold it.
     pub(super) ready: BTreeMap<Reverse<i32>, Arc<Members>>,
+    /// The same of the available entries whose windows have just ended: see [`EntryState::Due`].
+    pub(super) due_ready: BTreeMap<Reverse<i32>, Arc<Members>>,
     /// Cooling entries by when they change: a probe is due, or the window ends.
     pub(super) waiting: BTreeSet<(Timestamp, u32)>,
-    /// Positions of the available entries whose windows have just ended: see [`EntryState::Due`].
-    pub(super) due: BTreeSet<u32>,
+    /// The positions of those in `due_ready`, with the ends of their own windows. No set is empty.
+    pub(super) due: BTreeMap<DueGroup, BTreeSet<(Timestamp, u32)>>,
     /// Cooling entries by the end of their window.
     pub(super) ends: BTreeSet<(Timestamp, u32)>,
     /// Positions whose health changed, some of them several times: at most [`DIRTY_TIMES_MAX`] for each
@@ -34,6 +36,24 @@ pub(super) struct View {
     pub(super) counts: Counts,
     /// The version of the sites that it shows.
     pub(super) sites_version: u64,
+}
+
+/// Entries whose calls take turns alike, but for the ends of their own windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::pool) struct DueGroup {
+    pub(in crate::pool) lane: LaneNumber,
+    pub(in crate::pool) counts_for: CountsFor,
+    pub(in crate::pool) class: Option<CoolingClass>,
+}
+
+impl DueGroup {
+    pub(super) fn of(entry: &IndexEntry, guess: OwnGuess) -> Self {
+        Self {
+            lane: entry.lane,
+            counts_for: guess.counts_for,
+            class: guess.class,
+        }
+    }
 }
 
 /// Numbers of entries that are not ready, by reason.
@@ -154,20 +174,21 @@ impl View {
     fn list(&mut self, entry: &IndexEntry, state: EntryState, lists: bool) {
         let position = entry.member.position;
         self.counts.add(state);
-        if state == EntryState::Due {
-            self.due.insert(position);
+        if let EntryState::Due(guess) = state {
+            let group = self.due.entry(DueGroup::of(entry, guess)).or_default();
+            group.insert((guess.until, position));
         }
         match state {
-            EntryState::Ready | EntryState::Due if lists => {
-                let ready = self.ready.entry(Reverse(entry.priority)).or_default();
-                Arc::make_mut(ready).insert(entry.member);
+            EntryState::Ready | EntryState::Due(_) if lists => {
+                let ready = self.lists_of(state).entry(Reverse(entry.priority));
+                Arc::make_mut(ready.or_default()).insert(entry.member);
             }
             EntryState::Waiting { wake, until, .. } => {
                 self.waiting.insert((wake, position));
                 self.ends.insert((until, position));
             }
             EntryState::Ready
-            | EntryState::Due
+            | EntryState::Due(_)
             | EntryState::Disabled
             | EntryState::Barred
             | EntryState::Busy => {}
@@ -177,18 +198,25 @@ impl View {
     fn unlist(&mut self, entry: &IndexEntry, state: EntryState, lists: bool) {
         let position = entry.member.position;
         self.counts.remove(state);
-        if state == EntryState::Due {
-            self.due.remove(&position);
+        if let EntryState::Due(guess) = state {
+            let group = DueGroup::of(entry, guess);
+            if let Some(entries) = self.due.get_mut(&group) {
+                entries.remove(&(guess.until, position));
+                if entries.is_empty() {
+                    self.due.remove(&group);
+                }
+            }
         }
         match state {
-            EntryState::Ready | EntryState::Due if lists => {
+            EntryState::Ready | EntryState::Due(_) if lists => {
                 let priority = Reverse(entry.priority);
-                let Some(ready) = self.ready.get_mut(&priority) else {
+                let lists = self.lists_of(state);
+                let Some(ready) = lists.get_mut(&priority) else {
                     return;
                 };
                 Arc::make_mut(ready).remove(entry.member.rank);
                 if ready.is_empty() {
-                    self.ready.remove(&priority);
+                    lists.remove(&priority);
                 }
             }
             EntryState::Waiting { wake, until, .. } => {
@@ -196,31 +224,64 @@ impl View {
                 self.ends.remove(&(until, position));
             }
             EntryState::Ready
-            | EntryState::Due
+            | EntryState::Due(_)
             | EntryState::Disabled
             | EntryState::Barred
             | EntryState::Busy => {}
         }
     }
 
-    /// Rebuilds all of `ready`.
+    /// Rebuilds all of `ready` and `due_ready`.
     fn rebuild_ready(&mut self, entries: &[Option<IndexEntry>]) {
-        let mut lists: BTreeMap<Reverse<i32>, Vec<_>> = BTreeMap::new();
-        let entries = entries.iter().flatten();
-        let is_ready = |entry: &&IndexEntry| {
-            let state = self.state(entry.member.position);
-            matches!(state, EntryState::Ready | EntryState::Due)
-        };
-        for entry in entries.filter(is_ready) {
+        let mut ready: BTreeMap<Reverse<i32>, Vec<_>> = BTreeMap::new();
+        let mut due = ready.clone();
+        for entry in entries.iter().flatten() {
+            let lists = match self.state(entry.member.position) {
+                EntryState::Ready => &mut ready,
+                EntryState::Due(_) => &mut due,
+                _ => continue,
+            };
             let list = lists.entry(Reverse(entry.priority)).or_default();
             list.push(entry.member);
         }
-        let lists = lists.into_iter().map(|(priority, mut list)| {
-            // Sorted already, except for entries added since the pool was built.
-            list.sort_by_key(|member| member.rank);
-            (priority, Arc::new(Members::new(&list)))
-        });
-        self.ready = lists.collect();
+        let sorted = |lists: BTreeMap<Reverse<i32>, Vec<Member>>| {
+            let lists = lists.into_iter().map(|(priority, mut list)| {
+                // Sorted already, except for entries added since the pool was built.
+                list.sort_by_key(|member| member.rank);
+                (priority, Arc::new(Members::new(&list)))
+            });
+            lists.collect()
+        };
+        self.ready = sorted(ready);
+        self.due_ready = sorted(due);
+    }
+
+    /// Returns the lists of this state, which is an available one.
+    fn lists_of(&mut self, state: EntryState) -> &mut BTreeMap<Reverse<i32>, Arc<Members>> {
+        match state {
+            EntryState::Due(_) => &mut self.due_ready,
+            _ => &mut self.ready,
+        }
+    }
+
+    /// Returns the available entries by priority, highest first. With `leaves_due` they are without those whose
+    /// windows have just ended, and with the number of these.
+    pub(super) fn available(
+        &self,
+        leaves_due: bool,
+    ) -> impl Iterator<Item = (Arc<Members>, u32)> + '_ {
+        let priorities = self.ready.keys().chain(self.due_ready.keys());
+        let priorities: BTreeSet<Reverse<i32>> = priorities.copied().collect();
+        priorities.into_iter().map(move |priority| {
+            let (ready, due) = (self.ready.get(&priority), self.due_ready.get(&priority));
+            let left_out = due.filter(|_| leaves_due).map_or(0, |due| due.len());
+            let list = match (ready, due.filter(|_| !leaves_due)) {
+                (Some(ready), Some(due)) => Arc::new(ready.merged(due)),
+                (Some(list), None) | (None, Some(list)) => Arc::clone(list),
+                (None, None) => Arc::default(),
+            };
+            (list, count(left_out))
+        })
     }
 }
 
@@ -250,7 +311,7 @@ impl Counts {
             EntryState::Barred => Some(&mut self.barred),
             EntryState::Busy => Some(&mut self.busy),
             EntryState::Waiting { probing: true, .. } => Some(&mut self.probing),
-            EntryState::Waiting { .. } | EntryState::Ready | EntryState::Due => None,
+            EntryState::Waiting { .. } | EntryState::Ready | EntryState::Due(_) => None,
         }
     }
 }

@@ -267,6 +267,7 @@ impl Run {
     fn compare_query(&mut self, query: &CandidateQuery<'_>) -> Result<(), TestCaseError> {
         let expected = self.scan(query);
         let found = self.pool.candidates(query, self.now);
+        self.pool.audit_gated(query, self.now);
         let found = found.map(|candidates| {
             let ids = self.pool.credentials(&candidates.members);
             let ids: Vec<String> = ids.iter().flatten().map(|one| one.id.to_string()).collect();

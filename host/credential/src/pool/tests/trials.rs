@@ -1,5 +1,7 @@
 //! Tests of trials: how often, by whom, and what they decide.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -97,6 +99,20 @@ fn while_few_clients_fail_a_trial_waits_only_for_those_of_the_site() {
     assert_eq!(retry_at(&mut pool, who(4, 1), 1_200), Some(2_100));
     assert_eq!(trial_at(&mut pool, who(1, 2), 2_100), None);
     settle(&mut pool, hung, 403, 1_300);
+}
+
+#[test]
+fn many_failures_in_flight_do_not_hide_who_opened_a_window() {
+    for status in [401, 403, 503] {
+        let mut pool = pool(vec![credential("a")]);
+        let in_flight: Vec<Attempt> = (0..20)
+            .map(|digest| begin(&mut pool, who(1, digest), 0))
+            .collect();
+        for (attempt, now) in in_flight.into_iter().zip(100..) {
+            settle(&mut pool, attempt, status, now);
+        }
+        assert_eq!(trial_at(&mut pool, who(1, 99), 900), None, "{status}");
+    }
 }
 
 #[test]
@@ -291,6 +307,72 @@ proptest! {
                 recent.remove(0);
             }
         }
+    }
+}
+
+proptest! {
+    /// Refused windows are tried by each client twice a minute at most, and by three clients that have not failed
+    /// yet, a second apart: then four have failed, and there is one trial each half minute for all together.
+    #[test]
+    fn refused_windows_are_tried_each_half_minute_by_each_client(
+        status in prop::sample::select(vec![401_u16, 403]),
+        clients in 1_u64..7,
+        calls in prop::collection::vec((0_u64..7, 0_u64..2, 0_u64..900), 100..400),
+    ) {
+        let mut pool = pool(vec![credential("a")]);
+        let (mut trials, mut failed): (Vec<(u64, u64)>, BTreeSet<u64>) = (Vec::new(), BTreeSet::new());
+        let mut now = 0;
+        for (client, digest, gap) in calls {
+            now += gap;
+            let client = client % clients;
+            let is_within = trial_at(&mut pool, who(client, digest), now).is_some();
+            let Ok(attempt) = try_begin(&mut pool, who(client, digest), now) else {
+                continue;
+            };
+            settle(&mut pool, attempt, status, now);
+            if is_within {
+                let own = trials.iter().rev().find(|(_, of)| *of == client);
+                let last = trials.last();
+                prop_assert!(own.is_none_or(|(at, _)| now - at >= 30_000), "{client} at {now}: {trials:?}");
+                if failed.len() >= 4 {
+                    prop_assert!(last.is_none_or(|(at, _)| now - at >= 30_000), "at {now}: {trials:?}");
+                }
+                trials.push((now, client));
+                let in_half_minute = trials.iter().filter(|(at, _)| now - at < 30_000).count();
+                prop_assert!(in_half_minute <= 4, "{trials:?}");
+            }
+            failed.insert(client);
+        }
+    }
+
+    /// That is why few failing clients do not make the trials of others half a minute apart: a client whose requests
+    /// the provider serves would wait as long for those whose requests it refuses.
+    #[test]
+    fn a_client_is_served_in_seconds_while_those_of_up_to_three_others_are_refused(
+        status in prop::sample::select(vec![401_u16, 403]),
+        refused in 1_u64..4,
+        starts in 0_u64..60_000,
+        gap in 50_u64..2_000,
+    ) {
+        let mut pool = pool(vec![credential("a")]);
+        let mut served_at = None;
+        let end = starts + 5_000;
+        for (digest, now) in (0..end).step_by(50).enumerate() {
+            let digest = digest as u64;
+            if now % gap < 50 {
+                for client in 0..refused {
+                    if let Ok(attempt) = try_begin(&mut pool, who(client, digest), now) {
+                        settle(&mut pool, attempt, status, now);
+                    }
+                }
+            }
+            if now >= starts && let Ok(attempt) = try_begin(&mut pool, who(9, digest), now) {
+                pool.settle(attempt, &Outcome::Success, None, at(now));
+                served_at = Some(now);
+                break;
+            }
+        }
+        prop_assert!(served_at.is_some(), "it waits for more than 5 s after {starts}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tests of the turns of attempts after the end of a guess.
 
+use proptest::prelude::*;
+
 use super::trials::{CHAT, begin, failing, retry_at, run_for, settle, trial_at, try_begin, who};
 use super::*;
 
@@ -161,4 +163,98 @@ fn begin_and_leave(pool: &mut Pool, requester: Requester, now: u64) -> bool {
     let is_turn = attempt.is_probe();
     pool.settle(attempt, &Outcome::Cancelled, None, at(now));
     is_turn
+}
+
+#[test]
+fn credentials_whose_windows_end_together_take_turns_as_one() {
+    let mut pool = pool(
+        (0..40)
+            .map(|number| credential(&format!("c{number:02}")))
+            .collect(),
+    );
+    fail_all(&mut pool, 40, 503);
+    let ends = 1_000;
+    assert!(trial_at(&mut pool, who(9, 1), 500).is_some(), "all cool");
+    let first = begin(&mut pool, who(3, 1), ends);
+    assert!(first.is_probe());
+    for client in 4..20 {
+        let query = of(who(client, 1));
+        let Err(Unavailable::NoneAvailable(reasons)) = pool.candidates(&query, at(ends + 10))
+        else {
+            panic!("it is the turn of another");
+        };
+        assert!(
+            pool.audit_gated(&query, at(ends + 10)),
+            "they are one group"
+        );
+        assert_eq!((reasons.cooling, reasons.turns), (40, 40));
+        assert_eq!(reasons.classes.of(CoolingClass::Overload), 40);
+        assert_eq!(reasons.retry_at, Some(at(ends + 1_000)));
+    }
+    pool.settle(first, &Outcome::Success, None, at(ends + 20));
+    pool.audit(at(ends + 20));
+}
+
+proptest! {
+    /// For any failures of any clients at credentials of two sites: what the groups say is what each credential
+    /// says.
+    #[test]
+    fn groups_have_the_turns_of_their_credentials(
+        events in prop::collection::vec(
+            (0_usize..12, 0_u64..4, 0_u64..3, prop::sample::select(vec![200_u16, 401, 403, 429, 503]), 0_u64..1_500),
+            1..60,
+        ),
+    ) {
+        let of_site = |number: usize| Credential {
+            base_url: format!("http://127.0.0.1:{}", 1 + number % 2).into(),
+            ..credential(&format!("c{number:02}"))
+        };
+        let mut pool = pool((0..12).map(of_site).collect());
+        let mut now = 0;
+        for (number, client, digest, status, gap) in events {
+            now += gap;
+            let query = of(who(client, digest));
+            let slot = pool.slot(&format!("c{number:02}")).expect("in the pool");
+            if let Ok(attempt) = pool.begin(slot, &query, true, at(now)) {
+                let outcome = match status {
+                    200 => Outcome::Success,
+                    401 => failed(Scope::Credential, status),
+                    429 => failed(Scope::Model, status),
+                    status => failed(Scope::Provider, status),
+                };
+                pool.settle(attempt, &outcome, None, at(now));
+            }
+            for client in 0..5 {
+                let query = of(who(client, 9));
+                // It updates the index, and has the clients wait.
+                let _ = pool.candidates(&query, at(now));
+                pool.audit_gated(&query, at(now));
+            }
+            pool.audit(at(now));
+        }
+    }
+}
+
+fn of(requester: Requester) -> CandidateQuery<'static> {
+    CandidateQuery {
+        requester,
+        endpoint: CHAT,
+        ..CandidateQuery::first_round("gpt")
+    }
+}
+
+/// The requests of two clients fail at all credentials, at 0 ms.
+fn fail_all(pool: &mut Pool, number: usize, status: u16) {
+    let slots = (0..number).map(|number| pool.slot(&format!("c{number:02}")).expect("in the pool"));
+    let slots: Vec<Slot> = slots.collect();
+    let mut open = Vec::new();
+    for slot in slots {
+        for client in [1, 2] {
+            let attempt = pool.begin(slot, &of(who(client, 1)), false, at(0));
+            open.push(attempt.expect("it is ready"));
+        }
+    }
+    for attempt in open {
+        settle(pool, attempt, status, 0);
+    }
 }
