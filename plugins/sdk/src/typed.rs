@@ -115,7 +115,7 @@ impl<E: ReadFrame> TypedConverter for PerFrame<E> {
 }
 
 /// A part of a conversation for a provider that takes only text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Message {
     /// Text.
     Text {
@@ -125,14 +125,7 @@ pub enum Message {
         text: String,
     },
     /// A call of a tool by the model.
-    Call {
-        /// Its id.
-        id: String,
-        /// The name of the tool.
-        name: String,
-        /// The arguments: JSON text.
-        arguments: String,
-    },
+    Call(conversation::ToolCall),
     /// The result of a tool.
     Result {
         /// The id of the call.
@@ -155,11 +148,7 @@ pub fn text_messages() -> Result<Vec<Message>, Failure> {
                     role: turn.role.clone(),
                     text,
                 },
-                Part::Call(call) => Message::Call {
-                    id: call.id,
-                    name: call.name,
-                    arguments: call.arguments,
-                },
+                Part::Call(call) => Message::Call(call),
                 Part::Result(result) => Message::Result {
                     text: result.text(),
                     id: result.call_id,
@@ -230,11 +219,11 @@ impl Answer {
         }
     }
 
-    /// Tells the tokens so far.
-    pub fn usage(&mut self, input: u64, output: u64) {
+    /// Reports the tokens so far; those that are not known count as none.
+    pub fn usage(&mut self, input: Option<u64>, output: Option<u64>) {
         self.events.push(Event::Usage(Usage {
-            input,
-            output,
+            input: input.unwrap_or_default(),
+            output: output.unwrap_or_default(),
             cache_read: 0,
             cache_write: 0,
             reasoning: 0,

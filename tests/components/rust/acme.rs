@@ -13,16 +13,11 @@ impl Executor for Acme {
 
     fn prepare(target: Target) -> Result<Plan, Failure> {
         let parsed = |text: &str| from_str::<Value>(text).unwrap_or_default();
+        let who = |role: &str| if role == "assistant" { "model" } else { "user" };
         let message = |message| match message {
-            Message::Text { role, text } => {
-                json!({ "who": if role == "assistant" { "model" } else { "user" }, "text": text })
-            }
-            Message::Call {
-                id,
-                name,
-                arguments,
-            } => json!({
-                "who": "model", "call": { "id": id, "tool": name, "input": parsed(&arguments) } }),
+            Message::Text { role, text } => json!({ "who": who(&role), "text": text }),
+            Message::Call(it) => json!({ "who": "model", "call": {
+                "id": it.id, "tool": it.name, "input": parsed(&it.arguments) } }),
             Message::Result { id, text } => json!({ "who": "tool", "id": id, "text": text }),
         };
         let tool = |it: Tool| json!({ "name": it.name, "about": it.description, "schema": parsed(&it.schema) });
@@ -40,7 +35,6 @@ impl Executor for Acme {
 impl ReadFrame for Acme {
     fn read_frame(line: &[u8], answer: &mut Answer) {
         let line: Value = from_slice(line).unwrap_or_default();
-        let tokens = |name: &str| line[name].as_u64().unwrap_or_default();
         answer.reasoning(line["think"].as_str().unwrap_or_default());
         answer.text(line["say"].as_str().unwrap_or_default());
         for call in line["calls"].as_array().into_iter().flatten() {
@@ -48,7 +42,7 @@ impl ReadFrame for Acme {
             answer.call(word("id"), word("tool"), &call["input"].to_string());
         }
         if let Some(end) = line["end"].as_str() {
-            answer.usage(tokens("in"), tokens("out"));
+            answer.usage(line["in"].as_u64(), line["out"].as_u64());
             answer.finish(match end {
                 "done" => "stop",
                 "limit" => "length",
