@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use self::item::{Item, ItemKind};
+use self::item::{Item, TypedItemKind};
 use crate::Usage;
 use crate::ir::{CallIds, Event, FinishReason};
 use crate::limits::{ITEMS_MAX, QUOTED_WORD_BYTES_MAX};
@@ -17,7 +17,7 @@ use crate::{Dialect, truncate};
 
 /// One event of an executor. Kinds and reasons are the words of `wit/typed-reply.wit`.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ItemEvent {
+pub enum TypedEvent {
     /// Members of the whole response, by name.
     Response(Vec<(String, String)>),
     /// An item begins.
@@ -83,7 +83,7 @@ pub enum ItemData {
     Bytes(Bytes),
 }
 
-impl ItemEvent {
+impl TypedEvent {
     /// The event's name in the contract.
     const fn name(&self) -> &'static str {
         match self {
@@ -205,7 +205,7 @@ impl ItemReader {
     ///
     /// # Errors
     /// If the event is not allowed here. The reader must not be used after that.
-    pub fn read(&mut self, event: ItemEvent, out: &mut Vec<Event>) -> Result<(), ItemError> {
+    pub fn read(&mut self, event: TypedEvent, out: &mut Vec<Event>) -> Result<(), ItemError> {
         self.number += 1;
         let (number, name) = (self.number, event.name());
         self.apply(event, out).map_err(|problem| ItemError {
@@ -237,11 +237,11 @@ impl ItemReader {
         self.held_bytes
     }
 
-    fn apply(&mut self, event: ItemEvent, out: &mut Vec<Event>) -> Result<(), ItemProblem> {
-        if self.finished && !matches!(event, ItemEvent::Usage(_)) {
+    fn apply(&mut self, event: TypedEvent, out: &mut Vec<Event>) -> Result<(), ItemProblem> {
+        if self.finished && !matches!(event, TypedEvent::Usage(_)) {
             return Err(ItemProblem::AfterFinish);
         }
-        if let ItemEvent::Response(members) = event {
+        if let TypedEvent::Response(members) = event {
             if self.started {
                 return Err(ItemProblem::NotFirst);
             }
@@ -252,14 +252,14 @@ impl ItemReader {
             self.start(&[], out);
         }
         match event {
-            ItemEvent::Response(_) => {}
-            ItemEvent::Begin(begin) => self.begin(begin, out)?,
-            ItemEvent::Delta { index, kind, data } => {
+            TypedEvent::Response(_) => {}
+            TypedEvent::Begin(begin) => self.begin(begin, out)?,
+            TypedEvent::Delta { index, kind, data } => {
                 let added = self.open_item(index)?.delta(&kind, data)?;
                 self.held_bytes += added;
                 self.write_due(out);
             }
-            ItemEvent::Annotation {
+            TypedEvent::Annotation {
                 index,
                 kind,
                 span,
@@ -269,12 +269,12 @@ impl ItemReader {
                 self.held_bytes += added;
                 self.write_due(out);
             }
-            ItemEvent::End(index) => {
+            TypedEvent::End(index) => {
                 self.open_item(index)?;
                 self.end_item(index, out);
             }
-            ItemEvent::Usage(usage) => out.push(Event::Usage(usage)),
-            ItemEvent::Finish {
+            TypedEvent::Usage(usage) => out.push(Event::Usage(usage)),
+            TypedEvent::Finish {
                 candidate,
                 reason,
                 stop_sequence,
@@ -302,9 +302,9 @@ impl ItemReader {
         if self.items.len() == ITEMS_MAX {
             return Err(ItemProblem::TooManyItems);
         }
-        let kind = ItemKind::parse(&begin.kind);
+        let kind = TypedItemKind::parse(&begin.kind);
         let kind = kind.ok_or_else(|| ItemProblem::ItemKind(quoted(&begin.kind)))?;
-        if kind == ItemKind::Call {
+        if kind == TypedItemKind::Call {
             if begin.name.is_empty() {
                 return Err(ItemProblem::UnnamedCall);
             }

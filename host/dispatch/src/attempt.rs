@@ -241,6 +241,18 @@ impl<'a> Attempt<'a> {
         Ok(self.build(planned, lease))
     }
 
+    /// Returns why a plan cannot be carried out in this attempt.
+    fn plan_problem(&self, plan: &Plan, round_trip: u32) -> Option<String> {
+        if round_trip > ROUND_TRIPS_MAX {
+            return Some(format!("it planned more than {ROUND_TRIPS_MAX} requests"));
+        }
+        let problem = self
+            .negotiated
+            .is_common()
+            .then(|| common_plan_problem(plan));
+        problem.flatten().map(str::to_owned)
+    }
+
     /// Sends a planned request and waits for the head of its response. `round_trip` counts from 1.
     ///
     /// # Errors
@@ -251,15 +263,8 @@ impl<'a> Attempt<'a> {
         mut planned: Planned,
         round_trip: u32,
     ) -> Result<Responded<'a>, AttemptError> {
-        if round_trip > ROUND_TRIPS_MAX {
-            let detail = format!("it planned more than {ROUND_TRIPS_MAX} requests");
+        if let Some(detail) = self.plan_problem(&planned, round_trip) {
             return Err(self.end_with_invalid_output(lease, detail));
-        }
-        if self.negotiated.is_common() {
-            let problem = common_plan_problem(&planned);
-            if let Some(problem) = problem {
-                return Err(self.end_with_invalid_output(lease, problem.to_owned()));
-            }
         }
         let timeouts = self.context.snapshot.timeouts;
         let built = match self.build_or_replan(&mut planned, &lease).await {

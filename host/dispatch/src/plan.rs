@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use jackfield_credential::{Credential, Failure, Timestamp};
 use jackfield_dialect::ir::Request;
-use jackfield_dialect::item_events::ItemEvent;
+use jackfield_dialect::item_events::TypedEvent;
 use jackfield_dialect::json::Patch;
 use url::Url;
 
@@ -239,7 +239,7 @@ pub struct Output {
     /// Frames for the client, in the context's dialect.
     pub frames: Vec<Frame>,
     /// Events in place of frames, where the context's dialect is [`COMMON_FORM`].
-    pub events: Vec<ItemEvent>,
+    pub events: Vec<TypedEvent>,
     /// The response is an error, after these events.
     pub failure: Option<Box<Refusal>>,
     /// The token usage, once it is known.

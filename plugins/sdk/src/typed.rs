@@ -28,7 +28,7 @@ pub const COMMON: &str = "common";
 /// Converts responses into events, for plans with `whole` or `frames`.
 pub trait TypedReply: Executor {
     /// Converts the response of one plan.
-    type Converter: TypedConverter;
+    type EventConverter: TypedConverter;
 }
 
 /// Converts the response of one plan.
@@ -75,7 +75,7 @@ impl<E: ReadFrame> Judge for E {
 }
 
 impl<E: ReadFrame> TypedReply for E {
-    type Converter = PerFrame<E>;
+    type EventConverter = PerFrame<E>;
 }
 
 /// A converter for responses that are read frame by frame, without state but the answer so far. A response that

@@ -45,7 +45,7 @@ impl Executor for TypedFaults {
 }
 
 impl TypedReply for TypedFaults {
-    type Converter = Faults;
+    type EventConverter = Faults;
 }
 
 struct Faults {

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Response, Uri};
 use serde_json::{Map, Value, json};
 
-use crate::errors::{Api, ApiError};
+use crate::errors::{Api, json_line};
 use crate::request::{ModelRequest, RequestError, array_member};
 use crate::response::{FinishReason, ModelResponse, ToolCall};
 use crate::serve::{Endpoint, IncomingRequest};
@@ -130,7 +130,7 @@ fn events(_request: &ModelRequest, response: &ModelResponse) -> Vec<Bytes> {
         .iter()
         .map(|it| json!({ "calls": [call(it)] }));
     let lines = reasoning.chain(text).chain(calls).chain([end(response)]);
-    lines.map(|value| line(&value)).collect()
+    lines.map(|value| json_line(&value)).collect()
 }
 
 fn call(call: &ToolCall) -> Value {
@@ -144,29 +144,4 @@ fn end(response: &ModelResponse) -> Value {
         FinishReason::Length => "limit",
     };
     json!({ "end": word, "in": response.usage.input, "out": response.usage.output })
-}
-
-/// Renders an error.
-pub(super) fn error_body(error: &ApiError) -> Value {
-    let problem = match error.status {
-        401 | 403 => "bad-key",
-        413 => "too-long",
-        429 | 503 => "busy",
-        500.. => "broken",
-        _ => "bad-request",
-    };
-    let why = match &error.field {
-        Some(field) => format!("{field}: {}", error.message),
-        None => error.message.clone(),
-    };
-    let mut body = json!({ "problem": problem, "why": why });
-    if let Some(seconds) = error.retry_after {
-        body["wait"] = json!(seconds);
-    }
-    body
-}
-
-/// Renders a line.
-pub(super) fn line(value: &Value) -> Bytes {
-    Bytes::from(format!("{value}\n"))
 }

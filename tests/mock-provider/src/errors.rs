@@ -5,7 +5,6 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::acme;
 use super::amazon_event_stream::exception_message;
 use super::request::RequestError;
 
@@ -113,7 +112,7 @@ impl Api {
             Self::OpenAi | Self::OpenAiResponses => (error.status, openai_body(error)),
             Self::Anthropic => (error.status, anthropic_body(error)),
             Self::Bedrock => (error.status, bedrock_body(error)),
-            Self::Acme => (error.status, acme::error_body(error)),
+            Self::Acme => (error.status, acme_body(error)),
             Self::Vertex | Self::VertexClaude if error.code == Some("invalid_api_key") => {
                 (401, unauthenticated_body(error))
             }
@@ -136,7 +135,7 @@ impl Api {
                 sse_event(Some("error"), &anthropic_body(error))
             }
             Self::Bedrock => exception_message("serviceUnavailableException", &error.message),
-            Self::Acme => acme::line(&acme::error_body(error)),
+            Self::Acme => json_line(&acme_body(error)),
             Self::Gemini | Self::Vertex => sse_event(None, &gemini_status_and_body(error).1),
             Self::GeminiJsonArray => {
                 let before = if number == 0 { "[" } else { ",\r\n" };
@@ -267,6 +266,31 @@ fn gemini_status_and_body(error: &ApiError) -> (u16, Value) {
     let rpc_status = json!({ "code": error.status, "message": message, "status": status,
         "details": details });
     (error.status, json!({ "error": rpc_status }))
+}
+
+/// Renders an error of the made-up provider.
+fn acme_body(error: &ApiError) -> Value {
+    let problem = match error.status {
+        401 | 403 => "bad-key",
+        413 => "too-long",
+        429 | 503 => "busy",
+        500.. => "broken",
+        _ => "bad-request",
+    };
+    let why = match &error.field {
+        Some(field) => format!("{field}: {}", error.message),
+        None => error.message.clone(),
+    };
+    let mut body = json!({ "problem": problem, "why": why });
+    if let Some(seconds) = error.retry_after {
+        body["wait"] = json!(seconds);
+    }
+    body
+}
+
+/// Renders a line of JSON.
+pub(super) fn json_line(value: &Value) -> Bytes {
+    Bytes::from(format!("{value}\n"))
 }
 
 /// Creates a response with a JSON body.

@@ -11,7 +11,7 @@ use crate::json::Completeness;
 /// An item that has begun.
 #[derive(Debug)]
 pub(super) struct Item {
-    kind: ItemKind,
+    kind: TypedItemKind,
     origin: Dialect,
     pub(super) ended: bool,
     /// Its events that are not yet written, and their size in bytes.
@@ -27,7 +27,7 @@ pub(super) struct Item {
 
 /// What an item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ItemKind {
+pub(super) enum TypedItemKind {
     Text,
     Reasoning,
     Refusal,
@@ -36,7 +36,7 @@ pub(super) enum ItemKind {
     Audio,
 }
 
-impl ItemKind {
+impl TypedItemKind {
     const ALL: [Self; 6] = [
         Self::Text,
         Self::Reasoning,
@@ -65,7 +65,7 @@ impl ItemKind {
 
 impl Item {
     /// The item at its beginning.
-    pub(super) fn begin(kind: ItemKind, begin: ItemBegin, origin: Dialect) -> Self {
+    pub(super) fn begin(kind: TypedItemKind, begin: ItemBegin, origin: Dialect) -> Self {
         let mut item = Self {
             kind,
             origin,
@@ -78,16 +78,16 @@ impl Item {
             media_type: member(&begin.options, "mime-type"),
         };
         let start = match kind {
-            ItemKind::Text => PartStart::Text,
-            ItemKind::Reasoning => PartStart::Reasoning { redacted: false },
-            ItemKind::Refusal => PartStart::Refusal,
-            ItemKind::Call => PartStart::ToolCall {
+            TypedItemKind::Text => PartStart::Text,
+            TypedItemKind::Reasoning => PartStart::Reasoning { redacted: false },
+            TypedItemKind::Refusal => PartStart::Refusal,
+            TypedItemKind::Call => PartStart::ToolCall {
                 id: begin.id,
                 name: begin.name,
                 signature: member(&begin.options, "opaque").map(|data| Signature { origin, data }),
             },
             // A part that is not streamed: it is written when it ends.
-            ItemKind::Image | ItemKind::Audio => return item,
+            TypedItemKind::Image | TypedItemKind::Audio => return item,
         };
         item.hold(Event::PartStart(start));
         item
@@ -96,20 +96,20 @@ impl Item {
     /// Adds a piece, and returns how many more bytes are held.
     pub(super) fn delta(&mut self, kind: &str, data: ItemData) -> Result<usize, ItemProblem> {
         let delta = match (self.kind, kind) {
-            (ItemKind::Text, "text") => Delta::Text(text(data)?),
-            (ItemKind::Refusal, "text") => Delta::Refusal(text(data)?),
-            (ItemKind::Reasoning, "text") => Delta::Reasoning(text(data)?),
-            (ItemKind::Reasoning, "opaque") => Delta::Signature(Signature {
+            (TypedItemKind::Text, "text") => Delta::Text(text(data)?),
+            (TypedItemKind::Refusal, "text") => Delta::Refusal(text(data)?),
+            (TypedItemKind::Reasoning, "text") => Delta::Reasoning(text(data)?),
+            (TypedItemKind::Reasoning, "opaque") => Delta::Signature(Signature {
                 origin: self.origin,
                 data: opaque(data),
             }),
-            (ItemKind::Call, "arguments") => {
+            (TypedItemKind::Call, "arguments") => {
                 let piece = text(data)?;
                 self.arguments.push(&piece);
                 self.has_arguments |= !piece.trim_ascii().is_empty();
                 Delta::Arguments(piece)
             }
-            (ItemKind::Image | ItemKind::Audio, "data") => {
+            (TypedItemKind::Image | TypedItemKind::Audio, "data") => {
                 let piece = bytes(data)?;
                 self.data.extend(&piece);
                 return Ok(piece.len());
@@ -134,7 +134,7 @@ impl Item {
         span: Option<(u64, u64)>,
         options: &[(String, String)],
     ) -> usize {
-        if (self.kind, kind) != (ItemKind::Text, "citation") {
+        if (self.kind, kind) != (TypedItemKind::Text, "citation") {
             return 0;
         }
         self.hold(Event::Delta(Delta::Citation(Citation {
@@ -150,7 +150,7 @@ impl Item {
     pub(super) fn end(&mut self) -> usize {
         self.ended = true;
         let ended = match self.kind {
-            ItemKind::Image | ItemKind::Audio => {
+            TypedItemKind::Image | TypedItemKind::Audio => {
                 let media = Media {
                     media_type: self.media_type.take(),
                     source: MediaSource::Base64(STANDARD.encode(&self.data)),
@@ -158,13 +158,13 @@ impl Item {
                     title: None,
                 };
                 let part = match self.kind {
-                    ItemKind::Audio => Part::Audio(media),
+                    TypedItemKind::Audio => Part::Audio(media),
                     _ => Part::Image(media),
                 };
                 self.hold(Event::PartStart(PartStart::Complete(part)))
             }
             // A tool without arguments: clients parse them as JSON.
-            ItemKind::Call if !self.has_arguments => {
+            TypedItemKind::Call if !self.has_arguments => {
                 self.hold(Event::Delta(Delta::Arguments("{}".to_owned())))
             }
             _ => 0,
@@ -191,7 +191,7 @@ impl Item {
 
     /// Whether it is a call whose arguments are not complete.
     pub(super) fn is_cut(&self) -> bool {
-        self.kind == ItemKind::Call && self.arguments.is_open()
+        self.kind == TypedItemKind::Call && self.arguments.is_open()
     }
 
     /// How many bytes it holds.

@@ -6,8 +6,8 @@ use super::*;
 use crate::ir::{Delta, Part, PartStart};
 use crate::{ResponseBuilder, Usage};
 
-fn begin(index: u32, kind: &str) -> ItemEvent {
-    ItemEvent::Begin(ItemBegin {
+fn begin(index: u32, kind: &str) -> TypedEvent {
+    TypedEvent::Begin(ItemBegin {
         index,
         kind: kind.to_owned(),
         name: "tool".to_owned(),
@@ -15,23 +15,23 @@ fn begin(index: u32, kind: &str) -> ItemEvent {
     })
 }
 
-fn delta(index: u32, kind: &str, text: &str) -> ItemEvent {
-    ItemEvent::Delta {
+fn delta(index: u32, kind: &str, text: &str) -> TypedEvent {
+    TypedEvent::Delta {
         index,
         kind: kind.to_owned(),
         data: ItemData::Text(text.to_owned()),
     }
 }
 
-fn finish(reason: &str) -> ItemEvent {
-    ItemEvent::Finish {
+fn finish(reason: &str) -> TypedEvent {
+    TypedEvent::Finish {
         candidate: 0,
         reason: reason.to_owned(),
         stop_sequence: None,
     }
 }
 
-fn read(events: Vec<ItemEvent>) -> Result<Vec<Event>, ItemError> {
+fn read(events: Vec<TypedEvent>) -> Result<Vec<Event>, ItemError> {
     let mut reader = ItemReader::new(Dialect::OpenaiChat, "call");
     let mut out = Vec::new();
     for event in events {
@@ -42,23 +42,23 @@ fn read(events: Vec<ItemEvent>) -> Result<Vec<Event>, ItemError> {
     Ok(out)
 }
 
-fn problem(events: Vec<ItemEvent>) -> String {
+fn problem(events: Vec<TypedEvent>) -> String {
     read(events).expect_err("a fault").to_string()
 }
 
 #[test]
 fn interleaved_items_come_out_one_after_the_other() {
     let out = read(vec![
-        ItemEvent::Response(vec![("id".to_owned(), "r1".to_owned())]),
+        TypedEvent::Response(vec![("id".to_owned(), "r1".to_owned())]),
         begin(7, "text"),
         begin(3, "call"),
         delta(3, "arguments", "{\"a\""),
         delta(7, "text", "he"),
         delta(3, "arguments", ":1}"),
-        ItemEvent::End(3),
+        TypedEvent::End(3),
         delta(7, "text", "llo"),
         finish("stop"),
-        ItemEvent::Usage(Usage {
+        TypedEvent::Usage(Usage {
             output: 2,
             ..Usage::default()
         }),
@@ -87,11 +87,11 @@ fn each_fault_names_its_event() {
             "event 1 of its response, `delta`: the item 1 was not begun",
         ),
         (
-            vec![begin(1, "text"), ItemEvent::End(1), delta(1, "text", "a")],
+            vec![begin(1, "text"), TypedEvent::End(1), delta(1, "text", "a")],
             "event 3 of its response, `delta`: the item 1 has ended",
         ),
         (
-            vec![begin(1, "text"), ItemEvent::End(1), ItemEvent::End(1)],
+            vec![begin(1, "text"), TypedEvent::End(1), TypedEvent::End(1)],
             "event 3 of its response, `end`: the item 1 has ended",
         ),
         (
@@ -114,12 +114,21 @@ fn each_fault_names_its_event() {
             vec![begin(1, "text")],
             "event 2 of its response, `finish`: it is missing: the response has ended",
         ),
+    ];
+    for (events, expected) in cases {
+        assert_eq!(problem(events), expected);
+    }
+}
+
+#[test]
+fn each_fault_of_an_order_or_a_call_names_its_event() {
+    let cases = [
         (
             vec![finish("stop"), begin(1, "text")],
             "event 2 of its response, `begin`: it comes after `finish`",
         ),
         (
-            vec![begin(1, "text"), ItemEvent::Response(Vec::new())],
+            vec![begin(1, "text"), TypedEvent::Response(Vec::new())],
             "event 2 of its response, `response`: it must be the first event, and there is one at most",
         ),
         (
@@ -132,7 +141,7 @@ fn each_fault_names_its_event() {
              `finish` does not explain it",
         ),
         (
-            vec![ItemEvent::Begin(ItemBegin {
+            vec![TypedEvent::Begin(ItemBegin {
                 candidate: 1,
                 kind: "text".to_owned(),
                 ..ItemBegin::default()
@@ -140,7 +149,7 @@ fn each_fault_names_its_event() {
             "event 1 of its response, `begin`: the candidate is 1, but this host knows the candidate 0 only",
         ),
         (
-            vec![ItemEvent::Begin(ItemBegin {
+            vec![TypedEvent::Begin(ItemBegin {
                 kind: "call".to_owned(),
                 ..ItemBegin::default()
             })],
@@ -167,7 +176,7 @@ fn a_cut_call_needs_a_reason_and_an_empty_one_becomes_an_object() {
 
 #[test]
 fn media_are_written_when_they_end() {
-    let bytes = ItemEvent::Delta {
+    let bytes = TypedEvent::Delta {
         index: 0,
         kind: "data".to_owned(),
         data: ItemData::Bytes(Bytes::from_static(b"\x00\x01")),
@@ -188,7 +197,7 @@ fn media_are_written_when_they_end() {
     );
 }
 
-fn any_event() -> impl Strategy<Value = ItemEvent> {
+fn any_event() -> impl Strategy<Value = TypedEvent> {
     let index = 0_u32..4;
     let kinds = prop_oneof!["text", "reasoning", "call", "image"];
     let pieces = prop_oneof!["text", "arguments", "opaque", "data"];
@@ -196,10 +205,10 @@ fn any_event() -> impl Strategy<Value = ItemEvent> {
         4 => (index.clone(), kinds).prop_map(|(index, kind)| begin(index, &kind)),
         8 => (index.clone(), pieces, "[a-z{}]{0,4}")
             .prop_map(|(index, kind, text)| delta(index, &kind, &text)),
-        2 => index.prop_map(ItemEvent::End),
+        2 => index.prop_map(TypedEvent::End),
         1 => Just(finish("stop")),
-        1 => Just(ItemEvent::Usage(Usage::default())),
-        1 => Just(ItemEvent::Response(Vec::new())),
+        1 => Just(TypedEvent::Usage(Usage::default())),
+        1 => Just(TypedEvent::Response(Vec::new())),
     ]
 }
 

@@ -25,11 +25,11 @@ enum Target {
     /// A stream of events.
     Stream(Box<StreamWriter>),
     /// One body.
-    Body(Box<WholeAnswer>),
+    Body(Box<WholeResponse>),
 }
 
 /// A response that is sent once it is whole.
-struct WholeAnswer {
+struct WholeResponse {
     negotiated: NegotiatedCall,
     builder: ResponseBuilder,
     /// How many bytes the builder holds.
@@ -59,7 +59,7 @@ impl ItemSink {
             .and_then(|framing| StreamWriter::of_events(negotiated, framing));
         let target = match writer {
             Some(writer) => Target::Stream(Box::new(writer)),
-            None => Target::Body(Box::new(WholeAnswer {
+            None => Target::Body(Box::new(WholeResponse {
                 negotiated: negotiated.clone(),
                 builder: ResponseBuilder::default(),
                 bytes: 0,
@@ -122,7 +122,7 @@ impl ItemSink {
     pub(super) fn held_bytes(&self) -> usize {
         let written = match &self.target {
             Target::Stream(writer) => writer.held_bytes(),
-            Target::Body(answer) => answer.bytes,
+            Target::Body(whole) => whole.bytes,
         };
         self.reader.held_bytes() + written
     }
@@ -131,7 +131,7 @@ impl ItemSink {
     pub(super) fn usage(&self) -> Option<Usage> {
         match &self.target {
             Target::Stream(writer) => writer.usage(),
-            Target::Body(answer) => answer.usage,
+            Target::Body(whole) => whole.usage,
         }
     }
 }
@@ -152,16 +152,16 @@ impl Target {
                 }
                 judge(class, || true)
             }
-            Self::Body(answer) => {
+            Self::Body(whole) => {
                 for event in events {
-                    answer.bytes += event.held_bytes();
-                    answer.builder.add(event);
+                    whole.bytes += event.held_bytes();
+                    whole.builder.add(event);
                 }
-                check_size(answer.bytes)?;
-                answer.usage = answer.builder.usage();
+                check_size(whole.bytes)?;
+                whole.usage = whole.builder.usage();
                 if is_complete {
-                    let response = std::mem::take(&mut answer.builder).finish();
-                    queue.push_back(encode(&answer.negotiated, response.unwrap_or_default()));
+                    let response = std::mem::take(&mut whole.builder).finish();
+                    queue.push_back(encode(&whole.negotiated, response.unwrap_or_default()));
                 }
                 Ok(Polled::Buffered)
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jackfield_dialect::ir::{Delta, Event, PartStart};
-use jackfield_dialect::item_events::{ItemEvent, ItemReader};
+use jackfield_dialect::item_events::{ItemReader, TypedEvent};
 use jackfield_dialect::traits::Traits;
 use jackfield_dialect::{Dialect, RequestHead, TranslatedRequest, TranslationInput};
 use jackfield_dispatch::plan::{COMMON_FORM, Context, Frame, Planned, PlannedBody};
@@ -130,7 +130,7 @@ async fn answer(
     executor: &dyn Executor,
     context: &Context,
     lines: &[&str],
-) -> (Vec<ItemEvent>, Option<String>) {
+) -> (Vec<TypedEvent>, Option<String>) {
     let none = Bytes::new();
     let reply = executor.reply(context, &none, Bytes::new());
     let mut reply = reply.await.expect("a reply");
@@ -154,7 +154,7 @@ async fn answer(
 }
 
 /// What the host makes of events: the items in order, then the usage and the end.
-fn summary(events: &[ItemEvent]) -> String {
+fn summary(events: &[TypedEvent]) -> String {
     let mut reader = ItemReader::new(Dialect::OpenaiChat, "call");
     let mut read = Vec::new();
     for event in events {

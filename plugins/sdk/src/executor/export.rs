@@ -74,7 +74,7 @@ impl<C: Converter> bindings::reply::exports::jackfield::plugin::reply::GuestConv
 impl<E: TypedReply> bindings::typed_reply::exports::jackfield::plugin::typed_reply::Guest
     for ExecutorComponent<E>
 {
-    type Converter = ConverterCell<E::Converter>;
+    type Converter = ConverterCell<E::EventConverter>;
 }
 
 impl<C: TypedConverter>

@@ -1,6 +1,6 @@
 //! The events of `typed-reply` as those of the host, which checks their order.
 
-use jackfield_dialect::item_events::{ItemBegin, ItemData, ItemEvent};
+use jackfield_dialect::item_events::{ItemBegin, ItemData, TypedEvent};
 use jackfield_dispatch::plan::Output;
 
 use super::bindings::{typed_reply, types};
@@ -31,10 +31,10 @@ pub(super) fn typed_output_in(output: typed_reply::Output) -> Result<Output, Con
 }
 
 /// `None` for an event that this host does not know.
-fn event_in(event: typed_reply::Event) -> Option<ItemEvent> {
+fn event_in(event: typed_reply::Event) -> Option<TypedEvent> {
     Some(match event {
-        typed_reply::Event::Response(members) => ItemEvent::Response(members),
-        typed_reply::Event::Begin(item) => ItemEvent::Begin(ItemBegin {
+        typed_reply::Event::Response(members) => TypedEvent::Response(members),
+        typed_reply::Event::Begin(item) => TypedEvent::Begin(ItemBegin {
             index: item.index,
             candidate: item.candidate,
             kind: item.kind,
@@ -42,7 +42,7 @@ fn event_in(event: typed_reply::Event) -> Option<ItemEvent> {
             name: item.name,
             options: item.options,
         }),
-        typed_reply::Event::Delta(delta) => ItemEvent::Delta {
+        typed_reply::Event::Delta(delta) => TypedEvent::Delta {
             index: delta.index,
             kind: delta.kind,
             data: match delta.data {
@@ -50,15 +50,15 @@ fn event_in(event: typed_reply::Event) -> Option<ItemEvent> {
                 types::Payload::Bytes(bytes) => ItemData::Bytes(bytes.into()),
             },
         },
-        typed_reply::Event::End(index) => ItemEvent::End(index),
-        typed_reply::Event::Annotation(mark) => ItemEvent::Annotation {
+        typed_reply::Event::End(index) => TypedEvent::End(index),
+        typed_reply::Event::Annotation(mark) => TypedEvent::Annotation {
             index: mark.index,
             kind: mark.kind,
             span: mark.start.zip(mark.end),
             options: mark.options,
         },
-        typed_reply::Event::Usage(usage) => ItemEvent::Usage(usage_in(&usage)),
-        typed_reply::Event::Finish(finish) => ItemEvent::Finish {
+        typed_reply::Event::Usage(usage) => TypedEvent::Usage(usage_in(&usage)),
+        typed_reply::Event::Finish(finish) => TypedEvent::Finish {
             candidate: finish.candidate,
             reason: finish.reason,
             stop_sequence: finish.stop_sequence,
