@@ -82,3 +82,5 @@ mod signatures;
 mod stored_data;
 #[path = "e2e/swap.rs"]
 mod swap;
+#[path = "e2e/typed.rs"]
+mod typed;

@@ -88,6 +88,7 @@ pub(crate) fn context(client_model: &str) -> Context {
         query: Vec::new(),
         principal: Some(Arc::from("client")),
         session: Some(1),
+        conversation: None,
         client: ClientDigest::new(1),
     }
 }

@@ -279,6 +279,7 @@ fn context(model: &str) -> Context {
         query: Vec::new(),
         principal: Some(Arc::from("client")),
         session: None,
+        conversation: None,
         client: ClientDigest::new(1),
     }
 }

@@ -1,15 +1,52 @@
 //! Builds a whole response from the events of a stream, for providers that stream unasked.
 
 use crate::ir::{Event, EventDecoder, Part, Response};
-use crate::{Dialect, EventClass};
+use crate::{Dialect, EventClass, Usage};
 
 /// Collects the events of one stream.
 pub struct Collector {
     decoder: Box<dyn EventDecoder>,
     events: Vec<Event>,
+    response: ResponseBuilder,
+}
+
+/// Builds a whole response from events.
+#[derive(Debug, Default)]
+pub struct ResponseBuilder {
     response: Response,
     open: Option<Part>,
     is_done: bool,
+}
+
+impl ResponseBuilder {
+    /// Adds the next event. An error ends the events, and is the caller's matter.
+    pub fn add(&mut self, event: Event) {
+        match event {
+            Event::Start { id, model } => {
+                self.response.id = id;
+                self.response.model = model;
+            }
+            Event::PartStart(start) => self.open = Some(start.into_part()),
+            Event::Delta(delta) => delta.append_to(self.open.as_mut()),
+            Event::PartEnd => self.response.parts.extend(self.open.take()),
+            Event::Usage(usage) => self.response.usage = Some(usage),
+            Event::Finish(finish) => self.response.finish = finish,
+            Event::Done => self.is_done = true,
+            Event::Error(_) => {}
+        }
+    }
+
+    /// The usage, as last reported.
+    #[must_use]
+    pub const fn usage(&self) -> Option<Usage> {
+        self.response.usage
+    }
+
+    /// Returns the response; `None` before [`Event::Done`].
+    #[must_use]
+    pub fn finish(self) -> Option<Response> {
+        self.is_done.then_some(self.response)
+    }
 }
 
 impl Collector {
@@ -19,9 +56,7 @@ impl Collector {
         Self {
             decoder: from.codec().decoder(),
             events: Vec::new(),
-            response: Response::default(),
-            open: None,
-            is_done: false,
+            response: ResponseBuilder::default(),
         }
     }
 
@@ -37,26 +72,14 @@ impl Collector {
     pub fn finish(mut self) -> Option<Response> {
         self.decoder.finish(&mut self.events);
         self.collect();
-        let is_complete = self.is_done && self.decoder.has_content();
-        is_complete.then_some(self.response)
+        let has_content = self.decoder.has_content();
+        self.response.finish().filter(|_| has_content)
     }
 
     fn collect(&mut self) {
         for event in self.events.drain(..) {
-            match event {
-                Event::Start { id, model } => {
-                    self.response.id = id;
-                    self.response.model = model;
-                }
-                Event::PartStart(start) => self.open = Some(start.into_part()),
-                Event::Delta(delta) => delta.append_to(self.open.as_mut()),
-                Event::PartEnd => self.response.parts.extend(self.open.take()),
-                Event::Usage(usage) => self.response.usage = Some(usage),
-                Event::Finish(finish) => self.response.finish = finish,
-                Event::Done => self.is_done = true,
-                // The class of the event says it.
-                Event::Error(_) => {}
-            }
+            // The class of an error event says it.
+            self.response.add(event);
         }
     }
 }
@@ -64,7 +87,7 @@ impl Collector {
 impl std::fmt::Debug for Collector {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut collector = out.debug_struct("Collector");
-        collector.field("is_done", &self.is_done);
+        collector.field("is_done", &self.response.is_done);
         collector.finish_non_exhaustive()
     }
 }
@@ -72,8 +95,8 @@ impl std::fmt::Debug for Collector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Translator;
     use crate::ir::{Citation, FinishReason, Frame, ResponseContext, ToolCall};
-    use crate::{Translator, Usage};
 
     fn response() -> Response {
         let citation = Citation {
@@ -113,8 +136,7 @@ mod tests {
         let mut collector = Collector::new(Dialect::OpenaiChat);
         collector.events = response.events();
         collector.collect();
-        assert!(collector.is_done);
-        assert_eq!(collector.response, response);
+        assert_eq!(collector.response.finish(), Some(response));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod embed;
 pub mod ir;
+pub mod item_events;
 pub mod json;
 pub mod sse;
 pub mod traits;
@@ -34,7 +35,7 @@ mod usage;
 
 pub use body_check::BodyCheck;
 pub use codec::{Codec, Embeddings, ModelEntry, TokenCount};
-pub use collector::Collector;
+pub use collector::{Collector, ResponseBuilder};
 pub use error_body::{CooldownBody, ErrorBody};
 pub use error_class::{ErrorClass, ErrorLabels, ErrorTable};
 pub use estimate::estimate_tokens;

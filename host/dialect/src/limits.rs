@@ -101,8 +101,8 @@ pub(crate) const REASONING_RECORD_BYTES_MAX: usize = 1 << 20;
 /// one event may have.
 pub(crate) const WAITING_ITEMS_BYTES_MAX: usize = EVENT_BYTES_MAX;
 
-/// The maximum number of items of one response of `openai-responses`. A model that searches the web makes
-/// some hundreds.
+/// The maximum number of items of one response of `openai-responses`, or of an executor that returns events. A
+/// model that searches the web makes some hundreds.
 pub(crate) const ITEMS_MAX: usize = 1 << 14;
 
 /// The maximum length of a response that is held for the last event of a stream to a client of
@@ -112,3 +112,6 @@ pub(crate) const HELD_RESPONSE_BYTES_MAX: usize = EVENT_BYTES_MAX;
 /// How many times a schema's own length the definitions may have that are written in the place of references. Schemas
 /// of real tools refer to a definition a few times; hostile ones would double with each level.
 pub(crate) const SCHEMA_GROWTH_MAX: usize = 8;
+
+/// The maximum length of an executor's word that an error quotes, in bytes. The words of the contract have at most 14.
+pub(crate) const QUOTED_WORD_BYTES_MAX: usize = 80;

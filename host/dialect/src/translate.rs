@@ -73,6 +73,19 @@ impl Translator {
         self.write(out);
     }
 
+    /// Writes events of the common form, and says what they mean for the stream.
+    pub fn translate_events(&mut self, events: Vec<Event>, out: &mut Vec<Frame>) -> EventClass {
+        let has_content = events.iter().any(Event::is_content);
+        self.has_content |= has_content;
+        self.events = events;
+        self.write(out);
+        match self.end {
+            StreamEnd::Done => EventClass::Done,
+            StreamEnd::Failed | StreamEnd::Open if has_content => EventClass::Content,
+            StreamEnd::Failed | StreamEnd::Open => EventClass::Preamble,
+        }
+    }
+
     /// Ends a committed stream with an error. If the provider reported it, the client gets its kind and code,
     /// with the message of `error`, from which the caller removed secrets.
     pub fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {

@@ -65,26 +65,7 @@ impl TranslatedRequest {
         to: Dialect,
     ) -> Result<Self, TranslationError> {
         let mut report = TranslationReport::default();
-        let mut decoded =
-            source
-                .dialect
-                .codec()
-                .decode_request(source.body, source.head, &mut report)?;
-        // Only the response needs it, and it may be most of a small request.
-        let echo = std::mem::take(&mut decoded.echo);
-        // Made before the provider's name of the model is set: responses repeat the client's.
-        let mut response_context = ResponseContext {
-            echo,
-            ..ResponseContext::new(&decoded, source.id, source.created)
-        };
-        source.model.clone_into(&mut decoded.model);
-        if let Some(thinking) = source.thinking {
-            decoded.reasoning = thinking.override_reasoning(decoded.reasoning);
-        }
-        decoded.make_call_ids_unique();
-        decoded.settle_tool_results(&mut report);
-        // After the suffix, which may request reasoning that the body does not.
-        show_reasoning(source.dialect, &mut decoded);
+        let (mut decoded, mut response_context) = decode(source, &mut report)?;
         let client_losses = report.warnings().len();
         if !to.codec().has_cache_marks() {
             decoded.drop_cache_marks(&mut report);
@@ -101,6 +82,26 @@ impl TranslatedRequest {
             to,
             response_kind: ResponseKind::Content(Box::new(response_context)),
         })
+    }
+
+    /// Reads a request for content in the common form, for an executor that speaks no dialect. It returns the
+    /// translation as well, which writes the response for the client, and has the warnings and no body.
+    ///
+    /// # Errors
+    /// If the request is invalid.
+    pub fn read_common(source: &TranslationInput<'_>) -> Result<(Request, Self), TranslationError> {
+        let mut report = TranslationReport::default();
+        let (mut request, response_context) = decode(source, &mut report)?;
+        request.drop_signatures_of_others(source.dialect);
+        let translation = Self {
+            body: Bytes::new(),
+            losses: 0,
+            warnings: report.into_warnings(),
+            from: source.dialect,
+            to: source.dialect,
+            response_kind: ResponseKind::Content(Box::new(response_context)),
+        };
+        Ok((request, translation))
     }
 
     /// Translates a request for a token count.
@@ -242,6 +243,31 @@ impl TranslatedRequest {
             ResponseKind::TokenCount | ResponseKind::Embeddings(_) => None,
         }
     }
+}
+
+/// Decodes a request for content, with the provider's model and what the suffix requests.
+fn decode(
+    source: &TranslationInput<'_>,
+    report: &mut TranslationReport,
+) -> Result<(Request, ResponseContext), TranslationError> {
+    let codec = source.dialect.codec();
+    let mut decoded = codec.decode_request(source.body, source.head, report)?;
+    // Only the response needs it, and it may be most of a small request.
+    let echo = std::mem::take(&mut decoded.echo);
+    // Made before the provider's name of the model is set: responses repeat the client's.
+    let response_context = ResponseContext {
+        echo,
+        ..ResponseContext::new(&decoded, source.id, source.created)
+    };
+    source.model.clone_into(&mut decoded.model);
+    if let Some(thinking) = source.thinking {
+        decoded.reasoning = thinking.override_reasoning(decoded.reasoning);
+    }
+    decoded.make_call_ids_unique();
+    decoded.settle_tool_results(report);
+    // After the suffix, which may request reasoning that the body does not.
+    show_reasoning(source.dialect, &mut decoded);
+    Ok((decoded, response_context))
 }
 
 /// Gives the calls of a provider's response unique ids, and the names that the client knows.

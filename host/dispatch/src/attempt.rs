@@ -25,7 +25,7 @@ use crate::error::{CallError, UpstreamFailure};
 use crate::forwarded_headers::headers_for;
 use crate::limits::ROUND_TRIPS_MAX;
 use crate::negotiation::{NegotiatedCall, TranslationCache};
-use crate::plan::{Context, Plan, Planned};
+use crate::plan::{Context, Plan, Planned, PlannedBody, ResponseMode};
 use crate::port::{Executor, Rejection, UpstreamResponse};
 use crate::reply::source::Source;
 use crate::request::{Bounds, BuiltRequest, Forwardable, PlanError, Recipient, build_request};
@@ -128,7 +128,14 @@ impl<'a> Prepared<'a> {
             now.as_millis() / 1_000,
         );
         let negotiated = match negotiated.await {
-            Ok(negotiated) => negotiated.without_foreign_signatures().await,
+            Ok(negotiated) => {
+                let cleaned = negotiated.without_foreign_signatures().await;
+                cleaned.with_conversation().await
+            }
+            Err(error) => Err(error),
+        };
+        let negotiated = match negotiated {
+            Ok(negotiated) => negotiated,
             Err(error) => {
                 context.end_attempt(lease, Outcome::Inconclusive, None);
                 let error = error.into_error(call.operation, &provider.executor);
@@ -248,6 +255,12 @@ impl<'a> Attempt<'a> {
             let detail = format!("it planned more than {ROUND_TRIPS_MAX} requests");
             return Err(self.end_with_invalid_output(lease, detail));
         }
+        if self.negotiated.is_common() {
+            let problem = common_plan_problem(&planned);
+            if let Some(problem) = problem {
+                return Err(self.end_with_invalid_output(lease, problem.to_owned()));
+            }
+        }
         let timeouts = self.context.snapshot.timeouts;
         let built = match self.build_or_replan(&mut planned, &lease).await {
             Ok(built) => built,
@@ -305,6 +318,20 @@ impl<'a> Attempt<'a> {
     }
 }
 
+/// Returns why a plan is not one of the common form, in which the host can neither send the client's body nor pass
+/// the response on.
+fn common_plan_problem(plan: &Plan) -> Option<&'static str> {
+    match (&plan.request.body, plan.response_mode) {
+        (PlannedBody::Original | PlannedBody::Patched(_), _) => {
+            Some("in the dialect `common` the body of a plan must be `written` or `empty`")
+        }
+        (_, ResponseMode::Relay) => {
+            Some("in the dialect `common` the response of a plan must be `whole` or `frames`")
+        }
+        (PlannedBody::Bytes(_) | PlannedBody::Empty, _) => None,
+    }
+}
+
 /// What the executor gets of an attempt.
 fn plan_context(
     context: &CallContext,
@@ -316,12 +343,13 @@ fn plan_context(
     let call = &context.call;
     Context {
         operation: call.operation.name(),
-        dialect: negotiated.upstream_dialect().name(),
+        dialect: negotiated.dialect_name(),
         model: Arc::clone(negotiated.model()),
         // A translated body names the provider's model already.
-        client_model: match negotiated.translation() {
-            Some(_) => Arc::clone(negotiated.model()),
-            None => Arc::clone(&call.model),
+        client_model: if negotiated.is_common() || negotiated.translation().is_some() {
+            Arc::clone(negotiated.model())
+        } else {
+            Arc::clone(&call.model)
         },
         stream: call.stream.is_some(),
         credential: Arc::clone(lease.credential()),
@@ -338,6 +366,7 @@ fn plan_context(
         query: query(call, negotiated.upstream_dialect()),
         principal: Some(Arc::clone(&call.principal)),
         session: call.affinity,
+        conversation: negotiated.conversation().cloned(),
         client: context.client,
     }
 }

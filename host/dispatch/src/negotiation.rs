@@ -1,6 +1,7 @@
 //! Negotiates the dialect with an executor: the client's own where the executor accepts it, otherwise
 //! the one whose translation loses the least.
 
+mod common_form;
 mod signed_body;
 mod translation_cache;
 
@@ -8,15 +9,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jackfield_dialect::ir::{TranslationError, Warning};
+use jackfield_dialect::ir::{Request, TranslationError, Warning};
 use jackfield_dialect::traits::ResolvedTraits;
 use jackfield_dialect::{Dialect, TranslatedRequest};
 
 use crate::call::{Call, Operation};
 use crate::error::CallError;
+use crate::plan::COMMON_FORM;
 use crate::port::Descriptor;
 use crate::provider_traits::ProviderTraits;
 use crate::signatures::{CleanedBody, SignatureRecorder};
+use common_form::CommonCall;
 pub(crate) use translation_cache::TranslationCache;
 use translation_cache::{RequestedModel, RewrittenBody, TranslationTarget, same_dialect};
 
@@ -29,6 +32,8 @@ pub(crate) struct NegotiatedCall {
     model: Arc<str>,
     /// `None` where the executor gets the client's own body.
     rewritten: Option<Arc<RewrittenBody>>,
+    /// In the common form, whose executors get the client's own body as well.
+    common: Option<CommonCall>,
     /// By which the body was rewritten.
     traits: Option<Arc<ResolvedTraits>>,
     /// The same body without signatures that the provider would refuse; `None` if it has none.
@@ -95,8 +100,14 @@ impl NegotiatedCall {
         };
         let own = call.dialect;
         let accepted = descriptor.dialects_for(&model.name);
-        let accepts_own = accepted.iter().any(|name| name == own.name());
-        let (upstream_dialect, rewritten) = if !accepts_own {
+        let accepts = |wanted: &str| accepted.iter().any(|name| name == wanted);
+        let accepts_own = accepts(own.name());
+        let is_content = call.operation == Operation::Generate;
+        let common = (!accepts_own && is_content && accepts(COMMON_FORM))
+            .then(|| CommonCall::new(model.thinking()));
+        let (upstream_dialect, rewritten) = if common.is_some() {
+            (own, None)
+        } else if !accepts_own {
             let targets = translation_targets(call.operation, accepted);
             let targets = targets.into_iter().map(target);
             let (dialect, rewritten) = best_translation(call, targets, cache, created).await?;
@@ -119,6 +130,7 @@ impl NegotiatedCall {
             traits: is_changed.then(|| traits.of(upstream_dialect, &model.name)),
             model: model.name,
             rewritten,
+            common,
             cleaned: None,
             recorder: recorder(upstream_dialect),
             created,
@@ -130,7 +142,25 @@ impl NegotiatedCall {
         &self.call
     }
 
-    /// Returns the dialect of the executor and its provider.
+    /// Whether the executor gets the request in the common form, and its provider speaks no dialect.
+    pub(crate) fn is_common(&self) -> bool {
+        self.common.is_some()
+    }
+
+    /// Returns the name of the dialect for the executor.
+    pub(crate) fn dialect_name(&self) -> &'static str {
+        match self.common {
+            Some(_) => COMMON_FORM,
+            None => self.upstream_dialect.name(),
+        }
+    }
+
+    /// Returns the request in the common form, if the executor gets that.
+    pub(crate) fn conversation(&self) -> Option<&Arc<Request>> {
+        self.common.as_ref().and_then(CommonCall::request)
+    }
+
+    /// Returns the dialect of the executor and its provider; in the common form the client's.
     pub(crate) fn upstream_dialect(&self) -> Dialect {
         self.upstream_dialect
     }
@@ -154,6 +184,9 @@ impl NegotiatedCall {
 
     /// Returns what of the request the executor's dialect could not express, and which signatures were dropped.
     pub(crate) fn warnings(&self) -> &[Warning] {
+        if let Some(common) = &self.common {
+            return common.warnings();
+        }
         if let Some(cleaned) = &self.cleaned {
             return &cleaned.warnings;
         }
@@ -175,7 +208,8 @@ impl NegotiatedCall {
     /// Returns the translation of the response of a call for content, for a response in another form than
     /// the requested one. Where client and executor speak the same dialect, it only changes the form.
     pub(crate) fn response_translation(&self) -> Cow<'_, TranslatedRequest> {
-        match self.translation() {
+        let common = self.common.as_ref().and_then(CommonCall::translation);
+        match common.or_else(|| self.translation()) {
             Some(translation) => Cow::Borrowed(translation),
             None => Cow::Owned(same_dialect(&self.call, &self.model, self.created)),
         }

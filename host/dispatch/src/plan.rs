@@ -8,6 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use jackfield_credential::{Credential, Failure, Timestamp};
+use jackfield_dialect::ir::Request;
+use jackfield_dialect::item_events::ItemEvent;
 use jackfield_dialect::json::Patch;
 use url::Url;
 
@@ -19,7 +21,7 @@ use crate::client_digest::ClientDigest;
 pub struct Context {
     /// The operation, by its name in the plugin contract.
     pub operation: &'static str,
-    /// The dialect of the body and of the response: one that the executor declared.
+    /// The dialect of the body and of the response: one that the executor declared, or [`COMMON_FORM`].
     pub dialect: &'static str,
     /// The provider's name for the model; empty for operations without a model.
     pub model: Arc<str>,
@@ -45,9 +47,14 @@ pub struct Context {
     pub principal: Option<Arc<str>>,
     /// A hash of the client's session, with 53 bits, if the call has one.
     pub session: Option<u64>,
+    /// The client's request in the common form; only where `dialect` is [`COMMON_FORM`].
+    pub conversation: Option<Arc<Request>>,
     /// The client that the operation is for. It is not passed on to the plugin.
     pub client: ClientDigest,
 }
+
+/// The dialect of executors that read the request in the common form, and return events of it.
+pub const COMMON_FORM: &str = "common";
 
 /// The facts by which an executor decides whether to refresh tokens.
 #[derive(Debug, Clone)]
@@ -231,6 +238,10 @@ pub struct Frame {
 pub struct Output {
     /// Frames for the client, in the context's dialect.
     pub frames: Vec<Frame>,
+    /// Events in place of frames, where the context's dialect is [`COMMON_FORM`].
+    pub events: Vec<ItemEvent>,
+    /// The response is an error, after these events.
+    pub failure: Option<Box<Refusal>>,
     /// The token usage, once it is known.
     pub usage: Option<Usage>,
     /// Whether the reply is complete.

@@ -5,6 +5,7 @@ mod any_stream;
 pub(crate) mod buffered;
 mod frames;
 pub(crate) mod headers;
+mod item_sink;
 pub(crate) mod plugin;
 pub(crate) mod relay;
 pub(crate) mod source;

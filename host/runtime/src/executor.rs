@@ -195,6 +195,7 @@ fn begin(instance: &mut Instance<ExecutorWorld>, settings: &Arc<str>, call: Call
 fn call_input(context: &Context, body: &Bytes) -> CallInput {
     CallInput {
         body: body.clone(),
+        conversation: context.conversation.clone(),
         headers: Arc::clone(&context.headers),
         principal: context.principal.clone(),
         session: context.session,

@@ -175,9 +175,12 @@ fn sees(
         client_headers: is_old_executor || imports("client", &["header"]),
         // Selectors get a hash of the session.
         client_identity: kind == PluginKind::Selector || imports("client", &["member", "session"]),
-        body: imports("client-body", &["read", "text", "at"]),
+        body: imports("client-body", &["read", "text", "at"])
+            || ty
+                .imports(engine)
+                .any(|(name, _)| is_interface(name, "conversation")),
         error_bodies: is_old_executor || exports("judge"),
-        responses: is_old_executor || exports("reply"),
+        responses: is_old_executor || exports("reply") || exports("typed-reply"),
         log: imports("log", &["write"]),
     }
 }
@@ -256,13 +259,14 @@ fn format_list(names: &[&str]) -> String {
 const OWN_PACKAGE: &str = "jackfield:plugin/";
 
 /// The interfaces of [`CONTRACT_VERSION`] that a component may import.
-const HOST_INTERFACES: [&str; 7] = [
+const HOST_INTERFACES: [&str; 8] = [
     "types",
     "log",
     "settings",
     "call",
     "client",
     "client-body",
+    "conversation",
     "candidates",
 ];
 
@@ -314,7 +318,7 @@ mod tests {
                 "0.2.0 of jackfield:plugin; build the plugin",
             ),
             ("jackfield:plugin/client@0.1.0", "does not offer"),
-            ("jackfield:plugin/conversation@0.2.0", "does not offer"),
+            ("jackfield:plugin/conversation@0.1.0", "does not offer"),
             ("jackfield:plugin/vault@0.2.0", "does not offer"),
             ("wasi:sockets/tcp@0.2.0", "does not offer"),
             ("wasi:http/outgoing-handler@0.2.0", "does not offer"),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use jackfield_dialect::ir::Request;
 use jackfield_dialect::json;
 
 use crate::limits::{PLAN_READ_BYTES_MAX, PLAN_READS_MAX};
@@ -15,6 +16,8 @@ use crate::limits::{PLAN_READ_BYTES_MAX, PLAN_READS_MAX};
 pub(crate) struct CallInput {
     /// The client's body.
     pub(crate) body: Bytes,
+    /// The client's request in the common form; `None` in other dialects.
+    pub(crate) conversation: Option<Arc<Request>>,
     /// The client's headers that the allow-list contains.
     pub(crate) headers: Arc<HeaderMap>,
     /// The name of the client key.
@@ -73,6 +76,42 @@ pub(crate) enum Read {
     BodyLength,
     /// The value at a pointer into the body.
     Pointer(String),
+    /// A small part of the conversation.
+    Conversation(ConversationPart),
+}
+
+/// A part of the conversation that a plan can be remembered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConversationPart {
+    /// The system text.
+    System,
+    /// The number of turns.
+    TurnCount,
+    /// The tools, with which of them may be called.
+    Tools,
+    /// The parameters of sampling, and others that are read with them.
+    Parameters,
+    /// The form of the answer.
+    Format,
+    /// How much the model reasons.
+    Thinking,
+}
+
+impl ConversationPart {
+    /// The value of the part, in any text that differs where the value does.
+    fn value(self, request: &Request) -> String {
+        match self {
+            Self::System => format!("{:?}", request.system),
+            Self::TurnCount => request.turns.len().to_string(),
+            Self::Tools => format!("{:?}", (&request.tools, &request.tool_choice)),
+            Self::Parameters => {
+                let others = (&request.stop, &request.parallel_tools, &request.user);
+                format!("{:?}", (&request.sampling, others))
+            }
+            Self::Format => format!("{:?}", request.format),
+            Self::Thinking => format!("{:?}", request.reasoning),
+        }
+    }
 }
 
 /// The digest of a value that was read, or of its absence.
@@ -175,6 +214,10 @@ fn hash_value(read: &Read, call: &CallInput, hasher: &mut impl Hasher) -> usize 
         Read::BodyLength => {
             call.body.len().hash(hasher);
             size_of::<u64>()
+        }
+        Read::Conversation(part) => {
+            let value = call.conversation.as_deref().map(|it| part.value(it));
+            hash_text(value.as_deref(), hasher)
         }
         Read::Pointer(pointer) => pointer.len() + hash_text(call.body_value(pointer), hasher),
     }

@@ -36,3 +36,5 @@ mod sees;
 mod selectors;
 #[path = "runtime/suspension.rs"]
 mod suspension;
+#[path = "runtime/typed.rs"]
+mod typed;

@@ -13,6 +13,7 @@ pub mod imports {
                 import jackfield:plugin/call@0.2.0;
                 import jackfield:plugin/client@0.2.0;
                 import jackfield:plugin/client-body@0.2.0;
+                import jackfield:plugin/conversation@0.2.0;
                 import jackfield:plugin/candidates@0.2.0;
             }
         ",
@@ -76,6 +77,13 @@ export_world!(
     "__export_reply",
     "jackfield_plugin::bindings::reply",
     "package jackfield:sdk; world exports-reply { export jackfield:plugin/reply@0.2.0; }"
+);
+export_world!(
+    typed_reply,
+    "jackfield:sdk/exports-typed-reply",
+    "__export_typed_reply",
+    "jackfield_plugin::bindings::typed_reply",
+    "package jackfield:sdk; world exports-typed-reply { export jackfield:plugin/typed-reply@0.2.0; }"
 );
 export_world!(
     selector,

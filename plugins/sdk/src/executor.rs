@@ -162,6 +162,14 @@ impl Target {
         self.credential.as_ref().ok_or_else(none)
     }
 
+    /// Returns the URL of a path below the credential's base URL.
+    ///
+    /// # Errors
+    /// As [`Self::require_credential`].
+    pub fn url(&self, path: &str) -> Result<String, Failure> {
+        Ok(format!("{}{path}", self.require_credential()?.base_url))
+    }
+
     /// Returns the request of the operation `http-request`: the caller's method and URL, and the body as it is.
     /// The host adds the caller's headers that the request does not have. Add the secret to it.
     ///
@@ -256,6 +264,26 @@ impl Failure {
         }
     }
 
+    /// Returns a failure of the part to which a kind usually belongs: `authentication`, `billing` and `permission` to the
+    /// credential; `quota` and `rate-limit` to the model; `invalid`, `not-found` and `unsupported` to the request; all
+    /// others to the provider.
+    pub fn classified(kind: &str, message: impl Into<String>) -> Self {
+        let scope = match kind {
+            "authentication" | "billing" | "permission" => Scope::CREDENTIAL,
+            "quota" | "rate-limit" => Scope::MODEL,
+            "invalid" | "not-found" | "unsupported" => Scope::REQUEST,
+            _ => Scope::PROVIDER,
+        };
+        Self::new(scope, kind, message)
+    }
+
+    /// Sets the time after which the provider allows a retry, if it is known, in seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: Option<u64>) -> Self {
+        self.retry_after_ms = seconds.map(|seconds| seconds.saturating_mul(1_000));
+        self
+    }
+
     /// Returns the failure for a dialect that the executor did not declare.
     pub fn unsupported_dialect(dialect: &str) -> Self {
         Self::new(
@@ -292,7 +320,7 @@ impl Output {
 pub mod export;
 
 /// Exports a type that implements [`Executor`](executor::Executor) as the component's executor, and those of
-/// its other traits that are named: `judge_head`, `judge`, `refresh`, `reply`.
+/// its other traits that are named: `judge_head`, `judge`, `refresh`, `reply`, `typed_reply`.
 ///
 /// ```ignore
 /// jackfield_plugin::export_executor!(Mine, judge, reply);
@@ -329,6 +357,11 @@ macro_rules! __export_executor_part {
     (reply) => {
         $crate::bindings::reply::__export_reply!(
             __JackfieldComponent with_types_in $crate::bindings::reply
+        );
+    };
+    (typed_reply) => {
+        $crate::bindings::typed_reply::__export_typed_reply!(
+            __JackfieldComponent with_types_in $crate::bindings::typed_reply
         );
     };
 }

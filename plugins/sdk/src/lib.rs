@@ -14,6 +14,7 @@ pub mod refresh;
 mod request;
 pub mod selector;
 mod signing;
+pub mod typed;
 
 /// Lines in the host's log, with the plugin's name and generation. The host takes 32 lines of 1 KiB in
 /// one call. Do not log anything from a client's body.

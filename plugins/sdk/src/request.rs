@@ -46,6 +46,15 @@ impl HttpRequest {
         Self::new("POST", url).header("content-type", b"application/json")
     }
 
+    /// Creates a POST request with a JSON text that the executor wrote.
+    pub fn post_json(url: impl Into<String>, json: impl Into<String>) -> Self {
+        let body = Body::Written(Payload::Text(json.into()));
+        Self {
+            body,
+            ..Self::post(url)
+        }
+    }
+
     /// Makes the host copy the client's headers with these names, which must be in lower case; `x-acme-*` for
     /// all that begin with `x-acme-`. They replace headers of the request. The plugin does not see them.
     #[must_use]
@@ -108,6 +117,20 @@ impl HttpRequest {
             self.body = Body::Patched(vec![Patch::Replace((path, json_string(&target.model)))]);
         }
         self
+    }
+
+    /// Adds the credential's token or API key as a bearer token.
+    ///
+    /// # Errors
+    /// As [`Target::require_credential`].
+    pub fn bearer_of(self, target: &Target) -> Result<Self, Failure> {
+        let secret = target.require_credential()?.secret_name();
+        Ok(self.secret(secret, SecretPlace::Bearer))
+    }
+
+    /// Returns a plan whose response passes through the plugin, cut by this framing.
+    pub fn frames(self, framing: &str) -> Plan {
+        self.into_plan(Response::Frames(framing.to_owned()))
     }
 
     /// Returns a plan whose response the host relays.

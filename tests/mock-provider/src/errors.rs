@@ -5,6 +5,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::acme;
 use super::amazon_event_stream::exception_message;
 use super::request::RequestError;
 
@@ -27,6 +28,8 @@ pub(super) enum Api {
     VertexClaude,
     /// Gemini's, in a stream that is one JSON array.
     GeminiJsonArray,
+    /// That of a made-up provider with a format of its own.
+    Acme,
 }
 
 /// An error before it is rendered for an API.
@@ -97,6 +100,7 @@ impl Api {
             Self::Anthropic | Self::VertexClaude => 529,
             Self::OpenAi
             | Self::OpenAiResponses
+            | Self::Acme
             | Self::Bedrock
             | Self::Gemini
             | Self::GeminiJsonArray
@@ -109,6 +113,7 @@ impl Api {
             Self::OpenAi | Self::OpenAiResponses => (error.status, openai_body(error)),
             Self::Anthropic => (error.status, anthropic_body(error)),
             Self::Bedrock => (error.status, bedrock_body(error)),
+            Self::Acme => (error.status, acme::error_body(error)),
             Self::Vertex | Self::VertexClaude if error.code == Some("invalid_api_key") => {
                 (401, unauthenticated_body(error))
             }
@@ -131,6 +136,7 @@ impl Api {
                 sse_event(Some("error"), &anthropic_body(error))
             }
             Self::Bedrock => exception_message("serviceUnavailableException", &error.message),
+            Self::Acme => acme::line(&acme::error_body(error)),
             Self::Gemini | Self::Vertex => sse_event(None, &gemini_status_and_body(error).1),
             Self::GeminiJsonArray => {
                 let before = if number == 0 { "[" } else { ",\r\n" };

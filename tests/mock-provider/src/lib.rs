@@ -6,6 +6,7 @@
 //! the `ModelResponse`, and the dialect's `render` writes it. With `directives`, a request changes its
 //! own response.
 
+mod acme;
 mod amazon_event_stream;
 mod anthropic_messages;
 mod bedrock;

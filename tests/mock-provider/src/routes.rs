@@ -14,7 +14,7 @@ use super::family_routes::with_families;
 use super::request::RequestError;
 use super::serve::{EVENT_STREAM_TYPE, Endpoint, IncomingRequest, REQUEST_BODY_BYTES_MAX};
 use super::{
-    MockOAuth, MockProvider, anthropic_messages, bedrock, embeddings, gemini, models, oauth,
+    MockOAuth, MockProvider, acme, anthropic_messages, bedrock, embeddings, gemini, models, oauth,
     openai_chat, openai_completions, openai_responses, vertex,
 };
 
@@ -35,6 +35,7 @@ pub(super) fn router(provider: &Arc<MockProvider>) -> Router {
         .route("/v1/models/{target}", post(post_gemini))
         .route("/v1beta/models/{target}", post(post_gemini))
         .route("/model/{model}/{operation}", post(bedrock::call_operation))
+        .route("/acme/generate", post(acme::generate))
         .route(VERTEX, post(vertex::call_method))
         .route("/oauth/token", post(oauth::token))
         .route("/oauth/authorize", get(oauth::authorize))

@@ -63,7 +63,7 @@ impl IncomingRequest {
             // Azure has the key in `api-key`.
             Api::OpenAi | Api::OpenAiResponses => bearer.or_else(|| named("api-key")),
             Api::Anthropic => named("x-api-key").or(bearer),
-            Api::Bedrock | Api::Vertex | Api::VertexClaude => bearer,
+            Api::Acme | Api::Bedrock | Api::Vertex | Api::VertexClaude => bearer,
             Api::Gemini | Api::GeminiJsonArray => named("x-goog-api-key")
                 .or_else(|| self.query("key").map(str::to_owned))
                 .or(bearer),

@@ -56,6 +56,27 @@ impl Event {
     }
 }
 
+impl Event {
+    /// How many bytes it takes to hold the event.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let text = match self {
+            Self::Delta(
+                Delta::Arguments(text)
+                | Delta::Reasoning(text)
+                | Delta::Refusal(text)
+                | Delta::Text(text),
+            ) => text.len(),
+            Self::Delta(Delta::Signature(signature)) => signature.data.len(),
+            Self::PartStart(PartStart::Complete(Part::Image(media) | Part::Audio(media))) => {
+                media.source.held_bytes()
+            }
+            _ => 0,
+        };
+        size_of::<Self>() + text
+    }
+}
+
 /// Which kind of part begins.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PartStart {

@@ -83,6 +83,15 @@ impl MediaSource {
     /// The error text for data that is not base64.
     pub(crate) const NOT_BASE64: &'static str = "must be base64";
 
+    /// How many bytes its text has.
+    pub(crate) const fn held_bytes(&self) -> usize {
+        match self {
+            Self::Base64(text) | Self::File(text) | Self::Text(text) | Self::Url(text) => {
+                text.len()
+            }
+        }
+    }
+
     /// Accepts base64 of either alphabet, with or without padding; `None` for anything else.
     pub(crate) fn base64(text: String) -> Option<Self> {
         standard_base64(text).map(Self::Base64)

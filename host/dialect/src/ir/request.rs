@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use super::effort::Effort;
 use super::loss;
-use super::part::{CacheMark, Part};
+use super::part::{CacheMark, Part, ReasoningPart, ToolCall};
 use super::report::TranslationReport;
+use crate::Dialect;
 
 /// A request for content, or for its token count.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,6 +65,17 @@ impl Request {
         }
         if has_marks {
             report.warn_dropped(loss::CACHE_CONTROL);
+        }
+    }
+
+    /// Drops the signatures that a provider of another dialect made.
+    pub(crate) fn drop_signatures_of_others(&mut self, dialect: Dialect) {
+        for part in self.turns.iter_mut().flat_map(|turn| &mut turn.parts) {
+            if let Part::Reasoning(ReasoningPart { signature, .. })
+            | Part::ToolCall(ToolCall { signature, .. }) = part
+            {
+                signature.take_if(|it| it.origin != dialect);
+            }
         }
     }
 

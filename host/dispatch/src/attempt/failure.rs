@@ -29,7 +29,10 @@ impl Attempt<'_> {
     ) -> AttemptError {
         source.end_within(ERROR_BODY_TIMEOUT);
         let body = read_up_to(&mut source, ERROR_BODY_BYTES_MAX).await;
-        let is_readable = is_error(head.status) && !head.headers.contains_key(CONTENT_ENCODING);
+        // A provider that speaks no dialect has no words for a client: the host writes the error.
+        let is_common = self.negotiated.is_common();
+        let is_encoded = head.headers.contains_key(CONTENT_ENCODING);
+        let is_readable = is_error(head.status) && !is_encoded && !is_common;
         let mut response = ErrorResponse {
             dialect: self.negotiated.upstream_dialect(),
             status: head.status,
@@ -48,7 +51,7 @@ impl Attempt<'_> {
         match judged.await {
             Ok(refusal) => {
                 let mut is_readable = is_readable;
-                if let Some(body) = refusal.response {
+                if let Some(body) = refusal.response.filter(|_| !is_common) {
                     // The encoding was that of the provider's body, which this one replaces.
                     response.headers.remove(CONTENT_ENCODING);
                     response.body = body;
@@ -168,7 +171,9 @@ impl Attempt<'_> {
                     .status
                     .and_then(|code| StatusCode::from_u16(code).ok())
                     .filter(|status| is_error(*status));
-                let response = refusal.response.map(|body| ErrorResponse {
+                let is_common = self.negotiated.is_common();
+                let response = refusal.response.filter(|_| !is_common);
+                let response = response.map(|body| ErrorResponse {
                     dialect: self.negotiated.upstream_dialect(),
                     status: status.unwrap_or(fallback_status(refusal.failure.scope)),
                     headers: HeaderMap::new(),

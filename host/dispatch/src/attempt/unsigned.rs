@@ -12,7 +12,8 @@ use crate::error::UpstreamFailure;
 impl Attempt<'_> {
     /// Whether a failure is a refusal of signatures that are still in the request.
     pub(super) fn has_refused_signatures(&self, failure: &UpstreamFailure) -> bool {
-        if self.is_unsigned {
+        // An executor without a dialect has its own places for signatures.
+        if self.is_unsigned || self.negotiated.is_common() {
             return false;
         }
         let response = failure.response.as_ref().map(|response| &response.body[..]);

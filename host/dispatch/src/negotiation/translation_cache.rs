@@ -70,6 +70,11 @@ impl RequestedModel {
         Self { name, thinking }
     }
 
+    /// Returns the thinking that the suffix requests.
+    pub(super) fn thinking(&self) -> Option<Thinking> {
+        self.thinking
+    }
+
     /// Returns whether the suffix requests thinking.
     pub(super) fn has_thinking(&self) -> bool {
         self.thinking.is_some()
@@ -136,7 +141,7 @@ async fn rewrite(
 }
 
 /// The error for a body with more than [`TRANSLATED_VALUES_MAX`] values.
-const TOO_MANY_VALUES: &str = "the body has more than 524,288 values; that many can only be sent to a provider of the \
+pub(super) const TOO_MANY_VALUES: &str = "the body has more than 524,288 values; that many can only be sent to a provider of the \
                                client's own API";
 
 fn rewrite_inline(
@@ -203,7 +208,7 @@ pub(super) fn same_dialect(call: &Call, model: &str, created: u64) -> Translated
     })
 }
 
-fn request_head(call: &Call) -> RequestHead<'_> {
+pub(super) fn request_head(call: &Call) -> RequestHead<'_> {
     RequestHead {
         model: call.model.as_ref().into(),
         stream: call.stream.is_some(),

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use jackfield_dialect::Usage;
 
 use super::frames::{FrameSplitter, check_size};
+use super::item_sink::{ItemSink, ItemSinkError};
 use super::source::{Chunk, Source};
 use super::stream::{ENDED_EARLY, Polled, ReplyStream, StreamError, judge};
 use super::whole_body::translate_whole;
@@ -62,6 +63,29 @@ enum OutputSink {
     Events(StreamWriter),
     /// One body, held back until it is whole.
     Body(Box<NegotiatedCall>, BytesMut),
+    /// The events of an executor without a dialect.
+    Items(Box<ItemSink>),
+}
+
+impl OutputSink {
+    fn new(negotiated: &NegotiatedCall) -> Self {
+        if negotiated.is_common() {
+            return Self::Items(Box::new(ItemSink::new(negotiated)));
+        }
+        match negotiated.call().stream {
+            Some(framing) => Self::Events(StreamWriter::new(negotiated, framing)),
+            None => Self::Body(Box::new(negotiated.clone()), BytesMut::new()),
+        }
+    }
+
+    /// The writer of the client's stream, if it gets one.
+    fn writer(&self) -> Option<&StreamWriter> {
+        match self {
+            Self::Events(writer) => Some(writer),
+            Self::Items(items) => items.writer(),
+            Self::Body(..) => None,
+        }
+    }
 }
 
 impl PluginStream {
@@ -73,17 +97,13 @@ impl PluginStream {
         mode: ResponseMode,
         negotiated: &NegotiatedCall,
     ) -> Self {
-        let sink = match negotiated.call().stream {
-            Some(framing) => OutputSink::Events(StreamWriter::new(negotiated, framing)),
-            None => OutputSink::Body(Box::new(negotiated.clone()), BytesMut::new()),
-        };
         Self {
             source,
             reply,
             executor,
             client,
             splitter: FrameSplitter::new(mode),
-            sink,
+            sink: OutputSink::new(negotiated),
             complete: false,
             ended: false,
             next: None,
@@ -117,19 +137,22 @@ impl PluginStream {
         queue: &mut VecDeque<Bytes>,
     ) -> Result<Polled, StreamError> {
         self.usage = output.usage.or(self.usage);
-        self.returned_frames |= !output.frames.is_empty();
+        self.returned_frames |= !(output.frames.is_empty() && output.events.is_empty());
         if output.next.is_some() {
             // The client may have these frames already, and a further response could not take them back.
             if self.returned_frames {
-                let detail =
-                    "it planned a further request together with frames or after them".to_owned();
-                let fault = report_invalid_output(&*self.executor, self.client, detail);
-                return Err(StreamError::Plugin(fault));
+                let detail = "it planned a further request together with frames or after them";
+                return Err(self.invalid_output(detail.to_owned()));
             }
             self.next = output.next;
             return Ok(Polled::Buffered);
         }
         match &mut self.sink {
+            OutputSink::Items(items) => match items.write(output, self.ended, queue) {
+                Ok(polled) => Ok(polled),
+                Err(ItemSinkError::Stream(error)) => Err(error),
+                Err(ItemSinkError::Plugin(error)) => Err(self.invalid_output(error.to_string())),
+            },
             OutputSink::Events(writer) => {
                 let polled = write_events(writer, &output.frames, self.ended, queue)?;
                 if polled == Polled::Complete && !self.complete {
@@ -155,6 +178,14 @@ impl PluginStream {
     }
 }
 
+impl PluginStream {
+    /// The plugin returned what the contract does not allow.
+    fn invalid_output(&self, detail: String) -> StreamError {
+        let fault = report_invalid_output(&*self.executor, self.client, detail);
+        StreamError::Plugin(fault)
+    }
+}
+
 impl ReplyStream for PluginStream {
     async fn poll(&mut self, queue: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
         if let Some(mut first) = self.first_poll.take() {
@@ -168,7 +199,7 @@ impl ReplyStream for PluginStream {
             Ok(Chunk::Bytes(chunk)) => Some(chunk),
             Ok(Chunk::End) => None,
             Ok(Chunk::Silence) => {
-                if let OutputSink::Events(writer) = &self.sink {
+                if let Some(writer) = self.sink.writer() {
                     queue.push_back(writer.keep_alive());
                 }
                 return Ok(Polled::Buffered);
@@ -200,6 +231,7 @@ impl ReplyStream for PluginStream {
         let collected = match &self.sink {
             OutputSink::Events(writer) => writer.held_bytes(),
             OutputSink::Body(_, body) => body.len(),
+            OutputSink::Items(items) => items.held_bytes(),
         };
         self.splitter.held_bytes() + collected
     }
@@ -209,13 +241,13 @@ impl ReplyStream for PluginStream {
         match &self.sink {
             OutputSink::Events(writer) => self.usage.or_else(|| writer.usage()),
             OutputSink::Body(..) => self.usage,
+            OutputSink::Items(items) => self.usage.or_else(|| items.usage()),
         }
     }
 
     fn on_commit(&mut self) {
-        match &self.sink {
-            OutputSink::Events(_) => self.source.enable_keep_alive(KEEP_ALIVE_INTERVAL),
-            OutputSink::Body(..) => {}
+        if self.sink.writer().is_some() {
+            self.source.enable_keep_alive(KEEP_ALIVE_INTERVAL);
         }
     }
 
@@ -223,6 +255,7 @@ impl ReplyStream for PluginStream {
         match &mut self.sink {
             OutputSink::Events(writer) => Some(writer.fail(message)),
             OutputSink::Body(..) => None,
+            OutputSink::Items(items) => items.writer_mut().map(|writer| writer.fail(message)),
         }
     }
 }

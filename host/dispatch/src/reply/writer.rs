@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use jackfield_dialect::ArrayWriter;
-use jackfield_dialect::ir::{Frame, Response};
+use jackfield_dialect::ir::{Event, Frame, Response};
 use jackfield_dialect::{
     Dialect, ErrorBody, ErrorPlace, EventClass, Observer, ProviderError, Translator, Usage, sse,
     translate_reported_error,
@@ -60,6 +60,14 @@ impl StreamWriter {
         Some(Self::with_mode(negotiated.call().dialect, mode, framing))
     }
 
+    /// A writer of the client's stream for events of the common form.
+    pub(super) fn of_events(negotiated: &NegotiatedCall, framing: StreamFraming) -> Option<Self> {
+        Some(Self {
+            recorder: Some(negotiated.recorder().clone()),
+            ..Self::of_whole(negotiated, framing)?
+        })
+    }
+
     /// A writer for a client of the provider's dialect.
     pub(super) fn same_dialect(dialect: Dialect, framing: StreamFraming) -> Self {
         Self::with_mode(
@@ -110,6 +118,28 @@ impl StreamWriter {
                 class
             }
         };
+        if class == EventClass::Done {
+            self.done = true;
+            if let Some(array) = &mut self.array {
+                array.finish(out);
+            }
+        }
+        class
+    }
+
+    /// Writes events of the common form, and returns what they mean.
+    pub(super) fn write_events(&mut self, events: Vec<Event>, out: &mut Vec<u8>) -> EventClass {
+        let Mode::Translated(translator) = &mut self.mode else {
+            return EventClass::Malformed;
+        };
+        let class = translator.translate_events(events, &mut self.frames);
+        if let Some(recorder) = &self.recorder {
+            // In the client's dialect, in which the signatures come back.
+            self.frames
+                .iter()
+                .for_each(|frame| recorder.record(&frame.data));
+        }
+        self.flush(out);
         if class == EventClass::Done {
             self.done = true;
             if let Some(array) = &mut self.array {

@@ -9,7 +9,7 @@ use jackfield_dialect::Dialect;
 
 use crate::client_digest::ClientDigest;
 use crate::error::CallError;
-use crate::plan::Context;
+use crate::plan::{COMMON_FORM, Context};
 use crate::port::Executor;
 use crate::snapshot::{Provider, Snapshot};
 
@@ -18,7 +18,7 @@ pub(crate) struct Planner<'a> {
     pub(crate) provider: &'a Provider,
     pub(crate) executor: &'a Arc<dyn Executor>,
     operation: &'static str,
-    dialect: Dialect,
+    dialect: &'static str,
 }
 
 impl<'a> Planner<'a> {
@@ -40,10 +40,13 @@ impl<'a> Planner<'a> {
                 operation,
             });
         }
-        // The contract promises a dialect that the executor declared, of the five that the contract
+        // The contract promises a dialect that the executor declared, of those that the contract
         // names. An executor without one cannot serve calls either.
         let mut dialects = descriptor.dialects.iter();
-        let dialect = dialects.find_map(|name| Dialect::parse(name));
+        let dialect = dialects.find_map(|name| match name.as_str() {
+            COMMON_FORM => Some(COMMON_FORM),
+            name => Dialect::parse(name).map(Dialect::name),
+        });
         let dialect = dialect.ok_or_else(|| {
             CallError::Misconfigured(format!(
                 "the executor `{}` declares no dialect that this host knows",
@@ -63,7 +66,7 @@ impl<'a> Planner<'a> {
     pub(crate) fn context(&self, credential: &Arc<Credential>, now: Timestamp) -> Context {
         Context {
             operation: self.operation,
-            dialect: self.dialect.name(),
+            dialect: self.dialect,
             model: Arc::default(),
             client_model: Arc::default(),
             stream: false,
@@ -76,6 +79,7 @@ impl<'a> Planner<'a> {
             query: Vec::new(),
             principal: None,
             session: None,
+            conversation: None,
             client: ClientDigest::HOST,
         }
     }

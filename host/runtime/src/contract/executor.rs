@@ -116,25 +116,27 @@ impl ExecutorGuest {
     pub(crate) async fn head(
         &self,
         store: &mut Store<HostState>,
+        dialect: &'static str,
         reply: ResourceAny,
         head: ResponseHead,
     ) -> GuestResult<ResponseHead> {
         match self {
             Self::V0_1(guest) => guest.head(store, reply, &head).await,
-            Self::V0_2(guest) => guest.head(store, reply, head).await,
+            Self::V0_2(guest) => guest.head(store, dialect, reply, head).await,
         }
     }
 
     pub(crate) async fn push(
         &self,
         store: &mut Store<HostState>,
+        dialect: &'static str,
         reply: ResourceAny,
         frames: &[Frame],
         last: bool,
     ) -> GuestResult<Output> {
         match self {
             Self::V0_1(guest) => guest.push(store, reply, frames, last).await,
-            Self::V0_2(guest) => guest.push(store, reply, frames, last).await,
+            Self::V0_2(guest) => guest.push(store, dialect, reply, frames, last).await,
         }
     }
 

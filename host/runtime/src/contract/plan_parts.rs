@@ -47,8 +47,11 @@ pub(crate) enum ContractError {
     #[error("this host does not know the kind of capture `{0}`")]
     CaptureKind(String),
     /// A plan that needs an export that the component does not have.
-    #[error("its plan has the response `whole` or `frames`, but it does not export `reply`")]
-    NoReply,
+    #[error("its plan has the response `whole` or `frames`, but it does not export `{0}`")]
+    NoReply(&'static str),
+    /// Something after the event that says that the response is an error.
+    #[error("event {0} of a push, `failed`, is not the last")]
+    AfterFailed(usize),
     /// A list with more items than its limit.
     #[error("{length} {list}, but at most {max} are allowed")]
     ListTooLong {

@@ -123,12 +123,12 @@ impl PluginReply for ComponentReply {
                 mut instance,
                 handle,
             } = self.take()?;
-            let instances = self.instances.clone();
+            let (instances, dialect) = (self.instances.clone(), self.context.dialect);
             let call = self.instances.run(self.pass(), async move {
                 let Instance {
                     bindings, store, ..
                 } = &mut instance;
-                let call = bindings.head(store, handle, head);
+                let call = bindings.head(store, dialect, handle, head);
                 let result = timeout(CALL_WALL_MAX, call).await;
                 instances.check(instance, result)
             });
@@ -143,12 +143,12 @@ impl PluginReply for ComponentReply {
                 mut instance,
                 handle,
             } = self.take()?;
-            let instances = self.instances.clone();
+            let (instances, dialect) = (self.instances.clone(), self.context.dialect);
             let call = self.instances.run(self.pass(), async move {
                 let Instance {
                     bindings, store, ..
                 } = &mut instance;
-                let call = bindings.push(store, handle, &frames, last);
+                let call = bindings.push(store, dialect, handle, &frames, last);
                 let result = timeout(CALL_WALL_MAX, call).await;
                 instances.check(instance, result)
             });

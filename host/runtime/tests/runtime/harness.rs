@@ -131,6 +131,7 @@ pub(crate) fn context(model: &str) -> Context {
         query: Vec::new(),
         principal: Some(Arc::from("client")),
         session: None,
+        conversation: None,
         client: ClientDigest::new(1),
     }
 }

@@ -8,6 +8,7 @@ use super::{
     Output, Payload, Plan, Refresh, Reply, Target,
 };
 use crate::bindings;
+use crate::typed::{TypedConverter, TypedOutput, TypedReply};
 
 /// The component of an executor type.
 pub struct ExecutorComponent<E>(PhantomData<E>);
@@ -66,6 +67,29 @@ impl<C: Converter> bindings::reply::exports::jackfield::plugin::reply::GuestConv
     }
 
     fn push(&self, frames: Vec<Frame>, last: bool) -> Result<Output, Failure> {
+        self.0.borrow_mut().push(frames, last)
+    }
+}
+
+impl<E: TypedReply> bindings::typed_reply::exports::jackfield::plugin::typed_reply::Guest
+    for ExecutorComponent<E>
+{
+    type Converter = ConverterCell<E::Converter>;
+}
+
+impl<C: TypedConverter>
+    bindings::typed_reply::exports::jackfield::plugin::typed_reply::GuestConverter
+    for ConverterCell<C>
+{
+    fn new(target: Target, state: Vec<u8>) -> Self {
+        Self(RefCell::new(C::begin(target, state)))
+    }
+
+    fn head(&self, head: HttpHead) -> Result<(), Failure> {
+        self.0.borrow_mut().head(head)
+    }
+
+    fn push(&self, frames: Vec<Frame>, last: bool) -> Result<TypedOutput, Failure> {
         self.0.borrow_mut().push(frames, last)
     }
 }

@@ -188,6 +188,7 @@ pub(super) fn output_in(output: contract::Output) -> Result<Output, ContractErro
         }),
         done: output.done,
         next: output.next.map(plan_in).transpose()?.map(Box::new),
+        ..Output::default()
     })
 }
 

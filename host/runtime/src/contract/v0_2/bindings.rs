@@ -11,12 +11,14 @@ wasmtime::component::bindgen!({
             import jackfield:plugin/call@0.2.0;
             import jackfield:plugin/client@0.2.0;
             import jackfield:plugin/client-body@0.2.0;
+            import jackfield:plugin/conversation@0.2.0;
             import jackfield:plugin/candidates@0.2.0;
             export jackfield:plugin/planner@0.2.0;
             export jackfield:plugin/judge-head@0.2.0;
             export jackfield:plugin/judge@0.2.0;
             export jackfield:plugin/refresh@0.2.0;
             export jackfield:plugin/reply@0.2.0;
+            export jackfield:plugin/typed-reply@0.2.0;
             export jackfield:plugin/selector@0.2.0;
         }
     ",
@@ -25,5 +27,9 @@ wasmtime::component::bindgen!({
     exports: { default: async },
 });
 
-pub(crate) use exports::jackfield::plugin::{judge, judge_head, planner, refresh, reply, selector};
-pub(crate) use jackfield::plugin::{call, candidates, client, client_body, log, settings, types};
+pub(crate) use exports::jackfield::plugin::{
+    judge, judge_head, planner, refresh, reply, selector, typed_reply,
+};
+pub(crate) use jackfield::plugin::{
+    call, candidates, client, client_body, conversation, log, settings, types,
+};

@@ -113,13 +113,10 @@ pub(super) struct Exports {
     pub(super) refresh: bool,
 }
 
-/// `has_reply`: whether the component exports `reply`.
-pub(super) fn plan_in(plan: types::Plan, has_reply: bool) -> Result<Plan, ContractError> {
+/// Whether the component can convert the response is the caller's matter.
+pub(super) fn plan_in(plan: types::Plan) -> Result<Plan, ContractError> {
     check_length("captures", plan.captures.len())?;
     let response_mode = response_in(plan.response)?;
-    if response_mode != ResponseMode::Relay && !has_reply {
-        return Err(ContractError::NoReply);
-    }
     let captures: Result<Vec<_>, ContractError> =
         plan.captures.into_iter().map(capture_in).collect();
     Ok(Plan {
@@ -203,19 +200,24 @@ pub(super) fn output_in(output: reply::Output) -> Result<Output, ContractError> 
         name: frame.name,
         data: payload_in(frame.data),
     };
-    let next = output.next.map(|plan| plan_in(plan, true));
+    let next = output.next.map(plan_in);
     Ok(Output {
         frames: output.frames.into_iter().map(frame_in).collect(),
-        usage: output.usage.map(|usage| Usage {
-            input: usage.input,
-            output: usage.output,
-            cached_input: usage.cache_read,
-            cache_write_input: usage.cache_write,
-            reasoning: usage.reasoning,
-        }),
+        usage: output.usage.map(|usage| usage_in(&usage)),
         done: output.done,
         next: next.transpose()?.map(Box::new),
+        ..Output::default()
     })
+}
+
+pub(super) fn usage_in(usage: &types::Usage) -> Usage {
+    Usage {
+        input: usage.input,
+        output: usage.output,
+        cached_input: usage.cache_read,
+        cache_write_input: usage.cache_write,
+        reasoning: usage.reasoning,
+    }
 }
 
 pub(super) fn failure_in(failure: types::Failure) -> Refusal {

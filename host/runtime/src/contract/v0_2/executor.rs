@@ -1,17 +1,21 @@
 //! The functions of an executor of version 0.2. All exports but `planner` are optional.
 
 use bytes::Bytes;
-use jackfield_dispatch::plan::{Context, Evaluation, Frame, Output, Plan, Refusal};
+use jackfield_dispatch::plan::{
+    COMMON_FORM, Context, Evaluation, Frame, Output, Plan, Refusal, ResponseMode,
+};
 use jackfield_dispatch::port::{Descriptor, ResponseHead};
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre, ResourceAny};
 
-use super::bindings::{judge, judge_head, planner, refresh, reply};
+use super::bindings::{judge, judge_head, planner, refresh, reply, typed_reply};
 use super::convert::{
     Exports, credential_out, descriptor_in, failure_in, frames_out, head_out, output_in,
     payload_out, plan_in, target_out,
 };
+use super::typed_events::typed_output_in;
 use crate::contract::guest_result::{GuestResult, converted, credential_of};
+use crate::contract::plan_parts::ContractError;
 use crate::host_state::HostState;
 
 /// Where the functions are in a component.
@@ -21,6 +25,7 @@ pub(crate) struct ExecutorIndicesV02 {
     judge: Option<judge::GuestIndices>,
     refresh: Option<refresh::GuestIndices>,
     reply: Option<reply::GuestIndices>,
+    typed_reply: Option<typed_reply::GuestIndices>,
 }
 
 /// The functions of one instance.
@@ -30,6 +35,7 @@ pub(crate) struct ExecutorGuestV02 {
     judge: Option<judge::Guest>,
     refresh: Option<refresh::Guest>,
     reply: Option<reply::Guest>,
+    typed_reply: Option<typed_reply::Guest>,
 }
 
 impl ExecutorIndicesV02 {
@@ -53,6 +59,9 @@ impl ExecutorIndicesV02 {
             reply: optional("reply")
                 .map(|()| reply::GuestIndices::new(linked))
                 .transpose()?,
+            typed_reply: optional("typed-reply")
+                .map(|()| typed_reply::GuestIndices::new(linked))
+                .transpose()?,
         })
     }
 
@@ -67,6 +76,7 @@ impl ExecutorIndicesV02 {
             judge,
             refresh,
             reply,
+            typed_reply,
         } = self;
         Ok(ExecutorGuestV02 {
             planner: planner.load(&mut *store, instance)?,
@@ -83,6 +93,10 @@ impl ExecutorIndicesV02 {
                 .map(|indices| indices.load(&mut *store, instance))
                 .transpose()?,
             reply: reply
+                .as_ref()
+                .map(|indices| indices.load(&mut *store, instance))
+                .transpose()?,
+            typed_reply: typed_reply
                 .as_ref()
                 .map(|indices| indices.load(&mut *store, instance))
                 .transpose()?,
@@ -114,9 +128,16 @@ impl ExecutorGuestV02 {
     ) -> GuestResult<Plan> {
         let target = target_out(context);
         let planned = self.planner.call_prepare(store, &target).await?;
-        let has_reply = self.reply.is_some();
+        let (reply, has_reply) = match context.dialect {
+            COMMON_FORM => ("typed-reply", self.typed_reply.is_some()),
+            _ => ("reply", self.reply.is_some()),
+        };
         Ok(converted(planned, failure_in, |plan| {
-            plan_in(plan, has_reply)
+            let plan = plan_in(plan)?;
+            if plan.response_mode != ResponseMode::Relay && !has_reply {
+                return Err(ContractError::NoReply(reply));
+            }
+            Ok(plan)
         }))
     }
 
@@ -148,32 +169,47 @@ impl ExecutorGuestV02 {
         context: &Context,
         state: &Bytes,
     ) -> wasmtime::Result<ResourceAny> {
+        let target = target_out(context);
+        if context.dialect == COMMON_FORM {
+            let guest = self.typed_guest()?.converter();
+            return guest.call_constructor(store, &target, state).await;
+        }
         let guest = self.reply_guest()?.converter();
-        guest
-            .call_constructor(store, &target_out(context), state)
-            .await
+        guest.call_constructor(store, &target, state).await
     }
 
     pub(crate) async fn head(
         &self,
         store: &mut Store<HostState>,
+        dialect: &'static str,
         reply: ResourceAny,
         head: ResponseHead,
     ) -> GuestResult<ResponseHead> {
-        let guest = self.reply_guest()?.converter();
-        let checked = guest.call_head(store, reply, &head_out(&head)).await?;
+        let checked = if dialect == COMMON_FORM {
+            let guest = self.typed_guest()?.converter();
+            guest.call_head(store, reply, &head_out(&head)).await?
+        } else {
+            let guest = self.reply_guest()?.converter();
+            guest.call_head(store, reply, &head_out(&head)).await?
+        };
         Ok(converted(checked, failure_in, |()| Ok(head)))
     }
 
     pub(crate) async fn push(
         &self,
         store: &mut Store<HostState>,
+        dialect: &'static str,
         reply: ResourceAny,
         frames: &[Frame],
         last: bool,
     ) -> GuestResult<Output> {
-        let guest = self.reply_guest()?.converter();
         let frames = frames_out(frames);
+        if dialect == COMMON_FORM {
+            let guest = self.typed_guest()?.converter();
+            let output = guest.call_push(store, reply, &frames, last).await?;
+            return Ok(converted(output, failure_in, typed_output_in));
+        }
+        let guest = self.reply_guest()?.converter();
         let output = guest.call_push(store, reply, &frames, last).await?;
         Ok(converted(output, failure_in, output_in))
     }
@@ -188,6 +224,12 @@ impl ExecutorGuestV02 {
         };
         let credential = credential_out(&credential_of(evaluation));
         guest.call_due(store, &credential, evaluation.now_ms).await
+    }
+
+    /// The same for `typed-reply`.
+    fn typed_guest(&self) -> wasmtime::Result<&typed_reply::Guest> {
+        let missing = || wasmtime::Error::msg("the component does not export `typed-reply`");
+        self.typed_reply.as_ref().ok_or_else(missing)
     }
 
     /// The export `reply`, without which the host accepts no plan that needs one.
