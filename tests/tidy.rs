@@ -225,6 +225,22 @@ fn the_top_level_is_small() -> Outcome {
     )
 }
 
+/// A merge that was committed before its conflicts were solved has both sides, and no tool reads a page.
+#[test]
+fn no_conflict_is_committed() -> Outcome {
+    let mut violations = Vec::new();
+    for file in source::files()? {
+        let lines = (1..).zip(file.text.lines());
+        let marked =
+            lines.filter(|(_, line)| CONFLICT_MARKERS.iter().any(|it| line.starts_with(it)));
+        violations.extend(
+            marked
+                .map(|(line, _)| format!("{}:{line}: solve the conflict of the merge", file.path)),
+        );
+    }
+    report_violations(violations)
+}
+
 /// Mirrors and closed networks exist: where packages come from is the user's setting.
 #[test]
 fn no_registry_is_named() -> Outcome {
@@ -321,6 +337,9 @@ const FILE_LINES_MAX: usize = 500;
 
 /// What fits on a tall screen.
 const FUNCTION_LINES_MAX: usize = 70;
+
+/// What git puts before the two sides of a conflict, and after them. The line between them may be a heading.
+const CONFLICT_MARKERS: [&str; 2] = ["<<<<<<< ", ">>>>>>> "];
 
 const COMPAT_TABLE: &str = "host/docs/compat/api.md";
 const COMPAT_RULES: &str = "host/docs/compat/rules.md";

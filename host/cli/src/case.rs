@@ -13,9 +13,7 @@ use clap::Args;
 use futures_util::StreamExt;
 use jackfield_config::{Config, Provider};
 use jackfield_credential::CredentialId;
-use jackfield_dispatch::{
-    Call, Clock, Dispatcher, Operation, ResponseBody, error_chain, forwarded_headers,
-};
+use jackfield_dispatch::{Call, Clock, Dispatcher, Operation, ResponseBody, error_chain};
 use jackfield_http::HttpUpstream;
 use jackfield_runtime::Compiling;
 
@@ -102,7 +100,7 @@ async fn call(
         model: Arc::from(request.model.as_str()),
         stream: request.framing,
         body: request.body.clone(),
-        headers: Arc::new(forwarded_headers(request.dialect, &request.headers)),
+        headers: dispatcher.forwarded_headers(request.dialect, &request.headers),
         beta: request.path.contains("beta=true"),
         principal: Arc::from("case-record"),
         network: None,

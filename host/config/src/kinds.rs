@@ -18,8 +18,8 @@ pub(crate) use edge::{Address, HostName, Proxy, Size, SocketMode, WebOrigin};
 pub(crate) use login::{LoginUrl, TokenMemberName, UrlPath};
 pub(crate) use numbers::{Duration, Limit, Permille, Timestamp, Whole};
 pub(crate) use scalars::{
-    Choice, Flag, HeaderName, JsonPointer, Line, Name, Path, Prefix, SelectorName, Sha256Hex,
-    is_name,
+    Choice, Flag, HeaderName, HeaderPatternKind, JsonPointer, Line, Name, Path, Prefix,
+    SelectorName, Sha256Hex, is_name,
 };
 pub(crate) use secret::Secret;
 pub(crate) use settings::Settings;

@@ -60,6 +60,7 @@ pub(crate) fn providers(
         let base_url = mapping.get(reader, &keys::BASE_URL);
         let base_url = base_url.or_else(|| Url::parse(default_url?).ok());
         let grants = mapping.get(reader, &keys::GRANTS);
+        let client_headers = mapping.get(reader, &keys::CLIENT_HEADERS);
         let settings = mapping.get(reader, &keys::SETTINGS);
         let traits = mapping.get(reader, &keys::TRAITS);
         let max_in_flight = mapping.get(reader, &keys::MAX_IN_FLIGHT);
@@ -93,6 +94,7 @@ pub(crate) fn providers(
                 base_url: Arc::new(base_url),
                 settings,
                 grants: grants.unwrap_or_default(),
+                client_headers: client_headers.unwrap_or_default(),
                 traits: Arc::new(traits),
                 login: login.map(Arc::new),
             },

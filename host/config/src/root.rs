@@ -33,7 +33,6 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
     });
     let limits = mapping.nested(reader, &keys::LIMITS, limits);
     let (trusted_proxies, proxy_protocol) = proxies(reader, &mut mapping);
-    let client_address_header = mapping.get(reader, &keys::CLIENT_ADDRESS_HEADER);
     let before = reader.error_count();
     let credential_files = mapping.get(reader, &keys::CREDENTIAL_FILES);
     let credentials_needed = !mapping.has(&keys::CREDENTIAL_FILES);
@@ -62,7 +61,7 @@ pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
         cors_origins: cors_origins.unwrap_or_default(),
         allowed_hosts: mapping.get(reader, &keys::ALLOWED_HOSTS),
         trusted_proxies,
-        client_address_header,
+        client_address_header: mapping.get(reader, &keys::CLIENT_ADDRESS_HEADER),
         limits: limits.unwrap_or_default(),
         plugins: mapping.get(reader, &keys::PLUGINS),
         plugins_require: mapping.get(reader, &keys::PLUGINS_REQUIRE),

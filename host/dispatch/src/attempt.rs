@@ -362,7 +362,12 @@ fn plan_context(
         options: options(call),
         attempt: number,
         now_ms: context.clock.now().as_millis(),
-        headers: headers_for(negotiated.upstream_dialect(), &call.headers),
+        headers: headers_for(
+            call.dialect,
+            negotiated.upstream_dialect(),
+            &call.headers,
+            &provider.client_headers,
+        ),
         query: query(call, negotiated.upstream_dialect()),
         principal: Some(Arc::clone(&call.principal)),
         session: call.affinity,

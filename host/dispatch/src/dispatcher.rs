@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use http::HeaderMap;
 use jackfield_auth::{AuthManager, Lease};
 use jackfield_credential::{CandidateQuery, Outcome, Scope, Slot, Unavailable, split_suffix};
+use jackfield_dialect::Dialect;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
@@ -25,6 +26,7 @@ use crate::context::CallContext;
 use crate::error::CallError;
 use crate::expired_token::{until_refresh, wait_for_token};
 use crate::fallback::{Fallback, reason_label};
+use crate::forwarded_headers::forwarded_headers;
 use crate::head_times::HeadTimes;
 use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, MEMORY_BYTES_MAX, SUSPENDED_RESPONSES_MAX};
 use crate::memory::MemoryBudget;
@@ -153,6 +155,12 @@ impl Dispatcher {
             principal,
         };
         affinity::session_hash(&self.snapshot.load().routing.affinity, &hints)
+    }
+
+    /// Returns the headers of a client's request that a provider may get: those of the built-in list, and
+    /// those that the configuration allows.
+    pub fn forwarded_headers(&self, client: Dialect, headers: &HeaderMap) -> Arc<HeaderMap> {
+        Arc::new(forwarded_headers(client, headers, &self.snapshot.load()))
     }
 
     /// Carries out a call up to its commit.

@@ -1,17 +1,30 @@
-//! Which headers of a client reach which provider: those that change what its API does. All others stay
-//! here, above all the client's key and its cookies.
+//! Which headers of a client reach which provider: those that change what its API does, and those that the
+//! operator lets through to it. All others stay here, above all the client's key and its cookies.
 
 use std::sync::Arc;
 
 use http::HeaderMap;
 use jackfield_dialect::Dialect;
 
-/// Returns the headers of a client's request that may reach a provider. [`headers_for`] then leaves out
-/// those that are not for the provider of an attempt.
-pub fn forwarded_headers(client: Dialect, headers: &HeaderMap) -> HeaderMap {
+use crate::header_pattern::HeaderPattern;
+use crate::snapshot::Snapshot;
+
+/// Returns the headers of a client's request that may reach a provider of the snapshot. [`headers_for`] then
+/// leaves out those that are not for the provider of an attempt.
+pub(crate) fn forwarded_headers(
+    client: Dialect,
+    headers: &HeaderMap,
+    snapshot: &Snapshot,
+) -> HeaderMap {
+    let is_allowed = |name: &str| {
+        let mut providers = snapshot.providers.values();
+        providers.any(|provider| any_matches(&provider.client_headers, name))
+    };
     let mut forwarded = HeaderMap::new();
     for (name, value) in headers {
-        if rule(name.as_str()).is_some_and(|rule| rule.accepts_client(client)) {
+        let name_text = name.as_str();
+        let is_built_in = rule(name_text).is_some_and(|rule| rule.accepts_client(client));
+        if is_built_in || is_allowed(name_text) {
             // Not `insert`: a client may send a list such as `anthropic-beta` in several lines
             // (RFC 9110, section 5.3).
             forwarded.append(name, value.clone());
@@ -20,10 +33,20 @@ pub fn forwarded_headers(client: Dialect, headers: &HeaderMap) -> HeaderMap {
     forwarded
 }
 
-/// Returns the headers for a provider that receives this dialect. Others refuse requests with headers that
-/// they do not know, or never answer them (router-for-me/CLIProxyAPI#2228).
-pub(crate) fn headers_for(upstream: Dialect, headers: &Arc<HeaderMap>) -> Arc<HeaderMap> {
-    let accepts = |name: &str| rule(name).is_some_and(|rule| rule.accepts_upstream(upstream));
+/// Returns the headers of a client of one dialect for a provider that receives another or the same, and for
+/// which the operator allows further ones. Others refuse requests with headers that they do not know, or
+/// never answer them (router-for-me/CLIProxyAPI#2228).
+pub(crate) fn headers_for(
+    client: Dialect,
+    upstream: Dialect,
+    headers: &Arc<HeaderMap>,
+    allowed: &[HeaderPattern],
+) -> Arc<HeaderMap> {
+    let accepts = |name: &str| {
+        let of_rule =
+            |rule: HeaderRule| rule.accepts_client(client) && rule.accepts_upstream(upstream);
+        rule(name).is_some_and(of_rule) || any_matches(allowed, name)
+    };
     if headers.keys().all(|name| accepts(name.as_str())) {
         return Arc::clone(headers);
     }
@@ -36,6 +59,10 @@ pub(crate) fn headers_for(upstream: Dialect, headers: &Arc<HeaderMap>) -> Arc<He
         filtered.append(name, value);
     }
     Arc::new(filtered)
+}
+
+fn any_matches(patterns: &[HeaderPattern], name: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(name))
 }
 
 /// Where a header may go.
@@ -124,8 +151,8 @@ mod tests {
             "x-goog-api-key",
             "x-stainless-os",
         ]);
-        let headers = Arc::new(forwarded_headers(client, &all));
-        let headers = headers_for(upstream, &headers);
+        let headers = Arc::new(forwarded_headers(client, &all, &Snapshot::default()));
+        let headers = headers_for(client, upstream, &headers, &[]);
         let mut names: Vec<_> = headers.keys().map(ToString::to_string).collect();
         names.sort();
         names
@@ -165,14 +192,15 @@ mod tests {
     fn keeps_all_lines_of_a_list() {
         let mut headers = map(&["anthropic-beta", "user-agent"]);
         headers.append("anthropic-beta", HeaderValue::from_static("2"));
-        let headers = Arc::new(forwarded_headers(Dialect::AnthropicMessages, &headers));
+        let client = Dialect::AnthropicMessages;
+        let headers = Arc::new(forwarded_headers(client, &headers, &Snapshot::default()));
         for upstream in [Dialect::AnthropicMessages, Dialect::OpenaiChat] {
             let lines = if upstream == Dialect::OpenaiChat {
                 0
             } else {
                 2
             };
-            let sent = headers_for(upstream, &headers);
+            let sent = headers_for(client, upstream, &headers, &[]);
             assert_eq!(sent.get_all("anthropic-beta").iter().count(), lines);
         }
     }

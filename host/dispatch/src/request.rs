@@ -22,6 +22,7 @@ use jackfield_dialect::json;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::connection_headers::CONNECTION_HEADERS;
 use crate::plan::{Connection, Plan, PlannedBody, UpstreamRequest};
 use crate::snapshot::Provider;
 
@@ -173,22 +174,6 @@ fn check_header(name: &HeaderName) -> Result<(), PlanError> {
     }
     Ok(())
 }
-
-/// Headers of the connection rather than of the message (RFC 9110, section 7.6.1), and headers that
-/// frame or address the message.
-pub(crate) const CONNECTION_HEADERS: [&str; 11] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// Adds the headers that the operator configured for a credential, as attributes named `header:NAME`.
 /// They replace the plan's.

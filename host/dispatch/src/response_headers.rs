@@ -6,7 +6,7 @@
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
 
-use crate::request::CONNECTION_HEADERS;
+use crate::connection_headers::CONNECTION_HEADERS;
 
 /// Removes all headers that a client must not get.
 pub(crate) fn client_headers(mut headers: HeaderMap) -> HeaderMap {

@@ -9,6 +9,7 @@ use jackfield_login::LoginSettings;
 use url::Url;
 
 use crate::error::CallError;
+use crate::header_pattern::HeaderPattern;
 use crate::port::{Executor, Selector};
 use crate::provider_traits::ProviderTraits;
 pub use crate::retry_policy::RetryPolicy;
@@ -102,6 +103,8 @@ pub struct Provider {
     /// Further origins that plans may use if the executor declares their hosts, such as a token
     /// endpoint's.
     pub grants: Vec<Url>,
+    /// Headers of clients that its executor may read or pass on, beyond those of the built-in list.
+    pub client_headers: Vec<HeaderPattern>,
     /// What it takes, by model.
     pub traits: Arc<ProviderTraits>,
     /// How its accounts log in, if the configuration says it.

@@ -13,6 +13,7 @@ mod call_log;
 mod cancel;
 mod chat_fixtures;
 mod client_head;
+mod client_headers;
 mod cliproxyapi_compat;
 mod commit;
 mod config_reload;

@@ -154,6 +154,7 @@ fn provider() -> Provider {
         base_url: Arc::new(Url::parse("https://provider.test/v1").unwrap()),
         settings: Arc::from("{}"),
         grants: Vec::new(),
+        client_headers: Vec::new(),
         traits: Arc::default(),
         login: None,
     }

@@ -11,8 +11,8 @@ use crate::key::{
     DefaultKey, OptionalKey, RequiredKey, Section, default, optional, required, section,
 };
 use crate::kinds::{
-    BaseUrl, Choice, Duration, Flag, Limit, Line, List, ListOf, MapOf, Name, Nested, Origin,
-    Prefix, ProxyUrl, Secret, Settings, Text, Timestamp, TraitsKind, Whole,
+    BaseUrl, Choice, Duration, Flag, HeaderPatternKind, Limit, Line, List, ListOf, MapOf, Name,
+    Nested, Origin, Prefix, ProxyUrl, Secret, Settings, Text, Timestamp, TraitsKind, Whole,
 };
 
 /// One provider.
@@ -35,6 +35,11 @@ pub(crate) mod provider {
                 "grants", List(Origin), "none",
                 "Origins. The executor may send requests to them too, for example to a token endpoint. The \
                  executor must declare the same host, or the grant has no effect.",
+            );
+            CLIENT_HEADERS: OptionalKey<List<HeaderPatternKind>> = optional(
+                "allowed-client-headers", List(HeaderPatternKind), "the built-in list",
+                "Headers of clients that the executor may read, or pass on, beyond the [built-in list](api.md#request-headers-for-the-provider). \
+                 Headers with keys and cookies, and those of connections, bodies and proxies, never leave.",
             );
             SETTINGS: DefaultKey<Settings> = default(
                 "settings", Settings, |_| "{}".into(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jackfield_credential::model_names::normalize_prefix;
+use jackfield_dispatch::HeaderPattern;
 use serde_json::{Value as Json, json};
 
 use crate::key::{Describe, Kind};
@@ -33,6 +34,9 @@ pub(crate) struct Prefix;
 
 /// The name of an HTTP header.
 pub(crate) struct HeaderName;
+
+/// Headers of clients that a provider may get.
+pub(crate) struct HeaderPatternKind;
 
 /// A JSON pointer (RFC 6901) that is not empty.
 pub(crate) struct JsonPointer;
@@ -304,6 +308,32 @@ impl Kind for HeaderName {
     }
 
     fn text(&self, value: &Self::Value) -> String {
+        value.to_string()
+    }
+}
+
+impl Describe for HeaderPatternKind {
+    fn rule(&self) -> String {
+        "Name of a header, or `x-acme-*` for all that begin with `x-acme-`.".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]+(-\\*)?$" })
+    }
+}
+
+impl Kind for HeaderPatternKind {
+    type Value = HeaderPattern;
+
+    fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<HeaderPattern> {
+        let text = Line.read(reader, located)?;
+        match HeaderPattern::parse(&text) {
+            Ok(pattern) => Some(pattern),
+            Err(error) => reader.invalid_value(located, &text, &error.to_string()),
+        }
+    }
+
+    fn text(&self, value: &HeaderPattern) -> String {
         value.to_string()
     }
 }

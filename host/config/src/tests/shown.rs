@@ -165,6 +165,9 @@ fn show_provider(out: &mut Lines, provider: &Provider) {
     for grant in &endpoint.grants {
         out.line(1, "grant", grant);
     }
+    for pattern in &endpoint.client_headers {
+        out.line(1, "client-header", pattern);
+    }
     out.optional(1, "max-in-flight", provider.max_in_flight);
     out.optional(1, "disable-cooling", provider.disable_cooling);
     let refresh = &provider.refresh;

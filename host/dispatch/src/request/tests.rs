@@ -92,6 +92,7 @@ fn build_with(
         base_url: Arc::new(Url::parse("https://api.example.com/v1").unwrap()),
         settings: Arc::from("{}"),
         grants: Vec::new(),
+        client_headers: Vec::new(),
         traits: Arc::default(),
         login: None,
     };

@@ -282,6 +282,7 @@ impl World {
                 base_url: Arc::new(Url::parse(&base_url(number)).unwrap()),
                 settings: Arc::from("{}"),
                 grants: Vec::new(),
+                client_headers: Vec::new(),
                 traits: Arc::default(),
                 login: None,
             };

@@ -276,6 +276,7 @@ pub(super) fn snapshot(world: &World, generation: u64, configuration: u64) -> Sn
         base_url: Arc::new(Url::parse("https://provider.test/v1").unwrap()),
         settings: Arc::from("{}"),
         grants: Vec::new(),
+        client_headers: Vec::new(),
         traits: Arc::default(),
         login: None,
     };

@@ -8,9 +8,7 @@ use axum::http::header::{ACCEPT_ENCODING, EXPECT};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Request, Response, Version};
 use jackfield_dialect::{Dialect, RequestHead};
-use jackfield_dispatch::{
-    Call, HeldMemory, MEMORY_RETRY_AFTER, Operation, StreamFraming, forwarded_headers,
-};
+use jackfield_dispatch::{Call, HeldMemory, MEMORY_RETRY_AFTER, Operation, StreamFraming};
 use tokio::time::Instant;
 
 use super::Api;
@@ -107,14 +105,15 @@ pub(super) async fn admit(
     };
     let model = Arc::from(request_head.model.as_ref());
     let principal = admitted.principal;
-    let affinity = api.dispatcher.affinity(&head.headers, &bytes, &principal);
+    let dispatcher = &api.dispatcher;
+    let affinity = dispatcher.affinity(&head.headers, &bytes, &principal);
     Ok(Call {
         id: Arc::clone(id),
         dialect: endpoint.dialect,
         operation: endpoint.operation,
         model,
         stream: framing,
-        headers: Arc::new(forwarded_headers(endpoint.dialect, &head.headers)),
+        headers: dispatcher.forwarded_headers(endpoint.dialect, &head.headers),
         beta: is_beta(head.uri.query()),
         principal,
         network,

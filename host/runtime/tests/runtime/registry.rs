@@ -258,8 +258,8 @@ async fn component_that_is_not_the_pinned_one_is_refused_before_it_is_compiled()
     assert!(refused.contains(&other), "{refused}");
     load(pin(&digest), good.clone()).await.unwrap();
     // It would not compile: its digest is looked at first.
-    let mut broken = good;
-    broken.truncate(5_000);
-    let refused = load(pin(&digest), broken).await.unwrap_err();
+    let mut invalid = good;
+    invalid.truncate(5_000);
+    let refused = load(pin(&digest), invalid).await.unwrap_err();
     assert!(refused.contains("`plugins-pinned` has"), "{refused}");
 }
