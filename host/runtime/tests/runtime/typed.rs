@@ -88,7 +88,7 @@ async fn check_acme(executor: &dyn Executor) {
             "tools": [{ "name": "weather", "about": "Tells it.", "schema": { "type": "object" } }],
         })
     );
-    check_answers(executor, &context).await;
+    check_responses(executor, &context).await;
     let response = Bytes::from_static(br#"{"problem":"busy","why":"try later","wait":2}"#);
     let (none, head) = (Bytes::new(), head(503, &[]));
     let judged = executor.judge(&context, &none, &head, &response);
@@ -100,7 +100,7 @@ async fn check_acme(executor: &dyn Executor) {
     assert_eq!(failure.retry_after.map(|it| it.as_secs()), Some(2));
 }
 
-async fn check_answers(executor: &dyn Executor, context: &Context) {
+async fn check_responses(executor: &dyn Executor, context: &Context) {
     let whole = r#"{"think":"so","say":"Hello","calls":[{"id":"c2","tool":"weather","input":{"a":1}}],"end":"call","in":5,"out":7}"#;
     let (events, failed) = answer(executor, context, &[whole]).await;
     assert_eq!(failed, None);

@@ -92,7 +92,7 @@ impl contract::Host for HostState {
         }
     }
 
-    fn answer_format(&mut self) -> contract::Format {
+    fn response_format(&mut self) -> contract::Format {
         match self.small(ConversationPart::Format, |request| request.format.clone()) {
             Format::Text => contract::Format::Text,
             Format::Json => contract::Format::Json,
@@ -230,7 +230,7 @@ fn part_out(part: &Part) -> contract::Part {
         Part::Image(media) => contract::Part::Image(media_out(media)),
         Part::Audio(media) => contract::Part::Audio(media_out(media)),
         Part::Document(media) => contract::Part::Document(media_out(media)),
-        Part::Reasoning(reasoning) => contract::Part::Reasoning(contract::Thought {
+        Part::Reasoning(reasoning) => contract::Part::Reasoning(contract::ReasoningPart {
             text: reasoning.text.clone(),
             opaque: reasoning
                 .signature
