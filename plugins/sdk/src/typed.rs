@@ -13,8 +13,8 @@ use crate::executor::{Executor, Failure, Frame, HttpHead, Judge, Payload, Scope,
 /// All that a typed executor needs.
 pub mod prelude {
     pub use super::{
-        Answer, COMMON, Message, PerFrame, ReadFrame, Tool, TypedConverter, TypedOutput,
-        TypedReply, conversation, text_messages,
+        COMMON, Message, PerFrame, ReadFrame, Tool, TypedConverter, TypedOutput, TypedReply,
+        TypedResponse, conversation, text_messages,
     };
     pub use crate::executor::{
         Descriptor, Executor, Failure, Frame, HttpHead, HttpRequest, Judge, Payload, Plan,
@@ -48,16 +48,16 @@ pub trait TypedConverter: Sized + 'static {
     ///
     /// # Errors
     /// A [`Failure`] if the response turns out to be an error. Events of the same frames are lost then;
-    /// [`Answer::fail`] sends them first.
+    /// [`TypedResponse::fail`] sends them first.
     fn push(&mut self, frames: Vec<Frame>, last: bool) -> Result<TypedOutput, Failure>;
 }
 
 /// Reads the frames of a response one by one, and errors. Such an executor is a [`Judge`] and a [`TypedReply`], which
 /// `export_executor!(Mine, judge, typed_reply)` exports.
 pub trait ReadFrame: Executor {
-    /// Adds to the answer what a frame says. Frames that are empty, such as empty lines, and those that are errors are
+    /// Adds to the response what a frame says. Frames that are empty, such as empty lines, and those that are errors are
     /// left out.
-    fn read_frame(frame: &[u8], answer: &mut Answer);
+    fn read_frame(frame: &[u8], response: &mut TypedResponse);
 
     /// Reads an error: the body of an error response with this status, or a frame, which has none. `None` for a frame that
     /// is no error, and for a response that is left to the host's own rules.
@@ -78,18 +78,18 @@ impl<E: ReadFrame> TypedReply for E {
     type EventConverter = PerFrame<E>;
 }
 
-/// A converter for responses that are read frame by frame, without state but the answer so far. A response that
-/// ends before the answer was ended is a failure of the connection.
+/// A converter for responses that are read frame by frame, without state but the response so far. A response that
+/// ends before the response was ended is a failure of the connection.
 #[derive(Debug)]
 pub struct PerFrame<E> {
-    answer: Answer,
+    response: TypedResponse,
     executor: PhantomData<E>,
 }
 
 impl<E: ReadFrame> TypedConverter for PerFrame<E> {
     fn begin(_target: Target, _state: Vec<u8>) -> Self {
         Self {
-            answer: Answer::default(),
+            response: TypedResponse::default(),
             executor: PhantomData,
         }
     }
@@ -97,20 +97,20 @@ impl<E: ReadFrame> TypedConverter for PerFrame<E> {
     fn push(&mut self, frames: Vec<Frame>, last: bool) -> Result<TypedOutput, Failure> {
         for frame in &frames {
             let data = frame.data.as_bytes().trim_ascii();
-            if data.is_empty() || self.answer.is_ended() {
+            if data.is_empty() || self.response.is_ended() {
                 continue;
             }
             match E::read_error(data, None) {
-                Some(failure) => self.answer.fail(failure),
-                None => E::read_frame(data, &mut self.answer),
+                Some(failure) => self.response.fail(failure),
+                None => E::read_frame(data, &mut self.response),
             }
         }
-        if last && !self.answer.is_ended() {
+        if last && !self.response.is_ended() {
             let message = "the response of the provider ended early";
             let failure = Failure::new(Scope::TRANSPORT, "transient", message);
-            self.answer.fail(failure);
+            self.response.fail(failure);
         }
-        Ok(self.answer.take())
+        Ok(self.response.take())
     }
 }
 
@@ -166,10 +166,10 @@ pub fn text_messages() -> Result<Vec<Message>, Failure> {
     Ok(messages)
 }
 
-/// An answer while it is written: it numbers the items, begins and ends them, and collects the events of one push. A
+/// An response while it is written: it numbers the items, begins and ends them, and collects the events of one push. A
 /// piece of another kind than the one before begins a new item.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct TypedResponse {
     events: Vec<Event>,
     /// The index and the kind of the open item.
     open: Option<(u32, &'static str)>,
@@ -177,7 +177,7 @@ pub struct Answer {
     ended: bool,
 }
 
-impl Answer {
+impl TypedResponse {
     /// Adds a piece of text.
     pub fn text(&mut self, piece: &str) {
         self.piece("text", piece);
@@ -236,7 +236,7 @@ impl Answer {
         self.events.push(event);
     }
 
-    /// Ends the answer: `stop`, `length`, `tool-calls`, `content-filter`, `refusal`, or a word of the provider's.
+    /// Ends the response: `stop`, `length`, `tool-calls`, `content-filter`, `refusal`, or a word of the provider's.
     pub fn finish(&mut self, reason: &str) {
         self.end_item();
         self.ended = true;
@@ -248,13 +248,13 @@ impl Answer {
         }));
     }
 
-    /// Ends the answer with an error of the provider. Call nothing after it.
+    /// Ends the response with an error of the provider. Call nothing after it.
     pub fn fail(&mut self, failure: Failure) {
         self.ended = true;
         self.events.push(Event::Failed(failure));
     }
 
-    /// Whether the answer was ended.
+    /// Whether the response was ended.
     pub fn is_ended(&self) -> bool {
         self.ended
     }

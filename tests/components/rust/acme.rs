@@ -33,17 +33,17 @@ impl Executor for Acme {
 }
 
 impl ReadFrame for Acme {
-    fn read_frame(line: &[u8], answer: &mut Answer) {
+    fn read_frame(line: &[u8], response: &mut TypedResponse) {
         let line: Value = from_slice(line).unwrap_or_default();
-        answer.reasoning(line["think"].as_str().unwrap_or_default());
-        answer.text(line["say"].as_str().unwrap_or_default());
+        response.reasoning(line["think"].as_str().unwrap_or_default());
+        response.text(line["say"].as_str().unwrap_or_default());
         for call in line["calls"].as_array().into_iter().flatten() {
             let word = |name: &str| call[name].as_str().unwrap_or_default();
-            answer.call(word("id"), word("tool"), &call["input"].to_string());
+            response.call(word("id"), word("tool"), &call["input"].to_string());
         }
         if let Some(end) = line["end"].as_str() {
-            answer.usage(line["in"].as_u64(), line["out"].as_u64());
-            answer.finish(match end {
+            response.usage(line["in"].as_u64(), line["out"].as_u64());
+            response.finish(match end {
                 "done" => "stop",
                 "limit" => "length",
                 "call" => "tool-calls",

@@ -5,7 +5,7 @@ use jackfield_plugin::executor::{
     Descriptor, Executor, Failure, Frame, HttpRequest, Payload, Plan, Response, SecretPlace, Target,
 };
 use jackfield_plugin::typed::{
-    Answer, COMMON, Delta, Event, TypedConverter, TypedOutput, TypedReply, conversation,
+    COMMON, Delta, Event, TypedConverter, TypedOutput, TypedReply, TypedResponse, conversation,
 };
 
 struct TypedFaults;
@@ -58,13 +58,13 @@ impl TypedConverter for Faults {
     }
 
     fn push(&mut self, _frames: Vec<Frame>, last: bool) -> Result<TypedOutput, Failure> {
-        let mut answer = Answer::default();
+        let mut response = TypedResponse::default();
         if !last {
-            return Ok(answer.take());
+            return Ok(response.take());
         }
-        answer.text("hello");
+        response.text("hello");
         match self.model.as_slice() {
-            b"not-begun" => answer.add(Event::Delta(Delta {
+            b"not-begun" => response.add(Event::Delta(Delta {
                 index: 9,
                 kind: "text".to_owned(),
                 data: Payload::Text("a".to_owned()),
@@ -72,12 +72,12 @@ impl TypedConverter for Faults {
             })),
             b"no-finish" => {}
             b"after-failed" => {
-                answer.fail(Failure::invalid_request("it failed"));
-                answer.finish("stop");
+                response.fail(Failure::invalid_request("it failed"));
+                response.finish("stop");
             }
-            _ => answer.finish("stop"),
+            _ => response.finish("stop"),
         }
-        Ok(answer.take())
+        Ok(response.take())
     }
 }
 

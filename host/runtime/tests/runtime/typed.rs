@@ -184,7 +184,7 @@ fn summary(events: &[TypedEvent]) -> String {
 }
 
 #[tokio::test]
-async fn rust_executor_of_the_made_up_provider() {
+async fn rust_executor_of_an_invented_provider() {
     check_acme(&*executor("acme").await).await;
 }
 
