@@ -80,8 +80,8 @@ async fn errors_reach_each_client_in_its_own_words() {
         }
     }
     // After some content, the error is the last event.
-    let broken = r#"mock:directive {"events_error_after":2,"words":9}"#;
-    for (path, body, end) in requests("acme", broken, true) {
+    let invalid = r#"mock:directive {"events_error_after":2,"words":9}"#;
+    for (path, body, end) in requests("acme", invalid, true) {
         let (status, response) = send(&jackfield, &path, &body).await;
         assert_eq!(status, 200, "{path}: {response}");
         assert!(
