@@ -167,7 +167,11 @@ impl<'a> RelayEdit<'a> {
     fn messages(&mut self, messages: &[&'a RawValue]) {
         let traits = self.traits;
         let has_calls = |message: &&RawValue| calls_of(message).is_some();
-        let needs_reasoning = traits.relay_reasoning_required && messages.iter().any(has_calls);
+        // Traits of a configuration may ask for both: what is refused is not added.
+        let refused = &traits.relay_message_members_refused;
+        let is_refused = refused.iter().any(|name| name == REASONING_CONTENT);
+        let needs_reasoning =
+            traits.relay_reasoning_required && !is_refused && messages.iter().any(has_calls);
         for message in messages {
             let message_entries = entries(message);
             self.drop_members(
@@ -219,8 +223,11 @@ fn lacks_reasoning(message: &[Entry<'_>]) -> bool {
         let is_text = |value: &RawValue| string(value).is_some_and(|value| value == text);
         message.iter().any(|it| it.is(name) && is_text(it.value))
     };
-    has("role", "assistant") && !message.iter().any(|it| it.is("reasoning_content"))
+    has("role", "assistant") && !message.iter().any(|it| it.is(REASONING_CONTENT))
 }
+
+/// The member of a chat message with reasoning.
+const REASONING_CONTENT: &str = "reasoning_content";
 
 /// Returns the calls of a message, if it has any.
 fn calls_of(message: &RawValue) -> Option<&RawValue> {
@@ -288,6 +295,14 @@ mod tests {
         let body = r#"{"messages":[{"role":"assistant","content":"b"},{"role":"assistant","tool_calls":[{"id":"c"}],"reasoning_content":"r"}]}"#;
         let expected = r#"{"messages":[{"role":"assistant","content":"b","reasoning_content":""},{"role":"assistant","tool_calls":[{"id":"c"}],"reasoning_content":"r"}]}"#;
         assert_eq!(shaped(&traits, body).unwrap().0, expected);
+        let both = Traits {
+            relay_message_members_refused: list(&["reasoning_content"]),
+            ..traits
+        };
+        let (text, _) = shaped(&both, body).unwrap();
+        let expected = r#"{"messages":[{"role":"assistant","content":"b"},{"role":"assistant","tool_calls":[{"id":"c"}]}]}"#;
+        assert_eq!(text, expected);
+        assert_eq!(shaped(&both, expected), None);
     }
 
     #[test]
