@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use jackfield_runtime::limits::GENERATIONS_HELD_MAX;
 use jackfield_test_support::{guest, plugin};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::harness::{Jackfield, Upstream, chat, provider, wait_until};
+use crate::harness::{Jackfield, TOKEN, Upstream, binary, chat, provider, wait_until};
 
 /// The number of swaps of each plugin.
 const SWAPS: u64 = 100;
@@ -153,9 +154,9 @@ async fn swaps_under_load_fail_no_call_and_leak_nothing() {
     for name in REPLACED {
         let shown = jackfield.plugin(name).await;
         assert_eq!(shown["swaps"], SWAPS, "{shown}");
-        // The one that serves, and the one for a rollback.
+        // The one that serves, and those for a rollback.
         let alive = shown["generations_alive"].as_array().unwrap();
-        assert_eq!(alive.len(), 2, "{shown}");
+        assert_eq!(alive.len(), 1 + GENERATIONS_HELD_MAX, "{shown}");
     }
 }
 
@@ -221,6 +222,83 @@ async fn served_keys(jackfield: &Jackfield) -> Vec<String> {
         served.push(response["x_mock"]["served_by"].as_str().unwrap().to_owned());
     }
     served
+}
+
+/// Runs `jackfield plugin` against a server. Returns whether it succeeded, and its output.
+async fn plugin_command(jackfield: &Jackfield, arguments: &[&str]) -> (bool, String) {
+    let mut command = tokio::process::Command::new(binary());
+    let url = format!("http://{}", jackfield.admin);
+    command
+        .arg("plugin")
+        .args(arguments)
+        .args(["--admin", &url]);
+    command.env("JACKFIELD_ADMIN_TOKEN", TOKEN);
+    let output = command.output().await.unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+/// Three bad versions come after a good one. A rollback by its number reaches it.
+#[tokio::test]
+async fn rolls_back_to_the_last_good_version() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = two_providers(&upstream).await;
+    let call = async || jackfield.call(&chat("guest", false, &json!({}))).await.0;
+    assert_eq!(call().await, 200);
+    for number in 1..=4 {
+        let bad = with_version(&guest("traps"), number);
+        replace(&jackfield, "practice-executor", &bad).await;
+    }
+    assert_eq!(call().await, 502);
+    let shown = jackfield.plugin("practice-executor").await;
+    let held = shown["held"].as_array().unwrap().iter();
+    let held: Vec<&serde_json::Value> = held.map(|held| &held["generation"]).collect();
+    assert_eq!(held, [1, 3, 4]);
+
+    let roll_back = ["rollback", "practice-executor", "--to"];
+    let refused = plugin_command(&jackfield, &[&roll_back[..], &["2"]].concat()).await;
+    assert!(!refused.0);
+    let message = "does not hold generation 2; it holds 1, 3, 4";
+    assert!(refused.1.contains(message), "{}", refused.1);
+    let rolled_back = plugin_command(&jackfield, &[&roll_back[..], &["1"]].concat()).await;
+    let printed = "practice-executor: generation 1 is in use\n".to_owned();
+    assert_eq!(rolled_back, (true, printed));
+    assert_eq!(call().await, 200);
+}
+
+/// A plugin whose file was removed is unloaded by a command. The server then says that it is missing, until its file is
+/// there again.
+#[tokio::test]
+async fn unloads_a_plugin_whose_file_was_removed() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = two_providers(&upstream).await;
+    let call = async || jackfield.call(&chat("guest", false, &json!({}))).await;
+    assert_eq!(call().await.0, 200);
+    let ready = async || {
+        let response = jackfield.client.get(jackfield.url("/readyz")).send().await;
+        response.unwrap().text().await.unwrap()
+    };
+    let unload = async || plugin_command(&jackfield, &["unload", "practice-executor"]).await;
+    let refused = unload().await;
+    assert!(refused.1.contains("remove the file first"), "{}", refused.1);
+
+    let file = jackfield.plugins().join("practice-executor.wasm");
+    std::fs::remove_file(file).unwrap();
+    let printed = "practice-executor: unloaded\n".to_owned();
+    assert_eq!(unload().await, (true, printed));
+    let (status, response) = call().await;
+    assert_eq!(
+        (status, &response["error"]["code"]),
+        (500, &json!("executor_not_found"))
+    );
+    let said = ready().await;
+    assert!(said.contains("practice-executor"), "{said}");
+
+    jackfield.install_plugin("practice-executor", &guest("example_executor"));
+    wait_until("it serves again", async || call().await.0 == 200).await;
+    assert_eq!(jackfield.generation("practice-executor").await, 2);
+    let said = ready().await;
+    assert!(!said.contains("practice-executor"), "{said}");
 }
 
 /// A new version that fails in each call is taken out of use within its proving time.

@@ -46,6 +46,8 @@ pub(crate) enum ApiError {
     InvalidCredential(Vec<String>),
     #[error("{0}")]
     InvalidLogin(String),
+    #[error("the rollback is invalid: {0}; an example is {{\"to\": 3}}")]
+    InvalidRollback(String),
     #[error("the path is not valid UTF-8 after percent-decoding; encode the name as UTF-8")]
     InvalidPath,
     #[error("send the admin token as `Authorization: Bearer TOKEN`")]
@@ -92,6 +94,7 @@ impl ApiError {
             | Self::InvalidCredential(_)
             | Self::InvalidHttpRequest(_)
             | Self::InvalidLogin(_)
+            | Self::InvalidRollback(_)
             | Self::InvalidPath => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::Change(ChangeError::NotFound(_)) | Self::Refresh(RefreshError::NotFound) => {
                 (StatusCode::NOT_FOUND, "credential_not_found")
@@ -129,6 +132,12 @@ impl ApiError {
             }
             Self::Plugin(PluginAdminError::NoPreviousVersion(_)) => {
                 (StatusCode::CONFLICT, "no_previous_version")
+            }
+            Self::Plugin(PluginAdminError::NotHeld(_)) => {
+                (StatusCode::CONFLICT, "generation_not_held")
+            }
+            Self::Plugin(PluginAdminError::StillThere(_)) => {
+                (StatusCode::CONFLICT, "plugin_still_there")
             }
             Self::Refresh(RefreshError::NotRefreshable) => {
                 (StatusCode::CONFLICT, "not_refreshable")

@@ -85,6 +85,7 @@ pub fn admin_router(admin: Arc<Admin>) -> Router {
     let routes = Router::new()
         .route("/plugins", get(plugins::list))
         .route("/plugins/{name}/rollback", post(plugins::rollback))
+        .route("/plugins/{name}/unload", post(plugins::unload))
         .route(
             "/credentials",
             get(credentials::list).post(credentials::add),

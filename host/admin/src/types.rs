@@ -26,8 +26,8 @@ pub use self::event::{
 pub use self::http_request::{HttpRequest, HttpResponse};
 pub use self::login::{Login, LoginCallback, LoginMethod, LoginResponse, LoginState, NewLogin};
 pub use self::plugin::{
-    Generation, Instances, Plugin, PluginEvent, PluginList, RolledBack, Suspended, SuspendedClient,
-    TakenBack,
+    Generation, Instances, Plugin, PluginEvent, PluginList, Rollback, RolledBack, Suspended,
+    SuspendedClient, TakenBack, Unloaded,
 };
 
 /// The body of every error.

@@ -6,11 +6,12 @@ use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use futures_util::stream::unfold;
 use jackfield_admin::{PluginAdmin, PluginAdminError, PluginEvents, types};
+use jackfield_auth::BoxFuture;
 use jackfield_config::Catalog;
 use jackfield_dispatch::{ClientDigest, Dispatcher};
 use jackfield_runtime::{
     BreakerEvent, CONTRACT_VERSION, GenerationStatus, PluginEvent, PluginEventKind, PluginStatus,
-    Registry, RollbackError, Suspended, TakenBack,
+    Registry, RollbackError, Suspended, TakenBack, UnloadError,
 };
 use tokio::sync::broadcast::error::RecvError;
 
@@ -62,16 +63,37 @@ impl PluginAdmin for RegistryAdmin {
         .boxed()
     }
 
-    fn rollback(&self, name: &str) -> Result<types::RolledBack, PluginAdminError> {
-        let id = self.registry.rollback(name).map_err(|error| match &error {
+    fn rollback(&self, name: &str, to: Option<u64>) -> Result<types::RolledBack, PluginAdminError> {
+        let rolled_back = self.registry.rollback(name, to);
+        let id = rolled_back.map_err(|error| match &error {
             RollbackError::Unknown(_) => PluginAdminError::Unknown(error.to_string()),
             RollbackError::NoPreviousVersion(_) => {
                 PluginAdminError::NoPreviousVersion(error.to_string())
             }
+            RollbackError::NotHeld { .. } => PluginAdminError::NotHeld(error.to_string()),
         })?;
         Ok(types::RolledBack {
             name: id.name.to_string(),
             generation: id.generation,
+        })
+    }
+
+    fn unload<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<types::Unloaded, PluginAdminError>> {
+        Box::pin(async move {
+            let unloaded = self.registry.unload(name).await;
+            let id = unloaded.map_err(|error| match &error {
+                UnloadError::Unknown(_) => PluginAdminError::Unknown(error.to_string()),
+                UnloadError::BuiltIn(_) | UnloadError::HasFile { .. } => {
+                    PluginAdminError::StillThere(error.to_string())
+                }
+            })?;
+            Ok(types::Unloaded {
+                name: id.name.to_string(),
+                generation: id.generation,
+            })
         })
     }
 }
@@ -98,6 +120,7 @@ impl RegistryAdmin {
             name: status.name.to_string(),
             serving: status.serving.as_ref().map(generation),
             previous: status.previous.as_ref().map(generation),
+            held: status.held.iter().map(generation).collect(),
             generations_alive: status.alive.clone(),
             swaps: status.swaps,
             problem: status.problem.clone(),

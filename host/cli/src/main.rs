@@ -74,7 +74,7 @@ enum Command {
     Credential(CredentialArguments),
     /// Log an account in by OAuth, on a running server; host/docs/howto/login.md describes it.
     Login(LoginArguments),
-    /// Look at plugins.
+    /// Look at plugins; roll them back and unload them on a running server.
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Make cases for the tests out of live calls.
@@ -111,6 +111,23 @@ enum PluginCommand {
         /// The configuration with the plugin folder. Without it: the built-in plugins only.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+    },
+    /// Put an earlier version of a plugin in use again, on a running server.
+    Rollback {
+        /// Name of the plugin.
+        name: String,
+        /// The generation; `GET /admin/v1/plugins` lists those that are held. Without it: the previous one.
+        #[arg(long, value_name = "GENERATION")]
+        to: Option<u64>,
+        #[command(flatten)]
+        server: AdminTarget,
+    },
+    /// Take a plugin out of use whose file was removed, on a running server.
+    Unload {
+        /// Name of the plugin.
+        name: String,
+        #[command(flatten)]
+        server: AdminTarget,
     },
 }
 
@@ -184,6 +201,12 @@ async fn run(command: Command) -> ExitCode {
                 Err(code) => return code,
             };
             ended(plugins::list(config.as_ref()).await)
+        }
+        Command::Plugin(PluginCommand::Rollback { name, to, server }) => {
+            ended(plugins::roll_back(&server, &name, to, &ProcessEnvironment).await)
+        }
+        Command::Plugin(PluginCommand::Unload { name, server }) => {
+            ended(plugins::unload(&server, &name, &ProcessEnvironment).await)
         }
     }
 }

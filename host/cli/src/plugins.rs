@@ -1,13 +1,16 @@
-//! Plugins on the terminal (`jackfield plugin list`).
+//! `jackfield plugin`: lists the plugins of a configuration, and rolls back and unloads those of a running server.
 
 use std::sync::Arc;
 
-use jackfield_config::Config;
+use jackfield_admin::AdminRequest;
+use jackfield_admin::types::Rollback;
+use jackfield_config::{Config, Environment};
 use jackfield_dispatch::error_chain;
 use jackfield_runtime::{
     Engine, EngineOptions, GenerationStatus, Origin, PluginDir, PluginStatus, Registry,
 };
 
+use crate::admin_target::AdminTarget;
 use crate::built_in::BUILT_IN;
 use crate::plugin_policies::plugin_policies;
 use crate::terminal::{print, print_table};
@@ -42,6 +45,45 @@ pub(crate) async fn list(config: Option<&Config>) -> Result<(), String> {
     } else {
         Err(format!("{rejected} plugin(s) cannot be used"))
     }
+}
+
+/// Puts an earlier version of a plugin in use again.
+///
+/// # Errors
+///
+/// If the server refuses it or does not respond.
+pub(crate) async fn roll_back(
+    server: &AdminTarget,
+    name: &str,
+    to: Option<u64>,
+    environment: &dyn Environment,
+) -> Result<(), String> {
+    let request = AdminRequest::roll_plugin_back(name, &Rollback { to });
+    let request = request.map_err(|error| error.to_string())?;
+    let sent = server.client(environment)?.send(&request).await;
+    let now = sent.map_err(|error| error.to_string())?;
+    print(&format!(
+        "{}: generation {} is in use",
+        now.name, now.generation
+    ));
+    Ok(())
+}
+
+/// Takes a plugin out of use whose file was removed.
+///
+/// # Errors
+///
+/// If the server refuses it or does not respond.
+pub(crate) async fn unload(
+    server: &AdminTarget,
+    name: &str,
+    environment: &dyn Environment,
+) -> Result<(), String> {
+    let request = AdminRequest::unload_plugin(name);
+    let sent = server.client(environment)?.send(&request).await;
+    let unloaded = sent.map_err(|error| error.to_string())?;
+    print(&format!("{}: unloaded", unloaded.name));
+    Ok(())
 }
 
 /// Prints plugins as a table, and below it the problems.

@@ -45,5 +45,5 @@ pub use policy::{PluginPolicies, PluginPolicy, Requirement};
 pub use prepare_error::PrepareError;
 pub use registry::{
     ChangeCallback, GenerationStatus, PluginEvent, PluginEventKind, PluginStatus, Registry,
-    RollbackError, TakenBack,
+    RollbackError, TakenBack, UnloadError,
 };

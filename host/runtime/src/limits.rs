@@ -25,6 +25,10 @@ pub const FUNCTION_BYTES_MAX: u64 = 1 << 20;
 /// free core one of 31 s may take ten times as long.
 pub const COMPILE_WAIT: Duration = Duration::from_secs(600);
 
+/// Earlier generations of a plugin that a rollback can put in use again. Each has its compiled code in memory, which is a
+/// mapping of a file of the code cache: some 100 KB of a plugin in Rust, 40 MB of one in Python.
+pub const GENERATIONS_HELD_MAX: usize = 3;
+
 /// Plugins of which is noted that their code is in the cache: more than fit into it.
 pub const COMPILED_NOTES_MAX: usize = 1_024;
 

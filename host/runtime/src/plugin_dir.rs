@@ -255,12 +255,12 @@ impl PluginDir {
     }
 
     /// Puts the built-in plugin of this name in use again, if there is one. Any other plugin stays in use
-    /// until the host restarts, because its providers would fail without it.
+    /// until the host restarts or an operator unloads it, because its providers would fail without it.
     async fn handle_removed_file(&self, name: &str) {
         if !self.load_built_in(name).await && self.registry.clear_error(name) {
             tracing::warn!(
                 plugin = name,
-                "plugin file removed; the plugin stays in use until the next start"
+                "plugin file removed; the plugin stays in use until the next start, or until `jackfield plugin unload`"
             );
         }
     }

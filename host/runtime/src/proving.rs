@@ -18,10 +18,7 @@ impl Proving {
         was_suspended: bool,
         now: Timestamp,
     ) -> Option<Self> {
-        let served_well = before.calls > 0
-            && before.faults * SERVED_WELL_CALLS_PER_FAULT <= before.calls
-            && !was_suspended;
-        served_well.then(|| Self {
+        served_well(before, was_suspended).then(|| Self {
             until: now + PROVING_TIME,
         })
     }
@@ -35,6 +32,11 @@ impl Proving {
     pub(crate) fn takes_back(self, now: Timestamp) -> bool {
         now < self.until
     }
+}
+
+/// Whether a generation was called, hardly failed, and is not suspended.
+pub(crate) fn served_well(counts: InstanceCounts, is_suspended: bool) -> bool {
+    counts.calls > 0 && counts.faults * SERVED_WELL_CALLS_PER_FAULT <= counts.calls && !is_suspended
 }
 
 #[cfg(test)]

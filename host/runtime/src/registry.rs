@@ -1,22 +1,26 @@
 //! All plugins by name. A new version is prepared, which may fail, and then swapped in, which cannot
 //! fail. It can be rolled back.
 
+mod slot;
 mod status;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use jackfield_dispatch::Clock;
 use jackfield_dispatch::port::PluginId;
 use jackfield_dispatch::snapshot::Plugins;
-use jackfield_dispatch::{ClientDigest, Clock};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast};
+use tokio::task::spawn_blocking;
 
+use self::slot::Slot;
 pub use self::status::{GenerationStatus, PluginEvent, PluginEventKind, PluginStatus, TakenBack};
 use crate::breaker::{BreakerCallback, BreakerNotice, TakeBackDue};
 use crate::component_bytes::ComponentBytes;
 use crate::engine::Engine;
-use crate::instance::Generation;
 use crate::limits::PLUGIN_EVENTS_BUFFERED_MAX;
 use crate::plugin::{Origin, Plugin};
 use crate::policy::PluginPolicies;
@@ -43,25 +47,9 @@ struct RegistryState {
     publish: Mutex<ChangeCallback>,
     events: broadcast::Sender<PluginEvent>,
     clock: Clock,
-}
-
-#[derive(Default)]
-struct Slot {
-    serving: Option<Arc<Plugin>>,
-    /// The version in use before, for a rollback.
-    previous: Option<Arc<Plugin>>,
-    /// The number of the newest generation.
-    newest: u64,
-    /// Generations that calls may still use.
-    generations: Vec<(u64, Weak<dyn Generation>)>,
-    swaps: u64,
-    problem: Option<String>,
-    /// Set while the version before would take over.
-    proving: Option<Proving>,
-    /// Set if the version in use took over by itself.
-    taken_back: Option<TakenBack>,
-    /// Whether a file of this name is being compiled, or waits for it, and no version serves.
-    compiling: bool,
+    /// The newest generation of all plugins that were unloaded. A plugin that comes back under its name counts on
+    /// from it: records of calls would otherwise have one number for two versions.
+    newest_unloaded: AtomicU64,
 }
 
 /// Why a rollback is not possible.
@@ -73,6 +61,43 @@ pub enum RollbackError {
     /// The plugin has had one version only.
     #[error("plugin `{0}` has no previous version")]
     NoPreviousVersion(String),
+    /// The generation is not held, or never existed.
+    #[error("plugin `{name}` does not hold generation {generation}; {}", list_held(.held))]
+    NotHeld {
+        /// The plugin.
+        name: String,
+        /// The generation that was asked for.
+        generation: u64,
+        /// The generations that it can go back to, ascending.
+        held: Vec<u64>,
+    },
+}
+
+fn list_held(held: &[u64]) -> String {
+    if held.is_empty() {
+        return "it holds no version but the one in use".to_owned();
+    }
+    let held: Vec<String> = held.iter().map(u64::to_string).collect();
+    format!("it holds {}", held.join(", "))
+}
+
+/// Why a plugin was not unloaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnloadError {
+    /// There is no plugin of this name.
+    #[error("there is no plugin `{0}`; GET /admin/v1/plugins lists them")]
+    Unknown(String),
+    /// It is a part of the binary.
+    #[error("plugin `{0}` is built in, so it cannot be unloaded")]
+    BuiltIn(String),
+    /// The next start would load it again.
+    #[error("plugin `{name}` still has its file {}; remove the file first", .file.display())]
+    HasFile {
+        /// The plugin.
+        name: String,
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 impl Registry {
@@ -89,6 +114,7 @@ impl Registry {
                 publish: Mutex::new(Box::new(|_| ())),
                 events: broadcast::Sender::new(PLUGIN_EVENTS_BUFFERED_MAX),
                 clock: engine.clock().clone(),
+                newest_unloaded: AtomicU64::new(0),
             }),
             engine,
             policies,
@@ -212,12 +238,10 @@ impl Registry {
         let _permit = self.compiling.acquire().await;
         // No other load can take this number: the permit lets one plugin be prepared at a time. It is
         // stored only after success, so that rejected files leave no gap.
-        let generation = 1 + self
-            .shared
-            .slots
-            .lock()
-            .get(name)
-            .map_or(0, |slot| slot.newest);
+        let newest = self.shared.slots.lock().get(name).map(|slot| slot.newest);
+        let unloaded = self.shared.newest_unloaded.load(Ordering::Relaxed);
+        // A name that is only announced has no generation yet.
+        let generation = 1 + newest.filter(|newest| *newest > 0).unwrap_or(unloaded);
         let id = PluginId {
             name: Arc::from(name),
             generation,
@@ -269,26 +293,77 @@ impl Registry {
         id
     }
 
-    /// Puts the previous generation in use again. The present one becomes the previous one, so that two
-    /// rollbacks cancel out.
+    /// Puts an earlier generation in use again: this one, or the previous one, so that two rollbacks cancel out. The
+    /// one in use becomes the previous one. If the generation is in use already, it stays.
     ///
     /// # Errors
-    /// When there is no plugin of this name, or it has no previous version.
-    pub fn rollback(&self, name: &str) -> Result<PluginId, RollbackError> {
+    /// When there is no plugin of this name, or it does not hold that generation.
+    pub fn rollback(&self, name: &str, to: Option<u64>) -> Result<PluginId, RollbackError> {
         let mut slots = self.shared.slots.lock();
         let slot = slots
             .get_mut(name)
             .ok_or_else(|| RollbackError::Unknown(name.to_owned()))?;
-        let no_previous_version = || RollbackError::NoPreviousVersion(name.to_owned());
-        let previous = slot.previous.take().ok_or_else(no_previous_version)?;
-        let id = previous.id().clone();
-        // The operator decided.
-        slot.proving = None;
-        slot.taken_back = None;
-        slot.serve(previous);
+        if let Some(to) = to
+            && let Some(serving) = &slot.serving
+            && serving.id().generation == to
+        {
+            let id = serving.id().clone();
+            slot.operator_decided();
+            return Ok(id);
+        }
+        let earlier = slot.take_held(to).ok_or_else(|| match to {
+            None => RollbackError::NoPreviousVersion(name.to_owned()),
+            Some(generation) => RollbackError::NotHeld {
+                name: name.to_owned(),
+                generation,
+                held: slot.held_generations(),
+            },
+        })?;
+        let id = earlier.id().clone();
+        slot.operator_decided();
+        slot.serve(earlier);
         self.shared.publish.lock()(&collect_serving(&slots));
         drop(slots);
         tracing::info!(plugin = %id, "plugin rolled back");
+        Ok(id)
+    }
+
+    /// Takes a plugin out of use whose file was removed, with all its generations. Calls in progress end on the
+    /// generation that they began with; new ones fail as if the plugin had never existed.
+    ///
+    /// # Errors
+    /// When there is no plugin of this name, it is built in, or its file exists.
+    pub async fn unload(&self, name: &str) -> Result<PluginId, UnloadError> {
+        let unknown = || UnloadError::Unknown(name.to_owned());
+        let (id, file) = {
+            let slots = self.shared.slots.lock();
+            let serving = slots.get(name).and_then(|slot| slot.serving.as_ref());
+            let serving = serving.ok_or_else(unknown)?;
+            match serving.origin() {
+                Origin::BuiltIn => return Err(UnloadError::BuiltIn(name.to_owned())),
+                Origin::File(file) => (serving.id().clone(), file.clone()),
+            }
+        };
+        let looked_at = file.clone();
+        // Not under the lock: a file system may be slow. What cannot be looked at counts as there.
+        let looking = spawn_blocking(move || looked_at.try_exists().unwrap_or(true));
+        let has_file = looking.await.unwrap_or(true);
+        let mut slots = self.shared.slots.lock();
+        let is_the_same = |plugin: &&Arc<Plugin>| *plugin.id() == id;
+        let slot = slots.get(name);
+        let serving = slot.and_then(|slot| slot.serving.as_ref().filter(is_the_same));
+        // Another file may have been loaded meanwhile.
+        let (Some(serving), false) = (serving.cloned(), has_file) else {
+            let name = name.to_owned();
+            return Err(UnloadError::HasFile { name, file });
+        };
+        let newest = slots.remove(name).map_or(0, |slot| slot.newest);
+        let unloaded = &self.shared.newest_unloaded;
+        unloaded.fetch_max(newest, Ordering::Relaxed);
+        self.shared.publish.lock()(&collect_serving(&slots));
+        drop(slots);
+        serving.generation().pool().retire();
+        tracing::warn!(plugin = %id, "plugin unloaded");
         Ok(id)
     }
 
@@ -374,7 +449,7 @@ impl RegistryState {
             return;
         }
         let is_in_time = slot.proving.take().is_some_and(|it| it.takes_back(now));
-        let before = slot.previous.take_if(|_| is_in_time);
+        let before = is_in_time.then(|| slot.take_held(None)).flatten();
         let Some(before) = before else {
             drop(slots);
             tracing::error!(plugin = %suspended, "the plugin stays in use; roll it back, or replace its file");
@@ -391,47 +466,6 @@ impl RegistryState {
         drop(slots);
         tracing::error!(plugin = %id, suspended = %suspended, "the version before is in use again; the new one failed within its proving time");
         self.emit(&id, PluginEventKind::TookOver);
-    }
-}
-
-impl Slot {
-    /// Puts a version in use. The one in use becomes the one before.
-    fn serve(&mut self, plugin: Arc<Plugin>) {
-        plugin.generation().begin_serving();
-        if let Some(replaced) = self.serving.replace(plugin) {
-            self.swaps += 1;
-            replaced.generation().pool().retire();
-            self.previous = Some(replaced);
-        }
-    }
-
-    /// Whether the version before has served others than the only client of the one in use: one client does not decide
-    /// for them.
-    fn is_used_by_others(&self, only_client: Option<ClientDigest>) -> bool {
-        let Some((client, before)) = only_client.zip(self.previous.as_ref()) else {
-            return false;
-        };
-        !before.generation().pool().breaker().is_used_only_by(client)
-    }
-
-    fn status(&mut self, name: &Arc<str>) -> PluginStatus {
-        self.generations
-            .retain(|(_, plugin)| plugin.strong_count() > 0);
-        PluginStatus {
-            name: Arc::clone(name),
-            serving: self.serving.as_deref().map(GenerationStatus::of),
-            previous: self.previous.as_deref().map(GenerationStatus::of),
-            alive: self
-                .generations
-                .iter()
-                .map(|(generation, _)| *generation)
-                .collect(),
-            swaps: self.swaps,
-            problem: self.problem.clone(),
-            proving_until: self.proving.map(Proving::until),
-            taken_back: self.taken_back.clone(),
-            compiling: self.compiling,
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::types::{
     CredentialList, CredentialResponse, LoginCallback, LoginResponse, NewCredential, NewLogin,
-    Reloaded, Removed,
+    Reloaded, Removed, Rollback, RolledBack, Unloaded,
 };
 
 /// A request whose response is an `R`. It has no `Debug`: the body may contain secrets.
@@ -88,6 +88,27 @@ impl AdminRequest<Reloaded> {
     /// `POST /reload`.
     pub fn reload() -> Self {
         Self::new(Method::POST, &["reload"])
+    }
+}
+
+impl AdminRequest<RolledBack> {
+    /// `POST /plugins/{name}/rollback`.
+    ///
+    /// # Errors
+    ///
+    /// If the request cannot be written as JSON.
+    pub fn roll_plugin_back(name: &str, rollback: &Rollback) -> serde_json::Result<Self> {
+        Ok(Self {
+            body: Some(serde_json::to_value(rollback)?),
+            ..Self::new(Method::POST, &["plugins", name, "rollback"])
+        })
+    }
+}
+
+impl AdminRequest<Unloaded> {
+    /// `POST /plugins/{name}/unload`.
+    pub fn unload_plugin(name: &str) -> Self {
+        Self::new(Method::POST, &["plugins", name, "unload"])
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Plugin {
     pub serving: Option<Generation>,
     /// The version that a rollback activates.
     pub previous: Option<Generation>,
+    /// The versions that a rollback can activate, ascending. `previous` is one of them.
+    pub held: Vec<Generation>,
     /// Generations that calls still use, or that a rollback can activate, ascending.
     pub generations_alive: Vec<u64>,
     /// Number of version changes.
@@ -135,6 +137,25 @@ pub struct Instances {
     pub created: u64,
     /// Instances that wait for a call.
     pub idle: usize,
+}
+
+/// The request of `POST /plugins/{name}/rollback`. An empty body is one without members.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rollback {
+    /// The generation to activate. Without it: the previous one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<u64>,
+}
+
+/// The response of `POST /plugins/{name}/unload`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unloaded {
+    /// Name of the plugin.
+    pub name: String,
+    /// Generation that was in use.
+    pub generation: u64,
 }
 
 /// The response of `POST /plugins/{name}/rollback`.

@@ -20,6 +20,8 @@ pub struct PluginStatus {
     pub serving: Option<GenerationStatus>,
     /// The generation that a rollback would restore.
     pub previous: Option<GenerationStatus>,
+    /// The generations that a rollback could restore, ascending: `previous` is one of them.
+    pub held: Vec<GenerationStatus>,
     /// The generations that calls still use or that a rollback could restore, ascending.
     pub alive: Vec<u64>,
     /// How often the generation in use changed, rollbacks included.

@@ -45,7 +45,7 @@ async fn swapped_generations_live_until_released() {
     }
     let status = &registry.status()[0];
     assert_eq!(status.swaps, 200);
-    assert_eq!(status.alive, [11, 61, 111, 161, 200, 201]);
+    assert_eq!(status.alive, [11, 61, 111, 161, 198, 199, 200, 201]);
 
     // Calls end on the generation that they began with.
     for (reply, (generation, executor)) in replies.iter_mut().zip(&held) {
@@ -59,9 +59,10 @@ async fn swapped_generations_live_until_released() {
         assert_eq!(output.frames, [frame("", b"the end")]);
     }
     held.remove(&61);
-    assert_eq!(registry.status()[0].alive, [11, 111, 161, 200, 201]);
+    assert_eq!(registry.status()[0].alive, [11, 111, 161, 198, 199, 200, 201]);
     drop((held, replies));
-    assert_eq!(registry.status()[0].alive, [200, 201]);
+    // Those that a rollback can put in use.
+    assert_eq!(registry.status()[0].alive, [198, 199, 200, 201]);
     wait_until("only the generation in use has instances", || {
         engine.instances_alive() <= 4
     })
@@ -103,7 +104,7 @@ async fn two_rollbacks_cancel_out() {
     };
     let registry = Registry::with_policies(engine(), policies);
     let latest = publishing(&registry);
-    let refused = registry.rollback("example").unwrap_err();
+    let refused = registry.rollback("example", None).unwrap_err();
     assert_eq!(refused, RollbackError::Unknown("example".to_owned()));
     assert_eq!(
         refused.to_string(),
@@ -114,7 +115,7 @@ async fn two_rollbacks_cancel_out() {
         .load("example", guest("counts"), Origin::BuiltIn)
         .await
         .unwrap();
-    let refused = registry.rollback("example").unwrap_err();
+    let refused = registry.rollback("example", None).unwrap_err();
     assert_eq!(
         refused.to_string(),
         "plugin `example` has no previous version"
@@ -125,7 +126,10 @@ async fn two_rollbacks_cancel_out() {
         .await
         .unwrap();
     for (serves, before) in [(1, 2), (2, 1), (1, 2)] {
-        assert_eq!(registry.rollback("example").unwrap().generation, serves);
+        assert_eq!(
+            registry.rollback("example", None).unwrap().generation,
+            serves
+        );
         let status = &registry.status()[0];
         assert_eq!(status.serving.as_ref().unwrap().generation, serves);
         assert_eq!(status.previous.as_ref().unwrap().generation, before);
@@ -140,6 +144,84 @@ async fn two_rollbacks_cancel_out() {
     // The restored generation keeps instances again.
     assert_eq!(status.serving.as_ref().unwrap().instances.idle, 1);
     assert_eq!(status.previous.as_ref().unwrap().instances.idle, 0);
+}
+
+/// Six bad files came after the good one: it is still held, and so are the last two of them.
+#[tokio::test]
+async fn last_good_version_is_held_however_many_bad_ones_came_after() {
+    let registry = Registry::new(engine());
+    let latest = publishing(&registry);
+    for mark in ["good", "b", "c", "d", "e", "f", "g"] {
+        let component = with_marker(guest("counts"), mark);
+        let loaded = registry.load("example", component, Origin::BuiltIn).await;
+        loaded.unwrap();
+        if mark == "good" {
+            // The others are never called, so nothing says that they are good.
+            let executor = Arc::clone(&latest.lock().executors["example"]);
+            plan(&*executor, "m").await;
+        }
+    }
+    let status = &registry.status()[0];
+    let held = status.held.iter().map(|status| status.generation);
+    assert_eq!(held.collect::<Vec<_>>(), [1, 5, 6]);
+    assert_eq!(status.previous.as_ref().unwrap().generation, 6);
+    assert_eq!(status.alive, [1, 5, 6, 7]);
+
+    let refused = registry.rollback("example", Some(4)).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "plugin `example` does not hold generation 4; it holds 1, 5, 6"
+    );
+    for to in [1, 1, 5, 7] {
+        let id = registry.rollback("example", Some(to)).unwrap();
+        assert_eq!(id.generation, to);
+        let executor = Arc::clone(&latest.lock().executors["example"]);
+        assert_eq!(executor.plugin().generation, to);
+    }
+    assert_eq!(registry.status()[0].alive, [1, 5, 6, 7]);
+    // The one in use before is the previous one.
+    assert_eq!(registry.rollback("example", None).unwrap().generation, 5);
+}
+
+#[tokio::test]
+async fn unloaded_plugin_ends_its_calls_and_gets_no_new_one() {
+    let registry = Registry::new(engine());
+    let latest = publishing(&registry);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("example.wasm");
+    std::fs::write(&file, "any").unwrap();
+    let load = |mark: &'static str| {
+        let origin = Origin::File(file.clone());
+        registry.load("example", with_marker(guest("counts"), mark), origin)
+    };
+    load("one").await.unwrap();
+    load("two").await.unwrap();
+    let built_in = plugin("round-robin");
+    let loaded = registry.load("turn", built_in, Origin::BuiltIn).await;
+    loaded.unwrap();
+    for (name, message) in [
+        ("nothing", "there is no plugin `nothing`; GET "),
+        (
+            "turn",
+            "plugin `turn` is built in, so it cannot be unloaded",
+        ),
+        ("example", "plugin `example` still has its file /"),
+    ] {
+        let refused = registry.unload(name).await.unwrap_err().to_string();
+        assert!(refused.starts_with(message), "{refused}");
+    }
+
+    let running = Arc::clone(&latest.lock().executors["example"]);
+    std::fs::remove_file(&file).unwrap();
+    let unloaded = registry.unload("example").await.unwrap();
+    assert_eq!(unloaded.generation, 2);
+    assert!(!latest.lock().executors.contains_key("example"));
+    assert_eq!(registry.status().len(), 1);
+    assert_eq!(header(&plan(&*running, "m").await, "x-calls"), "1");
+    let refused = registry.rollback("example", Some(1)).unwrap_err();
+    assert_eq!(refused, RollbackError::Unknown("example".to_owned()));
+    // No number is given twice: records of calls have it.
+    assert_eq!(load("three").await.unwrap().generation, 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -254,7 +254,7 @@ async fn version_before_takes_over_within_the_proving_time() {
     swapped.call_until_no_trap().await.unwrap();
     assert_eq!(swapped.generation(), 1);
     // An operator may put the bad one in use, and it stays.
-    swapped.registry.rollback("acme").unwrap();
+    swapped.registry.rollback("acme", None).unwrap();
     swapped.clock.pass(SUSPENDED_PLUGIN_WAIT);
     let refused = swapped.call_until_no_trap().await.unwrap_err();
     assert!(
@@ -279,7 +279,10 @@ async fn operator_decides_after_the_proving_time() {
         suspended.next_trial,
         suspended.since + SUSPENDED_PLUGIN_WAIT
     );
-    assert_eq!(swapped.registry.rollback("acme").unwrap().generation, 1);
+    assert_eq!(
+        swapped.registry.rollback("acme", None).unwrap().generation,
+        1
+    );
     swapped.call(1).await.unwrap();
 }
 
