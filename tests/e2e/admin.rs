@@ -35,64 +35,61 @@ async fn rejects_requests_without_the_token() {
     );
 }
 
+/// Method, path, body, status and code.
+const WRONG_REQUESTS: [(&str, &str, &str, u16, &str); 13] = [
+    ("POST", "credentials", "{", 400, "invalid_request"),
+    ("GET", "credentials/%ff", "", 400, "invalid_request"),
+    ("GET", "credentials/x", "", 404, "credential_not_found"),
+    (
+        "POST",
+        "credentials/x/refresh",
+        "",
+        404,
+        "credential_not_found",
+    ),
+    ("POST", "plugins/x/rollback", "", 404, "plugin_not_found"),
+    (
+        "POST",
+        "plugins/openai/rollback",
+        "",
+        409,
+        "no_previous_version",
+    ),
+    (
+        "POST",
+        "plugins/openai/rollback",
+        r#"{"to":7}"#,
+        409,
+        "generation_not_held",
+    ),
+    (
+        "POST",
+        "plugins/openai/rollback",
+        r#"{"too":7}"#,
+        400,
+        "invalid_request",
+    ),
+    ("POST", "plugins/x/unload", "", 404, "plugin_not_found"),
+    (
+        "POST",
+        "plugins/openai/unload",
+        "",
+        409,
+        "plugin_still_there",
+    ),
+    ("GET", "requests/x", "", 404, "request_not_found"),
+    ("GET", "nowhere", "", 404, "not_found"),
+    ("POST", "plugins", "", 405, "method_not_allowed"),
+];
+
 #[tokio::test]
 async fn errors_are_json_with_a_code() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
     let large = " ".repeat(jackfield_admin::limits::BODY_BYTES_MAX + 1);
-    for (method, path, body, status, code) in [
-        (
-            "POST",
-            "credentials",
-            large.as_str(),
-            413,
-            "payload_too_large",
-        ),
-        ("POST", "reload", large.as_str(), 413, "payload_too_large"),
-        ("POST", "credentials", "{", 400, "invalid_request"),
-        ("GET", "credentials/%ff", "", 400, "invalid_request"),
-        ("GET", "credentials/x", "", 404, "credential_not_found"),
-        (
-            "POST",
-            "credentials/x/refresh",
-            "",
-            404,
-            "credential_not_found",
-        ),
-        ("POST", "plugins/x/rollback", "", 404, "plugin_not_found"),
-        (
-            "POST",
-            "plugins/openai/rollback",
-            "",
-            409,
-            "no_previous_version",
-        ),
-        (
-            "POST",
-            "plugins/openai/rollback",
-            r#"{"to":7}"#,
-            409,
-            "generation_not_held",
-        ),
-        (
-            "POST",
-            "plugins/openai/rollback",
-            r#"{"too":7}"#,
-            400,
-            "invalid_request",
-        ),
-        ("POST", "plugins/x/unload", "", 404, "plugin_not_found"),
-        (
-            "POST",
-            "plugins/openai/unload",
-            "",
-            409,
-            "plugin_still_there",
-        ),
-        ("GET", "requests/x", "", 404, "request_not_found"),
-        ("GET", "nowhere", "", 404, "not_found"),
-        ("POST", "plugins", "", 405, "method_not_allowed"),
-    ] {
+    let too_large = ["credentials", "reload"];
+    let too_large = too_large.map(|path| ("POST", path, large.as_str(), 413, "payload_too_large"));
+    for (method, path, body, status, code) in too_large.into_iter().chain(WRONG_REQUESTS) {
         let url = format!("http://{}/admin/v1/{path}", jackfield.admin);
         let response = jackfield
             .client

@@ -291,14 +291,14 @@ async fn unloads_a_plugin_whose_file_was_removed() {
         (status, &response["error"]["code"]),
         (500, &json!("executor_not_found"))
     );
-    let said = ready().await;
-    assert!(said.contains("practice-executor"), "{said}");
+    let reported = ready().await;
+    assert!(reported.contains("practice-executor"), "{reported}");
 
     jackfield.install_plugin("practice-executor", &guest("example_executor"));
     wait_until("it serves again", async || call().await.0 == 200).await;
     assert_eq!(jackfield.generation("practice-executor").await, 2);
-    let said = ready().await;
-    assert!(!said.contains("practice-executor"), "{said}");
+    let reported = ready().await;
+    assert!(!reported.contains("practice-executor"), "{reported}");
 }
 
 /// A new version that fails in each call is taken out of use within its proving time.

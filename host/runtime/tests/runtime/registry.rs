@@ -59,7 +59,10 @@ async fn swapped_generations_live_until_released() {
         assert_eq!(output.frames, [frame("", b"the end")]);
     }
     held.remove(&61);
-    assert_eq!(registry.status()[0].alive, [11, 111, 161, 198, 199, 200, 201]);
+    assert_eq!(
+        registry.status()[0].alive,
+        [11, 111, 161, 198, 199, 200, 201]
+    );
     drop((held, replies));
     // Those that a rollback can put in use.
     assert_eq!(registry.status()[0].alive, [198, 199, 200, 201]);
@@ -148,7 +151,7 @@ async fn two_rollbacks_cancel_out() {
 
 /// Six bad files came after the good one: it is still held, and so are the last two of them.
 #[tokio::test]
-async fn last_good_version_is_held_however_many_bad_ones_came_after() {
+async fn last_good_version_is_held_however_many_bad_ones_follow() {
     let registry = Registry::new(engine());
     let latest = publishing(&registry);
     for mark in ["good", "b", "c", "d", "e", "f", "g"] {
