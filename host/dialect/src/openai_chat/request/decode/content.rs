@@ -6,7 +6,7 @@ use super::required_object;
 use crate::ir::{
     CacheMark, Media, MediaSource, ObjectReader, Part, TranslationError, TranslationReport,
 };
-use crate::openai_chat::media;
+use crate::openai_chat::{media, reasoning};
 
 /// The role of a message, which decides what its content may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,7 @@ fn decode_part(
             let text = item.required_string("refusal")?;
             Ok((!text.is_empty()).then_some(Part::Refusal(text)))
         }
+        "thinking" if role == MessageRole::Assistant => thinking(item),
         // OpenAI's tool results hold text only; those of other providers may hold media too.
         "image_url" if accepts_media => image(item, report).map(Some),
         "file" if accepts_media => file(item, report).map(Some),
@@ -77,6 +78,23 @@ fn decode_part(
             format!("a message of this role cannot hold a part of the type `{kind}`"),
         )),
     }
+}
+
+/// Mistral's reasoning, which is in the content (<https://docs.mistral.ai/studio/conversations/reasoning>): a text, or a
+/// list of parts with texts.
+fn thinking(item: &mut ObjectReader) -> Result<Option<Part>, TranslationError> {
+    let text = match item.take("thinking") {
+        Some(Value::String(text)) => text,
+        Some(Value::Array(items)) => {
+            let texts = items.iter().filter_map(|item| item.get("text")?.as_str());
+            texts.collect()
+        }
+        _ => return Err(item.error("thinking", "must be a string or an array")),
+    };
+    // Whether the reasoning is complete.
+    item.skip("closed");
+    let reasoning = reasoning::decode(&text, &[]).into_iter().next();
+    Ok(reasoning.map(Part::Reasoning))
 }
 
 fn image(

@@ -37,6 +37,25 @@ fn turns(messages: &Value) -> Request {
     read.unwrap()
 }
 
+/// A client sends back what Mistral gave it, whichever provider serves it now.
+#[test]
+fn reads_reasoning_in_the_content() {
+    let expected = |text: &str| {
+        turns(&json!([{"role": "assistant", "reasoning_content": text, "content": "b"}]))
+    };
+    let listed = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "c"}]);
+    for (thinking, text) in [(json!("a"), "a"), (listed, "ac")] {
+        let content = json!([
+            {"type": "thinking", "thinking": thinking, "closed": true},
+            {"type": "text", "text": "b"},
+        ]);
+        let found = turns(&json!([{"role": "assistant", "content": content}]));
+        assert_eq!(found.turns, expected(text).turns);
+    }
+    let user = json!([{"role": "user", "content": [{"type": "thinking", "thinking": "a"}]}]);
+    assert!(read(&json!({"messages": user})).0.is_err());
+}
+
 fn call(id: &str, name: &str, arguments: &str) -> ToolCall {
     ToolCall {
         id: id.to_owned(),
