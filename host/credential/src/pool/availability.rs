@@ -225,6 +225,17 @@ impl<'a> HealthReader<'a> {
         ended.max_by_key(|(_, window)| window.until)
     }
 
+    /// Returns the window that ends last, or the guess of a credential in no window that ended last.
+    pub(super) fn last_or_ended(
+        &self,
+        live: &'a Live,
+        model: u32,
+        endpoint: Option<Endpoint>,
+    ) -> Option<(HealthPlace, &'a Window)> {
+        let last = self.last_window(live, model, endpoint);
+        last.or_else(|| self.last_ended(live, model, endpoint))
+    }
+
     /// Returns when the first health changes by itself, and [`Self::last_window`].
     fn wake_and_last(
         &self,

@@ -1,6 +1,6 @@
 //! The candidates of a call: the available credentials, or one that cools by a guess, as a trial.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::availability::HealthReader;
@@ -199,28 +199,33 @@ impl Pool {
         let exclusions = self.exclusions(index, query, gated_entries);
         // The first one that becomes available, with when it does and its model, and the gates in its way.
         let mut first: Option<(Timestamp, &IndexEntry, u32)> = None;
+        let (mut first_by_class, mut trial_until) = (BTreeMap::new(), None);
         let mut gated = Vec::new();
         let mut next: Option<((bool, Option<Timestamp>), &IndexEntry)> = None;
         let cooling = name_index.cooling(query.endpoint, &exclusions);
         for (until, entry) in cooling.take(TRIAL_SCAN_MAX) {
-            let (mut at, mut of_model) = (until, entry.member.model);
+            let (mut at, mut of_model) = (until, self.first_model(entry, query, &health));
             if let Some((model, trial)) = self.trial_of(entry, query, &health) {
-                of_model = model;
-                if trial.at > now {
-                    at = at.min(trial.at);
-                } else if self.has_capacity(entry) {
+                // Never now: a call that may not begin now would come back at once, again and again.
+                let due = match trial.at > now {
+                    true => trial.at,
+                    false => now + SITE_TRIALS,
+                };
+                if trial.at <= now && self.has_capacity(entry) {
                     let rank = self.trial_rank(entry, model, query, &health);
                     if next.is_none_or(|(least, _)| rank < least) {
                         next = Some((rank, entry));
                     }
-                } else {
-                    // Never now: a call that may not begin now would come back at once, again and again.
-                    at = at.min(now + SITE_TRIALS);
+                } else if due < at {
+                    (at, of_model) = (due, model);
                 }
                 if trial.gated {
                     gated.push((entry.member.slot, model, trial.at));
                 }
+                trial_until = trial_until.max(trial.undecided_until);
             }
+            let class = self.cooling_class(entry, of_model, query, &health);
+            note_first(&mut first_by_class, class, at);
             if first.is_none_or(|(first, ..)| at < first) {
                 first = Some((at, entry, of_model));
             }
@@ -241,11 +246,14 @@ impl Pool {
             reasons.cooling += of_call.count;
             let class = of_call.class;
             let class = class.unwrap_or_else(|| self.cooling_class(entry, model, query, &health));
+            note_first(&mut first_by_class, class, at);
             *reasons.classes.of_mut(class) += of_call.count;
         }
         reasons.retry_at = first.map(|(at, ..)| at);
         reasons.first =
             first.and_then(|(_, entry, model)| self.cooling_cause(entry, model, query, &health));
+        reasons.first_by_class = first_by_class;
+        reasons.trial_until = trial_until;
         self.note_waiting(&gated, query, now);
         Err(Unavailable::NoneAvailable(reasons))
     }
@@ -259,9 +267,7 @@ impl Pool {
         health: &HealthReader<'_>,
     ) -> Option<CoolingCause> {
         let live = self.slots.live(entry.member.slot)?;
-        let endpoint = Some(query.endpoint);
-        let last = health.last_window(live, model, endpoint);
-        let (place, window) = last.or_else(|| health.last_ended(live, model, endpoint))?;
+        let (place, window) = health.last_or_ended(live, model, Some(query.endpoint))?;
         Some(CoolingCause {
             place,
             class: window.class,
@@ -276,8 +282,9 @@ impl Pool {
         query: &CandidateQuery<'_>,
         health: &HealthReader<'_>,
     ) -> CoolingClass {
-        let cause = self.cooling_cause(entry, model, query, health);
-        cause.map_or(CoolingClass::Outage, |cause| cause.class)
+        let live = self.slots.live(entry.member.slot);
+        let last = live.and_then(|live| health.last_or_ended(live, model, Some(query.endpoint)));
+        last.map_or(CoolingClass::Outage, |(_, window)| window.class)
     }
 
     /// Records that a client could have had a trial at these models of credentials, if it were its turn, and
@@ -328,6 +335,27 @@ impl Pool {
         (cools, live.last_failure.as_ref().map(|failure| failure.at))
     }
 
+    /// Returns the model of a credential that cools, of several under the name the one whose window ends first.
+    fn first_model(
+        &self,
+        entry: &IndexEntry,
+        query: &CandidateQuery<'_>,
+        health: &HealthReader<'_>,
+    ) -> u32 {
+        let live = self.slots.live(entry.member.slot);
+        let models = live.map(|live| {
+            let models = live.grouped_models(entry.group, entry.member.model);
+            let ends = models.filter_map(|model| {
+                let availability = health.availability(live, model, Some(query.endpoint));
+                Some((availability.until()?, model))
+            });
+            ends.min_by_key(|(until, _)| *until)
+        });
+        models
+            .flatten()
+            .map_or(entry.member.model, |(_, model)| model)
+    }
+
     /// Returns the first trial of a credential, with its model: of several under the name, that of the one
     /// that may be tried first.
     fn trial_of(
@@ -344,6 +372,11 @@ impl Pool {
         });
         trials.min_by_key(|(_, trial)| trial.at)
     }
+}
+
+fn note_first(first: &mut BTreeMap<CoolingClass, Timestamp>, class: CoolingClass, at: Timestamp) {
+    let known = first.entry(class).or_insert(at);
+    *known = at.min(*known);
 }
 
 /// Cooling credentials that are looked at for a trial, those whose windows end first: so a call

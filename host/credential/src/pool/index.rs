@@ -247,6 +247,7 @@ impl Pool {
             }
         }
         self.providers.leave(live.provider, live.in_flight);
+        self.sites.leave(live.route);
         if let Some(rounds) = live.credential.rounds
             && let Some(times) = self.rounds.get_mut(&rounds)
         {

@@ -44,6 +44,8 @@ pub(super) struct SiteWay {
 
 #[derive(Debug, Default)]
 struct Site {
+    /// The credentials of the site.
+    credentials: u32,
     /// At most one for each endpoint of each model of its credentials, sorted by model.
     lanes: Vec<(ModelKey, Vec<SiteLane>)>,
     /// The last trial of any model; `None` after a success.
@@ -104,10 +106,27 @@ impl Sites {
             Arc::clone(&credential.base_url),
         );
         let way = (origin(&credential.base_url), credential.proxy_digest);
-        SiteWay {
+        let route = SiteWay {
             site: number(&mut self.site_numbers, &mut self.sites, site),
             way: number(&mut self.way_numbers, &mut self.ways, way),
+        };
+        if let Some(site) = self.sites.get_mut(route.site as usize) {
+            site.credentials += 1;
         }
+        route
+    }
+
+    /// Removes a credential.
+    pub(super) fn leave(&mut self, route: SiteWay) {
+        if let Some(site) = self.sites.get_mut(route.site as usize) {
+            site.credentials = site.credentials.saturating_sub(1);
+        }
+    }
+
+    /// Returns the number of credentials of a site, at least one.
+    pub(super) fn credentials(&self, route: SiteWay) -> u32 {
+        let site = self.sites.get(route.site as usize);
+        site.map_or(1, |site| site.credentials.max(1))
     }
 
     /// Begins a rebuild: returns empty sites. All credentials join again, and then
@@ -130,7 +149,10 @@ impl Sites {
             let from = before.site_numbers.get(key);
             let from = from.and_then(|&from| before.sites.get_mut(from as usize));
             if let (Some(from), Some(to)) = (from, self.sites.get_mut(to as usize)) {
-                *to = std::mem::take(from);
+                *to = Site {
+                    credentials: to.credentials,
+                    ..std::mem::take(from)
+                };
                 to.prune(now);
             }
         }

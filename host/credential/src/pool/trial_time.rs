@@ -1,11 +1,13 @@
 //! When a call may try a credential that cools, or whose windows have just ended.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::availability::{HealthReader, Layer};
 use super::entry::Live;
 use super::gate::{DUE_MAX, SITE_TRIALS, trial_interval};
-use super::{CandidateQuery, Slot};
+use super::sites::SiteLane;
+use super::{CandidateQuery, HealthPlace, Slot};
 use crate::evidence::Others;
 use crate::{Availability, CoolingClass, Requester, Timestamp, Window};
 
@@ -17,6 +19,8 @@ pub(super) struct TrialTime {
     pub(super) gated: bool,
     /// False if the attempt only goes on with a call that has opened the window itself.
     pub(super) counts: bool,
+    /// Until when the result of another trial is awaited that is in flight.
+    pub(super) undecided_until: Option<Timestamp>,
 }
 
 impl TrialTime {
@@ -26,6 +30,7 @@ impl TrialTime {
             at: now,
             gated: false,
             counts: false,
+            undecided_until: None,
         }
     }
 }
@@ -41,7 +46,7 @@ impl TrialTime {
 /// fails waits half a minute itself, and with the fourth one all do.
 /// Once many have failed, a window of a longer interval is tried when as long has passed since it was
 /// opened or prolonged, for a client that was served by one that was, and an undecided trial holds up the
-/// next one. The window of a site at which the call itself has failed twice is not for this call.
+/// next one. The window of a site at which the call itself has failed twice, or was refused, is not for this call.
 pub(super) fn trial_time(
     live: &Live,
     model: u32,
@@ -51,7 +56,7 @@ pub(super) fn trial_time(
     let now = health.now;
     let key = live.model_key(model)?;
     let site_lane = health.sites.lane(live.route, key, query.endpoint);
-    let is_exempt = has_failed_at_site(live, query, health);
+    let is_exempt = is_past_site(live, query, health, site_lane);
     let exempt = site_lane.filter(|_| is_exempt).map(|lane| &lane.health);
     let is_meant = |layer: &Layer<'_>| !exempt.is_some_and(|site| std::ptr::eq(site, layer.health));
     let layers = health.layers(live, model, Some(query.endpoint));
@@ -68,6 +73,7 @@ pub(super) fn trial_time(
     let (mut own, mut gate) = (now, Timestamp::default());
     let mut interval = SITE_TRIALS;
     let mut others = Others::One;
+    let mut undecided_until = None;
     for layer in layers {
         if layer.health.availability(now) == Availability::Barred {
             return None;
@@ -81,7 +87,7 @@ pub(super) fn trial_time(
         if window.hint || failing.contains_of(query.requester, class, since) {
             return None;
         }
-        let pause = trial_interval(class);
+        let pause = trial_interval_of(&layer, class, live, health);
         if let Some(failed) = failing.last_of_any(class, since, |one| one == client) {
             own = own.max(failed + pause);
         }
@@ -99,8 +105,8 @@ pub(super) fn trial_time(
         let lane = (live.route, key, query.endpoint);
         gate = gate.max(health.sites.next_trial(lane, SITE_TRIALS));
         if let Some(lane) = site_lane {
-            let undecided = lane.gate.undecided_until();
-            let undecided = undecided.filter(|_| others == Others::Many);
+            undecided_until = lane.gate.undecided_until().filter(|&until| until > now);
+            let undecided = undecided_until.filter(|_| others == Others::Many);
             gate = undecided.map_or(gate, |until| gate.max(until));
             gate = lane.gate.turn_of(client, interval, gate, now, is_served);
         }
@@ -109,7 +115,26 @@ pub(super) fn trial_time(
         at: own.max(gate),
         gated: own <= now && gate > now,
         counts: true,
+        undecided_until,
     })
+}
+
+/// Returns the time between two trials of a window. The window of a site is tried at any of its credentials, so the
+/// interval of a refused one is shared: one that works is found no later than if each had a window of its own.
+fn trial_interval_of(
+    layer: &Layer<'_>,
+    class: CoolingClass,
+    live: &Live,
+    health: &HealthReader<'_>,
+) -> Duration {
+    let interval = trial_interval(class);
+    match layer.place {
+        HealthPlace::SiteLane(_) => {
+            let shared = interval / health.sites.credentials(live.route);
+            shared.max(SITE_TRIALS)
+        }
+        _ => interval,
+    }
 }
 
 /// Returns when a call has its turn at an available credential whose windows have just ended; `None` if it
@@ -187,11 +212,22 @@ fn last_trial(
     }
 }
 
-/// True if this call has failed at two credentials of the site, so that the site's lane cools by its
-/// doing: that window is not for this call.
-fn has_failed_at_site(live: &Live, query: &CandidateQuery<'_>, health: &HealthReader<'_>) -> bool {
-    query.failed.len() >= SITE_FAILURES_MAX
-        && failures_at_site(live.route.site, query, health) >= SITE_FAILURES_MAX
+/// True if the window of the site is not for this call: it has failed at two credentials of the site, so that the
+/// site's lane cools by its doing; or one has refused it, as the window says of all, and the next one may accept it:
+/// a trial would otherwise find out about one credential of many.
+fn is_past_site(
+    live: &Live,
+    query: &CandidateQuery<'_>,
+    health: &HealthReader<'_>,
+    lane: Option<&SiteLane>,
+) -> bool {
+    let window = lane.and_then(|lane| lane.health.open_window(health.now));
+    let is_refused = window.is_some_and(|window| window.class == CoolingClass::Refused);
+    let failures = failures_at_site(live.route.site, query, health);
+    failures >= SITE_FAILURES_MAX
+        || (is_refused
+            && failures > 0
+            && (query.failed.iter()).all(|failed| matches!(failed.status, Some(401 | 403))))
 }
 
 /// Returns the number of credentials of the site at which this call has failed.

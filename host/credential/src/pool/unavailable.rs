@@ -1,5 +1,6 @@
 //! Reasons why no credential, or not this one, can be chosen.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -43,6 +44,11 @@ pub struct Reasons {
     pub retry_at: Option<Timestamp>,
     /// Why that one cools.
     pub first: Option<CoolingCause>,
+    /// When the first of each class becomes available, or may be tried: not each class is worth waiting for.
+    pub first_by_class: BTreeMap<CoolingClass, Timestamp>,
+    /// Until when the result of a trial is awaited that is in flight, if there is one: it may make some of the
+    /// cooling ones available.
+    pub trial_until: Option<Timestamp>,
 }
 
 /// Why a credential cools.

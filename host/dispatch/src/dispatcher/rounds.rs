@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{CandidateSet, Lease};
-use jackfield_credential::{CandidateQuery, CoolingClass, Failure, Slot, Timestamp, Unavailable};
+use jackfield_credential::{
+    CandidateQuery, CoolingClass, Failure, Reasons, Slot, Timestamp, Unavailable,
+};
 use tokio::sync::futures::Notified;
 use tokio::time::{Instant, sleep};
 
@@ -129,17 +131,20 @@ impl Dispatcher {
             // One became available meanwhile, unless the call ended its round before it came to these.
             Ok(_) => unavailable.map(|_| Duration::ZERO),
             Err(unavailable) => {
-                let wait = retry_at(&unavailable, now)?.saturating_since(now);
-                let first = unavailable.reasons().and_then(|reasons| reasons.first);
-                let left = context
-                    .snapshot
-                    .retry
-                    .max_wait
-                    .saturating_sub(progress.waited);
-                match first.is_none_or(|first| first.class == CoolingClass::Limit) {
-                    true => Some(self.with_jitter(wait, left)),
-                    false => Some(wait),
-                }
+                let reasons = unavailable.reasons()?;
+                let longest = context.snapshot.retry.max_wait;
+                let left = longest.saturating_sub(progress.waited);
+                let available = first_worth_waiting(&reasons, now).map(|(at, class)| {
+                    let wait = at.saturating_since(now);
+                    match class {
+                        CoolingClass::Limit => self.with_jitter(wait, left),
+                        _ => wait,
+                    }
+                });
+                // The trial of another call may be served, and then this one as well.
+                let trial = reasons.trial_until.map(|until| until.saturating_since(now));
+                let trial = trial.filter(|_| available.is_none_or(|wait| wait > left));
+                trial.map(|wait| wait.min(left)).or(available)
             }
         }
     }
@@ -283,20 +288,21 @@ impl Dispatcher {
     }
 }
 
-/// Returns when a credential that the round did not try may be tried. `None` if the call should not wait
-/// for it: the account has no credit, or the first moment of a refusal is over.
-fn retry_at(unavailable: &Unavailable, now: Timestamp) -> Option<Timestamp> {
-    let at = unavailable.retry_at()?;
-    let first = unavailable.reasons()?.first;
-    match first.map(|first| first.class) {
-        Some(CoolingClass::Billing) => None,
-        Some(CoolingClass::Missing | CoolingClass::Refused) => {
-            (at.saturating_since(now) <= REFUSAL_WAIT_MAX).then_some(at)
+/// Returns when the first credential that the round did not try may be tried, with the class of its window. `None` if
+/// the call should wait for none: an account has no credit, or the first moment of a refusal is over.
+fn first_worth_waiting(reasons: &Reasons, now: Timestamp) -> Option<(Timestamp, CoolingClass)> {
+    let is_worth = |at: Timestamp, class| match class {
+        CoolingClass::Billing => false,
+        CoolingClass::Missing | CoolingClass::Refused => {
+            at.saturating_since(now) <= REFUSAL_WAIT_MAX
         }
-        Some(CoolingClass::Limit | CoolingClass::Outage | CoolingClass::Overload) | None => {
-            Some(at)
-        }
-    }
+        CoolingClass::Limit | CoolingClass::Outage | CoolingClass::Overload => true,
+    };
+    let first = reasons
+        .first_by_class
+        .iter()
+        .map(|(&class, &at)| (at, class));
+    first.filter(|&(at, class)| is_worth(at, class)).min()
 }
 
 /// The shortest wait for a credential that cools: another call may take the trial that this one waits for, and would

@@ -74,6 +74,7 @@ pub(super) async fn run_client(world: Arc<World>, dispatcher: Arc<Dispatcher>, n
         return;
     }
     world.check_response(
+        &dispatcher,
         number,
         invalid,
         result.map(|(status, bytes, body_error)| (status, bytes, body_error.is_some())),
@@ -104,6 +105,7 @@ impl World {
     /// One credential always works, so every valid request succeeds.
     fn check_response(
         &self,
+        dispatcher: &Dispatcher,
         number: u64,
         invalid: bool,
         result: Result<(u16, Bytes, bool), CallError>,
@@ -141,7 +143,11 @@ impl World {
                     ));
                 }
             }
-            Err(error) => self.report_violation(format!("request {number} failed: {error}")),
+            Err(error) => {
+                let record = dispatcher.call_log().get(&format!("call-{number}"));
+                let record = serde_json::to_string(&record).unwrap();
+                self.report_violation(format!("request {number} failed: {error}: {record}"));
+            }
         }
     }
 }

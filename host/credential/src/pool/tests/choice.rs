@@ -136,6 +136,10 @@ fn cliproxyapi_compat_1_10_reports_who_is_blocked_why_and_until_when() {
         classes,
         retry_at,
         first: Some(first),
+        first_by_class: BTreeMap::from([
+            (CoolingClass::Outage, at(1_005)),
+            (CoolingClass::Refused, at(5_000)),
+        ]),
         ..Reasons::default()
     };
     assert_eq!(reasons, expected);
@@ -188,6 +192,7 @@ fn tried_credentials_are_counted_as_tried_though_they_cool() {
         classes,
         retry_at: Some(at(5_000)),
         first: Some(first),
+        first_by_class: BTreeMap::from([(CoolingClass::Refused, at(5_000))]),
         ..Reasons::default()
     };
     assert_eq!(reasons, expected);

@@ -306,12 +306,17 @@ impl Run {
                 ScanOne::Counts(count) => *count(&mut reasons) += 1,
                 ScanOne::Cools {
                     class,
+                    first_class,
                     probing,
                     at,
                     may_try,
                     turn,
+                    undecided_until,
                 } => {
                     reasons.cooling += 1;
+                    reasons.trial_until = reasons.trial_until.max(undecided_until);
+                    let first = reasons.first_by_class.entry(first_class).or_insert(at);
+                    *first = at.min(*first);
                     reasons.turns += u32::from(turn);
                     reasons.probing += u32::from(probing);
                     *reasons.classes.of_mut(class) += 1;
@@ -368,21 +373,35 @@ impl Run {
             let last = health.last_window(live, best, Some(query.endpoint));
             let (_, window) = last.expect("it cools");
             let trials = models.iter();
-            let trials = trials.filter_map(|&model| trial_time(live, model, query, &health));
-            let trial = trials.min_by_key(|trial| trial.at);
+            let trials = trials.filter_map(|&model| {
+                let trial = trial_time(live, model, query, &health)?;
+                Some((model, trial))
+            });
+            let trial = trials.min_by_key(|(_, trial)| trial.at);
+            let (tried, trial) = trial.unzip();
             let turn = trial.is_some_and(|trial| trial.gated);
+            let undecided_until = trial.and_then(|trial| trial.undecided_until);
             let trial = trial.map(|trial| trial.at);
             let is_due = trial.is_some_and(|trial| trial <= self.now);
             let next = match is_due && busy {
                 true => Some(self.now + Duration::from_secs(1)),
                 false => trial,
             };
+            let at = next.map_or(until, |next| until.min(next));
+            let first = if at < until {
+                tried.unwrap_or(best)
+            } else {
+                best
+            };
+            let first = health.last_or_ended(live, first, Some(query.endpoint));
             return Some(ScanOne::Cools {
                 class: window.class,
+                first_class: first.expect("it cools").1.class,
                 probing,
-                at: next.map_or(until, |next| until.min(next)),
+                at,
                 may_try: !busy && is_due,
                 turn,
+                undecided_until,
             });
         }
         if busy {
@@ -390,12 +409,15 @@ impl Run {
         }
         if let Some((model, at)) = self.turn(live, &models, query) {
             let window = health.last_ended(live, model, Some(query.endpoint));
+            let class = window.expect("it has just ended").1.class;
             return Some(ScanOne::Cools {
-                class: window.expect("it has just ended").1.class,
+                class,
+                first_class: class,
                 probing: false,
                 at,
                 may_try: false,
                 turn: true,
+                undecided_until: None,
             });
         }
         let failed = query.failed.iter();

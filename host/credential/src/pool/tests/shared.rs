@@ -211,6 +211,102 @@ fn three_refusals_in_a_row_look_revoked() {
     assert!(!pool.status(at(15_001))[0].looks_revoked());
 }
 
+/// All five credentials of a site refuse four clients, so that the site cools from 38 to 78 s.
+fn refused_site() -> Pool {
+    let ids = ["a", "b", "c", "d", "e"];
+    let mut pool = pool(ids.map(credential).to_vec());
+    for (client, now) in [(1, 0), (2, 5_000), (3, 16_000), (4, 37_000)] {
+        let mut prior: Vec<PriorFailure> = Vec::new();
+        // Calls whose windows have just ended take turns, a second apart.
+        for (id, now) in [(ids[client], now), (ids[client - 1], now + now.min(1_000))] {
+            let slot = pool.slot(id).expect("it is there");
+            let query = CandidateQuery {
+                failed: &prior,
+                ..query(who(client as u64))
+            };
+            let attempt = pool.begin(slot, &query, false, at(now));
+            settle_403(&mut pool, attempt.expect("it is available"), now);
+            prior.push(refusal(slot));
+        }
+    }
+    pool
+}
+
+fn refusal(slot: Slot) -> PriorFailure {
+    PriorFailure {
+        slot,
+        status: Some(403),
+    }
+}
+
+fn settle_403(pool: &mut Pool, attempt: Attempt, now: u64) {
+    pool.settle(attempt, &failed(Scope::Provider, 403), None, at(now));
+}
+
+/// Begins a trial of a client whose call has failed so before.
+fn begin_trial(
+    pool: &mut Pool,
+    requester: Requester,
+    prior: &[PriorFailure],
+    now: u64,
+) -> Result<Attempt, Unavailable> {
+    let tried: Vec<Slot> = prior.iter().map(|prior| prior.slot).collect();
+    let query = CandidateQuery {
+        tried: &tried,
+        failed: prior,
+        ..query(requester)
+    };
+    let candidates = pool.candidates(&query, at(now))?;
+    let slot = candidates.members.get(0).expect("at least one").slot();
+    let attempt = pool.begin(slot, &query, candidates.trial, at(now));
+    Ok(attempt.expect("a candidate may begin"))
+}
+
+#[test]
+fn the_trials_of_a_refused_site_are_shared_by_its_credentials() {
+    let mut pool = refused_site();
+    // Half a minute for each of five.
+    let waits = begin_trial(&mut pool, who(9), &[], 43_999).expect_err("the site cools");
+    assert_eq!(waits.retry_at(), Some(at(44_000)));
+    assert!(begin_trial(&mut pool, who(9), &[], 44_000).is_ok());
+}
+
+#[test]
+fn a_trial_that_one_credential_refuses_goes_on_with_the_next() {
+    let mut pool = refused_site();
+    let (mut prior, mut tried) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let attempt = begin_trial(&mut pool, who(9), &prior, 44_000).expect("it goes on");
+        let slot = attempt.slot();
+        tried.push(slot);
+        settle_403(&mut pool, attempt, 44_000);
+        prior.push(refusal(slot));
+    }
+    tried.dedup();
+    assert_eq!(tried.len(), 3, "each another one");
+    let of_outage = PriorFailure {
+        status: Some(503),
+        ..prior[0]
+    };
+    assert!(
+        begin_trial(&mut pool, who(8), &[of_outage], 44_001).is_err(),
+        "another failure says nothing of the refusal"
+    );
+}
+
+#[test]
+fn those_that_wait_know_that_a_trial_is_in_flight() {
+    let mut pool = refused_site();
+    let trial = begin_trial(&mut pool, who(9), &[], 44_000).expect("its turn");
+    let until = |pool: &mut Pool, now| {
+        let waits = begin_trial(pool, who(8), &[], now).expect_err("a trial is in flight");
+        waits.reasons().and_then(|reasons| reasons.trial_until)
+    };
+    assert_eq!(until(&mut pool, 44_001), Some(at(49_000)));
+    settle_403(&mut pool, trial, 44_002);
+    assert_eq!(until(&mut pool, 44_003), None);
+}
+
 /// One call that fails at these credentials. Returns the changes of health.
 fn fail_all(
     pool: &mut Pool,

@@ -49,12 +49,16 @@ pub(super) enum ScanOne {
     Counts(fn(&mut Reasons) -> &mut u32),
     Cools {
         class: CoolingClass,
+        /// The class of the model that is available first.
+        first_class: CoolingClass,
         probing: bool,
         /// When it is available again, or may be tried.
         at: Timestamp,
         may_try: bool,
         /// It may be tried, if it were not the turn of others.
         turn: bool,
+        /// Until when the result of another trial is awaited.
+        undecided_until: Option<Timestamp>,
     },
     Available {
         second: bool,
