@@ -42,6 +42,8 @@ pub(crate) struct ToolRun<'a> {
     pub(crate) resumes: bool,
     /// An image beside the prompt, for tools that take one on the command line.
     pub(crate) image: Option<&'a Path>,
+    /// Codex compacts the conversation before the prompt if the last response counted so many tokens.
+    pub(crate) codex_compacts_at: Option<u32>,
 }
 
 impl CodingTool {
@@ -73,6 +75,7 @@ impl CodingTool {
             prompt: &prompt,
             resumes: false,
             image: None,
+            codex_compacts_at: None,
         };
         self.run_prompt(home, &run).await
     }
@@ -206,8 +209,11 @@ fn claude_code(modules: &Path, run: &ToolRun<'_>) -> Command {
 }
 
 fn codex(modules: &Path, home: &TempDir, run: &ToolRun<'_>) -> Command {
+    let limit = run.codex_compacts_at;
+    let limit = limit.map(|tokens| format!("model_auto_compact_token_limit = {tokens}\n"));
+    let limit = limit.unwrap_or_default();
     let config = format!(
-        "model_provider = \"mock\"\n[analytics]\nenabled = false\n\
+        "model_provider = \"mock\"\n{limit}[analytics]\nenabled = false\n\
          [model_providers.mock]\nname = \"mock\"\nbase_url = \"{}/v1\"\n\
          env_key = \"MOCK_KEY\"\nwire_api = \"responses\"\n\
          request_max_retries = 0\nstream_max_retries = 0\n",

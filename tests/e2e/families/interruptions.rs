@@ -83,6 +83,7 @@ impl<'a> ToolSession<'a> {
             prompt,
             resumes,
             image: None,
+            codex_compacts_at: None,
         }
     }
 
@@ -162,5 +163,44 @@ async fn claude_code_goes_on_after_a_compaction() {
         let sent = session.last_sent();
         let is_compacted = sent.contains("says: ") && !sent.contains("The first one");
         assert!(is_compacted, "{family}: {sent}");
+    }
+}
+
+/// The words that Codex reads at first: with its own instructions more than the limit, which are less. The mock provider
+/// counts words as tokens.
+const WORDS_READ: usize = 15_000;
+
+/// From so many tokens on Codex compacts.
+const COMPACTED_FROM: u32 = 10_000;
+
+/// Codex compacts by itself, before the next prompt, and goes on with the user's words and its summary. They still ask
+/// for the call, which reads less by then.
+#[tokio::test]
+async fn codex_goes_on_after_a_compaction() {
+    let families = families("gpt-5.5").await;
+    for family in FAMILIES {
+        let session = ToolSession::new(CodingTool::Codex, &families, "gpt-5.5", family);
+        let file = work_folder(&session.home).join("read.txt");
+        std::fs::write(&file, "a ".repeat(WORDS_READ)).unwrap();
+        let call = mock_call("exec_command", &json!({ "cmd": "cat read.txt" }));
+        session
+            .prompt(&format!("The first one, please. {call}"), false)
+            .await;
+        let before = session.last_sent();
+        std::fs::write(&file, "something to read\n").unwrap();
+        let origin = session.families.origin();
+        let compacting = ToolRun {
+            codex_compacts_at: Some(COMPACTED_FROM),
+            ..session.tool_run(&origin, "Go on, please.", true)
+        };
+        let ended = session.tool.run_prompt(&session.home, &compacting).await;
+        let (succeeded, log) = ended.unwrap();
+        let sent = session.last_sent();
+        assert!(succeeded, "{family}: {log}: {sent}");
+        let words = "a ".repeat(WORDS_READ / 2);
+        assert!(before.contains(&words), "{family}: {before}");
+        // The summary came from the provider, and what was read before is gone.
+        let is_compacted = sent.contains("says: ") && !sent.contains(&words);
+        assert!(is_compacted && sent.contains("Go on"), "{family}: {sent}");
     }
 }

@@ -43,6 +43,7 @@ async fn check_session(
             prompt: &format!("Step {step}, please. {}", call(model, &file)),
             resumes: step > 0,
             image: None,
+            codex_compacts_at: None,
         };
         let (succeeded, log) = tool.run_prompt(&home, &run).await.unwrap();
         // Of the result, or of the instructions that Claude Code sends after it.

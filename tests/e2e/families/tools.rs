@@ -89,6 +89,7 @@ async fn run(
         prompt: &prompt,
         resumes: false,
         image: (tool == CodingTool::Codex).then_some(&*image),
+        codex_compacts_at: None,
     };
     let (succeeded, log) = tool.run_prompt(&home, &run).await?;
     let is_written = note(&home).exists();
