@@ -58,6 +58,8 @@ mod listeners;
 mod logins;
 #[path = "e2e/mock_provider.rs"]
 mod mock_provider;
+#[path = "e2e/model_lists.rs"]
+mod model_lists;
 #[path = "e2e/oauth.rs"]
 mod oauth;
 #[path = "e2e/openai_sdk.rs"]

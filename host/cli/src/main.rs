@@ -12,6 +12,7 @@ mod explain;
 mod log;
 mod login;
 mod missing_plugins;
+mod model_lists;
 mod plugin_policies;
 mod plugins;
 mod reload;
@@ -225,8 +226,14 @@ fn config_summary(config: &Config) -> String {
         .map(|each| each.credentials.len())
         .sum();
     let models: usize = config.providers.iter().map(|each| each.models.len()).sum();
+    let discovers = config.providers.iter().any(|each| each.discovery.is_some());
+    let more = if discovers {
+        " and those that providers list"
+    } else {
+        ""
+    };
     format!(
-        "valid: {} provider(s), {credentials} credential(s), {models} model(s), {} client key(s)",
+        "valid: {} provider(s), {credentials} credential(s), {models} model(s){more}, {} client key(s)",
         config.providers.len(),
         config.client_keys.len()
     )

@@ -12,8 +12,8 @@ use jackfield_auth::{
     AuthManager, BoxFuture, PersistedState, Reconfiguration, ReconfigureSummary, Registration,
 };
 use jackfield_config::{
-    AddressHeader, Catalog, Config, CredentialFiles, Environment, ProcessEnvironment, RestartOnly,
-    TrustedProxy, snapshot,
+    AddressHeader, Catalog, Config, CredentialFiles, Environment, ListedModels, ProcessEnvironment,
+    RestartOnly, TrustedProxy, snapshot,
 };
 use jackfield_dispatch::error_chain;
 use jackfield_dispatch::snapshot::Snapshot;
@@ -33,6 +33,8 @@ pub(crate) struct Reload {
     /// The values that a reload cannot change.
     pub(crate) restart_only: RestartOnly,
     pub(crate) catalog: Arc<ArcSwap<Catalog>>,
+    /// The models that providers list.
+    pub(crate) listed: Arc<ArcSwap<ListedModels>>,
     pub(crate) files: Option<CredentialFiles>,
     pub(crate) auth: AuthManager,
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
@@ -80,6 +82,25 @@ impl Reload {
         reloaded.map(Reloaded::into_response)
     }
 
+    /// Makes the credentials serve the models that providers list now. The file is not read again.
+    ///
+    /// # Errors
+    ///
+    /// Why all credentials serve what they did.
+    pub(crate) async fn apply_listed_models(
+        &self,
+        listed: ListedModels,
+    ) -> Result<(), ConfigAdminError> {
+        let _changing = self.auth.lock_registrations().await;
+        self.listed.store(Arc::new(listed));
+        let config = Arc::clone(self.catalog.load().config());
+        let prepared = self.prepare_config(config).await?;
+        if self.api.is_draining() {
+            return Err(ConfigAdminError::Stopping);
+        }
+        self.swap(prepared).map(|_| ())
+    }
+
     async fn try_reload(&self) -> Result<Reloaded, ConfigAdminError> {
         // Held to the end, so that no credential is created from the old configuration.
         let _changing = self.auth.lock_registrations().await;
@@ -102,10 +123,14 @@ impl Reload {
                 changed.into_iter().map(message).collect(),
             ));
         }
-        let config = Arc::new(config);
+        self.prepare_config(Arc::new(config)).await
+    }
+
+    /// Prepares a configuration that was read.
+    async fn prepare_config(&self, config: Arc<Config>) -> Result<Prepared, ConfigAdminError> {
         let persisted = self.auth.persisted_state().await;
         let persisted = persisted.map_err(|error| ConfigAdminError::Store(error_chain(&error)))?;
-        let catalog = Catalog::new(Arc::clone(&config));
+        let catalog = Catalog::new(Arc::clone(&config), &self.listed.load());
         let mut warnings = config.warnings.clone();
         warnings.extend(self.missing_plugins(&config));
         let registrations = self.registrations(&catalog, &persisted, &mut warnings);

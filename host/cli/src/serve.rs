@@ -19,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::model_lists::ModelLists;
 use crate::reload::Reload;
 use crate::wire::{HAND_OVER_MAX, HAND_OVER_POLL, Host};
 
@@ -86,6 +87,7 @@ pub(crate) async fn run(
     };
     let served = async { tokio::join!(drained, administered).0 };
     let reloading = reload_on(&mut hangups, &host.reload);
+    let model_lists = ModelLists::new(&host.dispatcher, &host.reload);
     let auth = host.dispatcher.auth().clone();
     let mut background = pin!(auth.run());
     let ended = {
@@ -106,6 +108,7 @@ pub(crate) async fn run(
             () = watching => Err("the watch of the plugin folder ended".to_owned()),
             () = following => Err("the watch of the credential files ended".to_owned()),
             () = reloading => Ok(()),
+            () = model_lists.run() => Ok(()),
         }
     };
     hand_over(&auth, background).await?;

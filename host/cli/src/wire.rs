@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use jackfield_admin::{Admin, AdminParts, AdminToken};
 use jackfield_auth::{AuthManager, AuthParts, Registration, Store, StoredCredential};
-use jackfield_config::{Catalog, Config, CredentialFiles, StoreKind, snapshot};
+use jackfield_config::{Catalog, Config, CredentialFiles, ListedModels, StoreKind, snapshot};
 use jackfield_dispatch::port::Upstream;
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher, error_chain};
@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use crate::admin_credentials::{self, CredentialFactory};
 use crate::admin_plugins::RegistryAdmin;
 use crate::built_in::BUILT_IN;
+use crate::model_lists::ListCache;
 use crate::plugin_policies::plugin_policies;
 use crate::reload::{Reload, api_options, client_keys, guard_names, proxy_networks};
 
@@ -71,7 +72,7 @@ impl Host {
         let clock = Clock::system();
         let (registry, folder) = plugins(&config, &clock, compiling).await?;
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot::build(&config)));
-        let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(Arc::clone(&config))));
+        let (listed, catalog) = catalog(&config);
         let (registrations, files) = credentials(&config, &catalog).await?;
         let opened = store(&config, data_use).await?;
         let may_refresh = opened.may_refresh;
@@ -101,6 +102,7 @@ impl Host {
             file: std::path::absolute(file).map_err(|error| error_chain(&error))?,
             restart_only: config.restart_only.clone(),
             catalog: Arc::clone(&catalog),
+            listed,
             files: files.clone(),
             auth,
             snapshot,
@@ -176,6 +178,17 @@ fn api(
     let (keys, options) = (client_keys(config), api_options(config));
     let api = Api::new(Arc::clone(dispatcher), keys, options, Arc::clone(guard));
     api.with_admin_token(token)
+}
+
+/// Returns the models that providers listed last, and the catalog with them.
+fn catalog(config: &Arc<Config>) -> (Arc<ArcSwap<ListedModels>>, Arc<ArcSwap<Catalog>>) {
+    let listed = ListCache::new(config).load();
+    let catalog = Catalog::new(Arc::clone(config), &listed);
+    let (listed, catalog) = (
+        ArcSwap::from_pointee(listed),
+        ArcSwap::from_pointee(catalog),
+    );
+    (Arc::new(listed), Arc::new(catalog))
 }
 
 /// Reads the credentials of the configuration and of the credential files.

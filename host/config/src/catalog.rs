@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jackfield_auth::Registration;
-use jackfield_credential::model_names::{NamingRules, oauth_model_alias_channel};
+use jackfield_credential::model_names::{NamedModel, NamingRules, oauth_model_alias_channel};
 use jackfield_credential::{Credential, CredentialId, CredentialKind, ProviderName, Served};
 
 use crate::config::Config;
 use crate::credentials::CredentialEntry;
 use crate::providers::Provider;
+
+/// The models that providers list, by provider, in their order.
+pub type ListedModels = BTreeMap<ProviderName, Vec<Arc<str>>>;
 
 /// A configuration, with indexes for its providers and credentials.
 #[derive(Debug)]
@@ -26,21 +29,28 @@ struct IndexedProvider {
     position: usize,
     /// The base URL as credentials carry it, shared by all of them.
     base_url: Arc<str>,
+    /// The models of the configuration, and those that the provider lists.
+    models: Vec<NamedModel>,
 }
 
 /// Most credentials of a provider serve the same models under the same names. Those are computed once.
 type ServedCache = BTreeMap<(ProviderName, CredentialKind, Option<Arc<str>>), Vec<Served>>;
 
 impl Catalog {
-    /// Indexes a configuration.
-    pub fn new(config: Arc<Config>) -> Self {
+    /// Indexes a configuration. Of the models that providers list, those are served that its discovery allows, and that
+    /// the configuration does not name.
+    pub fn new(config: Arc<Config>, listed: &ListedModels) -> Self {
         let providers = config.providers.iter().enumerate();
         let index = |(position, provider): (usize, &Provider)| {
             let base_url = provider.endpoint.base_url.as_str();
             let base_url = base_url.trim_end_matches('/').into();
             (
                 provider.name.clone(),
-                IndexedProvider { position, base_url },
+                IndexedProvider {
+                    position,
+                    base_url,
+                    models: served_models(provider, listed),
+                },
             )
         };
         let credentials = config.providers.iter().flat_map(|each| &each.credentials);
@@ -49,6 +59,11 @@ impl Catalog {
             credentials: credentials.map(|each| each.credential.id.clone()).collect(),
             config,
         }
+    }
+
+    /// Returns the configuration.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
     }
 
     /// Whether the configuration file defines this credential. It takes precedence over the other sources.
@@ -113,10 +128,10 @@ impl Catalog {
                 ..
             } = credential;
             let cached = cache.entry((name.clone(), *kind, prefix.clone()));
-            let served = cached.or_insert_with(|| self.served_models(provider, entry));
+            let served = cached.or_insert_with(|| self.names_of(provider, indexed, entry));
             served.clone()
         } else {
-            self.served_models(provider, entry)
+            self.names_of(provider, indexed, entry)
         };
         let credential = Credential {
             base_url: Arc::clone(&indexed.base_url),
@@ -132,7 +147,12 @@ impl Catalog {
         })
     }
 
-    fn served_models(&self, provider: &Provider, entry: &CredentialEntry) -> Vec<Served> {
+    fn names_of(
+        &self,
+        provider: &Provider,
+        indexed: &IndexedProvider,
+        entry: &CredentialEntry,
+    ) -> Vec<Served> {
         let CredentialEntry { credential, .. } = entry;
         let kind = channel_kind(credential.kind);
         let channel = oauth_model_alias_channel(provider.name.as_str(), kind);
@@ -140,7 +160,7 @@ impl Catalog {
         let naming = NamingRules {
             provider: &provider.name,
             own_models: &entry.models,
-            provider_models: &provider.models,
+            provider_models: &indexed.models,
             prefix: credential.prefix.as_deref(),
             force_prefix: self.config.force_model_prefix,
             channel: aliases.map(Vec::as_slice).unwrap_or_default(),
@@ -148,6 +168,28 @@ impl Catalog {
         };
         naming.serves()
     }
+}
+
+/// Returns the models of a provider. Names and aliases differ by more than case.
+fn served_models(provider: &Provider, listed: &ListedModels) -> Vec<NamedModel> {
+    let mut models = provider.models.clone();
+    let Some(discovery) = &provider.discovery else {
+        return models;
+    };
+    let named = models
+        .iter()
+        .flat_map(|model| [Some(&model.name), model.alias.as_ref()]);
+    let named = named.flatten().map(|name| name.to_lowercase());
+    let mut names: BTreeSet<String> = named.collect();
+    for name in listed.get(&provider.name).into_iter().flatten() {
+        if discovery.serves(name) && names.insert(name.to_lowercase()) {
+            models.push(NamedModel {
+                name: Arc::clone(name),
+                alias: None,
+            });
+        }
+    }
+    models
 }
 
 /// The kind as [`oauth_model_alias_channel`] knows it.

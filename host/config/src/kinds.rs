@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 
 use crate::key::{Describe, Kind, Section};
 use crate::reader::{Located, Reader};
+use crate::yaml::Value;
 
 pub(crate) use edge::{Address, HostName, Proxy, Size, SocketMode, WebOrigin};
 pub(crate) use login::{LoginUrl, TokenMemberName, UrlPath};
@@ -41,6 +42,14 @@ pub(crate) struct MapOf<K> {
     pub(crate) values: K,
     /// What the manual says about it.
     pub(crate) rule: &'static str,
+}
+
+/// A list of mappings with keys of their own, or a word instead of it.
+pub(crate) struct ListOrWord {
+    /// The items.
+    pub(crate) items: &'static Section,
+    /// The word.
+    pub(crate) word: &'static str,
 }
 
 /// Text, or any other scalar taken as text.
@@ -75,6 +84,27 @@ impl Describe for ListOf {
 
     fn section(&self) -> Option<&'static Section> {
         Some(self.0)
+    }
+}
+
+impl Describe for ListOrWord {
+    fn rule(&self) -> String {
+        format!("List with at least one item, or the word `{}`.", self.word)
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "anyOf": [{ "const": self.word }, ListOf(self.items).schema()] })
+    }
+
+    fn section(&self) -> Option<&'static Section> {
+        Some(self.items)
+    }
+}
+
+impl ListOrWord {
+    /// Whether the value is the word.
+    pub(crate) fn is_word(&self, located: &Located<'_>) -> bool {
+        matches!(&located.node.value, Value::Scalar { text, .. } if text == self.word)
     }
 }
 

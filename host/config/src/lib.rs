@@ -10,6 +10,7 @@ pub mod credential_entry;
 mod credential_files;
 mod credentials;
 mod diagnostics;
+mod discovery;
 mod environment;
 mod key;
 mod keys;
@@ -35,7 +36,7 @@ mod yaml;
 mod tests;
 
 pub use base_urls::{DEFAULT_BASE_URLS, default_base_url};
-pub use catalog::Catalog;
+pub use catalog::{Catalog, ListedModels};
 pub use config::{
     AddressHeader, Admin, ClientKey, Config, Limits, ListenAddress, PluginRequirement, StoreKind,
     TrustedProxy,
@@ -43,6 +44,7 @@ pub use config::{
 pub use credential_files::CredentialFiles;
 pub use credentials::CredentialEntry;
 pub use diagnostics::ConfigErrors;
+pub use discovery::ModelDiscovery;
 pub use environment::{Environment, FileText, ProcessEnvironment};
 pub use providers::Provider;
 pub use restart_only::RestartOnly;

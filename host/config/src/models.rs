@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jackfield_credential::model_names::{
     ChannelAlias, NamedModel, oauth_model_alias_channel, oauth_model_alias_channels,
@@ -9,10 +10,13 @@ use jackfield_credential::model_names::{
 
 use jackfield_dialect::traits::TraitSet;
 
+use crate::discovery::ModelDiscovery;
 use crate::key::Section;
 use crate::keys::models::{channel_alias, model, provider_model};
+use crate::keys::providers::{discover, provider};
 use crate::mapping::{Mapping, entries};
 use crate::reader::{Located, Reader, UniqueNames};
+use crate::yaml::Value;
 
 /// Reads a list of models of a credential. All names and aliases differ by more than case.
 pub(crate) fn models(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<NamedModel>> {
@@ -22,11 +26,31 @@ pub(crate) fn models(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<V
 /// The traits of models, by their names.
 type TraitsByModel = BTreeMap<Arc<str>, TraitSet>;
 
-/// Reads a list of models of a provider, and their traits.
+/// The models of a provider.
+#[derive(Default)]
+pub(crate) struct ProviderModels {
+    /// Those of the list.
+    pub(crate) listed: Vec<NamedModel>,
+    pub(crate) traits: TraitsByModel,
+    /// Whether those are served that the provider lists.
+    pub(crate) discovered: bool,
+}
+
+/// Reads the models of a provider, and their traits.
 pub(crate) fn provider_models(
     reader: &mut Reader<'_>,
     located: &Located<'_>,
-) -> Option<(Vec<NamedModel>, TraitsByModel)> {
+) -> Option<ProviderModels> {
+    if let Value::Scalar { .. } = &located.node.value {
+        let discovered = provider::MODELS.kind.is_word(located);
+        if !discovered {
+            reader.report(located, "must be a list of models, or the word `discover`");
+        }
+        return discovered.then(|| ProviderModels {
+            discovered,
+            ..ProviderModels::default()
+        });
+    }
     let mut traits = BTreeMap::new();
     let section = &provider_model::SECTION;
     let models = list(reader, located, section, |reader, mapping, name| {
@@ -35,8 +59,38 @@ pub(crate) fn provider_models(
             traits.insert(name.into(), entry.set);
         }
     });
-    Some((models?, traits))
+    Some(ProviderModels {
+        listed: models?,
+        traits,
+        discovered: false,
+    })
 }
+
+/// Reads `discover`.
+pub(crate) fn discovery(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<ModelDiscovery> {
+    let mut mapping = Mapping::open(reader, located, &discover::SECTION)?;
+    let found = from_mapping(reader, &mut mapping);
+    mapping.deny_unknown(reader);
+    Some(found)
+}
+
+fn from_mapping(reader: &mut Reader<'_>, mapping: &mut Mapping<'_>) -> ModelDiscovery {
+    let include = mapping.get(reader, &discover::INCLUDE);
+    let exclude = mapping.get(reader, &discover::EXCLUDE);
+    let interval = mapping.get_checked(reader, &discover::INTERVAL, |reader, located, interval| {
+        if *interval < INTERVAL_MIN {
+            reader.report(located, "must be at least 1m");
+        }
+    });
+    ModelDiscovery {
+        include: include.unwrap_or_default(),
+        exclude: exclude.unwrap_or_default(),
+        interval,
+    }
+}
+
+/// Lists change with releases of models. Providers count these requests as others.
+const INTERVAL_MIN: Duration = Duration::from_mins(1);
 
 /// Reads a list of models. `more` reads the keys that a section has beside name and alias.
 fn list<'e>(

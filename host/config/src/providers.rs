@@ -13,10 +13,11 @@ use url::Url;
 
 use crate::base_urls::default_base_url;
 use crate::credentials::{CredentialEntry, credential};
+use crate::discovery::ModelDiscovery;
 use crate::keys::providers::{provider as keys, refresh as refresh_keys};
 use crate::login::login;
 use crate::mapping::Mapping;
-use crate::models::provider_models;
+use crate::models::{ProviderModels, discovery, provider_models};
 use crate::reader::{Located, Reader, UniqueNames};
 
 /// A provider with its credentials and models.
@@ -34,8 +35,10 @@ pub struct Provider {
     pub refresh: RefreshTiming,
     /// At least one, unless there are credential files or logins.
     pub credentials: Vec<CredentialEntry>,
-    /// At least one. All names and aliases differ by more than case.
+    /// At least one, unless they are discovered. All names and aliases differ by more than case.
     pub models: Vec<NamedModel>,
+    /// Which of the models that it lists are served as well; none: it is not asked.
+    pub discovery: Option<ModelDiscovery>,
 }
 
 /// Reads the list of providers. `credentials_needed`: whether each provider must have a credential in
@@ -76,15 +79,15 @@ pub(crate) fn providers(
                 credential(reader, located, name.as_ref(), &mut ids)
             })
         });
-        let models = mapping.nested(reader, &keys::MODELS, provider_models);
+        let models = models(reader, &mut mapping);
         mapping.deny_unknown(reader);
-        let (models, model_traits) = models?;
+        let (models, discovery) = models?;
         let base_url = base_url?;
         let traits = traits.unwrap_or_default();
         let traits = TraitsConfig {
             server: traits.server.or_else(|| variant(&settings)),
             provider: traits.set,
-            models: model_traits,
+            models: models.traits,
         };
         let traits = ProviderTraits::new(&base_url, traits);
         Some(Provider {
@@ -102,9 +105,29 @@ pub(crate) fn providers(
             disable_cooling,
             refresh: refresh.unwrap_or_default(),
             credentials: credentials.unwrap_or_default(),
-            models,
+            models: models.listed,
+            discovery,
         })
     })
+}
+
+/// Reads the models of a provider, and which of those that it lists are served.
+fn models(
+    reader: &mut Reader<'_>,
+    mapping: &mut Mapping<'_>,
+) -> Option<(ProviderModels, Option<ModelDiscovery>)> {
+    let are_listed = mapping.has(&keys::MODELS);
+    if !are_listed && !mapping.has(&keys::DISCOVER) {
+        mapping.report_missing(reader, &keys::MODELS);
+    }
+    let models = mapping.nested(reader, &keys::MODELS, provider_models);
+    let discovery = mapping.nested(reader, &keys::DISCOVER, discovery);
+    let models = match are_listed {
+        true => models?,
+        false => ProviderModels::default(),
+    };
+    let implied = models.discovered.then(ModelDiscovery::default);
+    Some((models, discovery.or(implied)))
 }
 
 /// Returns the kind of server that the settings of the executor `openai-compatible` name.

@@ -27,6 +27,8 @@ pub(crate) struct KnownModels<'a> {
     /// The models of each provider, its credentials' own included.
     providers: BTreeMap<&'a ProviderName, Vec<&'a NamedModel>>,
     aliases: BTreeSet<&'a str>,
+    /// The providers that are asked for their models: those of the file are not all.
+    discovered: BTreeSet<&'a ProviderName>,
     /// Whether the providers were read without errors; otherwise targets are not checked.
     is_complete: bool,
 }
@@ -48,32 +50,42 @@ impl<'a> KnownModels<'a> {
                 .flatten()
                 .map(|entry| &*entry.alias)
                 .collect(),
+            discovered: (providers.iter())
+                .filter(|provider| provider.discovery.is_some())
+                .map(|provider| &provider.name)
+                .collect(),
             is_complete,
         }
     }
 
     /// Reports a target whose provider or model does not exist.
     fn check(&self, reader: &mut Reader<'_>, located: &Located<'_>, provider: &str, model: &str) {
-        let Some(models) = self.providers.get(&ProviderName::from(provider)) else {
+        let provider = ProviderName::from(provider);
+        let Some(models) = self.providers.get(&provider) else {
             if self.is_complete {
                 let message = format!("there is no provider `{provider}` under `providers`");
                 reader.report(located, message);
             }
             return;
         };
-        if self.is_complete && !models.iter().any(|named| is_named(named, model)) {
+        let is_known = self.discovered.contains(&provider)
+            || models.iter().any(|named| is_named(named, model));
+        if self.is_complete && !is_known {
             let message = format!("the provider `{provider}` has no model `{model}`; add it there");
             reader.report(located, message);
         }
     }
 
-    /// Whether clients may use the name, with or without a prefix and a suffix.
+    /// Whether clients may use the name, with or without a prefix and a suffix. Any may be, if models are discovered.
     fn serves(&self, name: &str) -> bool {
         // A suffix without a meaning is part of the name.
         let bare = match split_suffix(name) {
             (bare, Some(suffix)) if Thinking::parse(suffix).is_some() => bare,
             _ => name,
         };
+        if !self.discovered.is_empty() {
+            return true;
+        }
         let served = |name: &str| {
             let mut models = self.providers.values().flatten();
             self.aliases.contains(name) || models.any(|named| is_named(named, name))

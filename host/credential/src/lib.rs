@@ -30,10 +30,10 @@ pub use outcome::{Failure, Outcome, Scope, kind};
 pub use policy::{Backoff, CooldownPolicy};
 pub use pool::{
     Aggregate, Attempt, CandidateQuery, Candidates, CoolingCause, CoolingClass, CoolingCounts,
-    CredentialStatus, Effects, HealthChange, HealthPlace, HealthRecord, HealthStatus, LaneStatus,
-    LastFailure, LeaseError, Member, Members, ModelStatus, NameMatch, Pool, PoolError, PoolOptions,
-    PriorFailure, Problem, Quota, QuotaState, Reasons, Renewal, Requester, ServedName, Slot,
-    Status, Unavailable,
+    CoolingTimes, CredentialStatus, Effects, HealthChange, HealthPlace, HealthRecord, HealthStatus,
+    LaneStatus, LastFailure, LeaseError, Member, Members, ModelStatus, NameMatch, Pool, PoolError,
+    PoolOptions, PriorFailure, Problem, Quota, QuotaState, Reasons, Renewal, Requester, ServedName,
+    Slot, Status, Unavailable,
 };
 pub use refresh::{
     DueQueue, OnDemandLimit, REFRESH_INTERVAL_MIN, RefreshFacts, policy_check_interval,

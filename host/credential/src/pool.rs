@@ -58,7 +58,7 @@ pub use status::{
 };
 use trial_time::{trial_time, turn_after_windows};
 pub use unavailable::{
-    CoolingCause, CoolingClass, CoolingCounts, LeaseError, Reasons, Unavailable,
+    CoolingCause, CoolingClass, CoolingCounts, CoolingTimes, LeaseError, Reasons, Unavailable,
 };
 
 /// Every credential with its health.

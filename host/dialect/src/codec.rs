@@ -154,6 +154,13 @@ pub trait Codec: Send + Sync {
     /// Renders the list of models, all on one page.
     fn render_model_list(&self, models: &[ModelEntry<'_>]) -> Bytes;
 
+    /// Decodes a provider's list of models: their names. Those that generate no content and return no embeddings are
+    /// left out, where the API says so.
+    ///
+    /// # Errors
+    /// If it is no list of models of this API.
+    fn decode_model_list(&self, body: &[u8]) -> Result<Vec<String>, Malformed>;
+
     /// The dialect's format of token counts; `None` if its API does not count tokens.
     fn token_count(&self) -> Option<&'static dyn TokenCount> {
         None

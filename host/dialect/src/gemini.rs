@@ -22,7 +22,7 @@ mod usage;
 mod tests;
 
 use error::{ERRORS, error_kind, render_error, render_stream_error};
-use models::{render_model, render_model_list};
+use models::{decode_model_list, render_model, render_model_list};
 use request::{decode_request, encode_request};
 use response::{check_body, decode_response, encode_response};
 pub use stream::ArrayWriter;
@@ -141,6 +141,10 @@ impl Codec for Gemini {
 
     fn render_model_list(&self, models: &[ModelEntry<'_>]) -> Bytes {
         render_model_list(models)
+    }
+
+    fn decode_model_list(&self, body: &[u8]) -> Result<Vec<String>, Malformed> {
+        decode_model_list(body)
     }
 
     fn token_count(&self) -> Option<&'static dyn TokenCount> {

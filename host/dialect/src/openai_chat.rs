@@ -17,7 +17,7 @@ mod tools;
 mod usage;
 
 pub(crate) use error::{ERRORS, OpenaiError, codes, error_kind, render_error, render_stream_error};
-pub(crate) use models::{render_model, render_model_list};
+pub(crate) use models::{decode_model_list, render_model, render_model_list};
 use request::{decode_request, encode_request};
 use response::encode_response;
 pub(crate) use response::{check_body, decode_response};
@@ -143,6 +143,10 @@ impl Codec for OpenaiChat {
 
     fn render_model_list(&self, models: &[ModelEntry<'_>]) -> Bytes {
         render_model_list(models)
+    }
+
+    fn decode_model_list(&self, body: &[u8]) -> Result<Vec<String>, Malformed> {
+        decode_model_list(body)
     }
 
     fn embeddings(&self) -> Option<&'static dyn Embeddings> {

@@ -20,8 +20,8 @@ use crate::ir::{
     TranslationReport,
 };
 use crate::openai_chat::{
-    ERRORS, check_body, decode_response, decoder, error_kind, observer, render_error, render_model,
-    render_model_list, render_stream_error,
+    ERRORS, check_body, decode_model_list, decode_response, decoder, error_kind, observer,
+    render_error, render_model, render_model_list, render_stream_error,
 };
 use crate::stream::Observer;
 use crate::thinking::{self, BodyEdit, Thinking};
@@ -116,5 +116,9 @@ impl Codec for OpenaiCompletions {
 
     fn render_model_list(&self, models: &[ModelEntry<'_>]) -> Bytes {
         render_model_list(models)
+    }
+
+    fn decode_model_list(&self, body: &[u8]) -> Result<Vec<String>, Malformed> {
+        decode_model_list(body)
     }
 }

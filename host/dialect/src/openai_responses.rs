@@ -29,7 +29,7 @@ use crate::ir::{
     EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
     TranslationReport,
 };
-use crate::openai_chat::{render_model, render_model_list};
+use crate::openai_chat::{decode_model_list, render_model, render_model_list};
 use crate::stream::Observer;
 use crate::thinking::{BodyEdit, Thinking};
 use crate::traits::Traits;
@@ -126,5 +126,9 @@ impl Codec for OpenaiResponses {
 
     fn render_model_list(&self, models: &[ModelEntry<'_>]) -> Bytes {
         render_model_list(models)
+    }
+
+    fn decode_model_list(&self, body: &[u8]) -> Result<Vec<String>, Malformed> {
+        decode_model_list(body)
     }
 }

@@ -10,7 +10,7 @@ mod short_names;
 mod values;
 
 pub use relay::ShapedRelay;
-pub use resolve::{ResolvedTraits, TraitOrigin, TraitScope, resolve};
+pub use resolve::{ResolvedTraits, TraitOrigin, TraitScope, glob, resolve};
 pub use rows::{TraitRow, TraitSource, parse_rows, rows, servers};
 pub use values::{
     ContentForm, EffortWord, FirstTurn, ImagePlaces, LastTurn, NameAlphabet, ReasoningMember,

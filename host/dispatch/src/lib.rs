@@ -22,6 +22,7 @@ mod header_pattern;
 mod large_body;
 pub mod limits;
 mod memory;
+mod model_discovery;
 mod model_name;
 mod negotiation;
 mod pick;

@@ -44,6 +44,14 @@ pub const WHOLE_RESPONSE_BYTES_MAX: usize = 32 << 20;
 /// usage reports, have some hundred KiB; memory holds two copies and a JSON text.
 pub const RAW_RESPONSE_BYTES_MAX: usize = 8 << 20;
 
+/// Limit for a provider's list of models, from the request to the end of the response. Nothing waits for it, and
+/// aggregators need seconds to render theirs.
+pub const MODEL_LIST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The most models that a list may have. The largest aggregators have some hundred; each is a name in the index of each
+/// credential.
+pub const DISCOVERED_MODELS_MAX: usize = 5_000;
+
 /// Requests of one attempt: the plan's, and further ones that the plugin's reply plans.
 pub const ROUND_TRIPS_MAX: u32 = 4;
 

@@ -62,7 +62,8 @@ impl Dispatcher {
     }
 }
 
-async fn whole_body(body: ResponseBody) -> Result<Bytes, CallError> {
+/// Reads a body to its end.
+pub(crate) async fn whole_body(body: ResponseBody) -> Result<Bytes, CallError> {
     let mut chunks = match body {
         ResponseBody::Whole(body) => return Ok(body),
         ResponseBody::Stream(chunks) => chunks,

@@ -27,6 +27,7 @@ mod incompatible_executors;
 mod keep_alive;
 mod login_refresh;
 mod memory;
+mod model_lists;
 mod pinned_calls;
 mod plugin_fault;
 mod plugin_stream;

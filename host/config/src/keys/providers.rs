@@ -7,12 +7,14 @@ use jackfield_credential::CredentialKind;
 use super::calls::ROUNDS_MAX;
 use super::login;
 use super::models::{self, PRIORITIES, WEIGHTS};
+use crate::discovery::ModelDiscovery;
 use crate::key::{
     DefaultKey, OptionalKey, RequiredKey, Section, default, optional, required, section,
 };
 use crate::kinds::{
-    BaseUrl, Choice, Duration, Flag, HeaderPatternKind, Limit, Line, List, ListOf, MapOf, Name,
-    Nested, Origin, Prefix, ProxyUrl, Secret, Settings, Text, Timestamp, TraitsKind, Whole,
+    BaseUrl, Choice, Duration, Flag, HeaderPatternKind, Limit, Line, List, ListOf, ListOrWord,
+    MapOf, Name, Nested, Origin, Prefix, ProxyUrl, Secret, Settings, Text, Timestamp, TraitsKind,
+    Whole,
 };
 
 /// One provider.
@@ -74,9 +76,37 @@ pub(crate) mod provider {
                 "credentials", ListOf(&credential::SECTION), "required without `credential-files` and `login`",
                 "Its accounts and API keys.",
             );
-            MODELS: RequiredKey<ListOf> = required(
-                "models", ListOf(&models::provider_model::SECTION),
-                "The models that its credentials serve.",
+            MODELS: OptionalKey<ListOrWord> = optional(
+                "models", ListOrWord { items: &models::provider_model::SECTION, word: "discover" },
+                "required without `discover`",
+                "The models that its credentials serve. `discover`: those that the provider lists.",
+            );
+            DISCOVER: OptionalKey<Nested> = optional(
+                "discover", Nested(&discover::SECTION), "`{}` with `models: discover`, otherwise no discovery",
+                "Beside the models above, its credentials serve those that the provider lists. The executor must plan \
+                 the operation `list-models`. See [howto/discovery.md](howto/discovery.md).",
+            );
+        }
+    }
+}
+
+/// Which of the models that the provider lists are served.
+pub(crate) mod discover {
+    use super::*;
+
+    section! {
+        SECTION at "providers[].discover" {
+            INCLUDE: OptionalKey<List<Line>> = optional(
+                "include", List(Line), "all",
+                "Patterns of names, such as `gpt-*`; case does not count. A model is served if one of them matches.",
+            );
+            EXCLUDE: OptionalKey<List<Line>> = optional(
+                "exclude", List(Line), "none",
+                "Patterns of names. A model that one of them matches is not served.",
+            );
+            INTERVAL: DefaultKey<Duration> = default(
+                "interval", Duration { max: Time::from_hours(24 * 30) }, |_| ModelDiscovery::default().interval,
+                "How often the provider is asked for its list: at least every minute.",
             );
         }
     }

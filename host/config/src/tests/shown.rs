@@ -184,6 +184,11 @@ fn show_provider(out: &mut Lines, provider: &Provider) {
     for model in &provider.models {
         out.line(1, "model", format!("{} {:?}", model.name, model.alias));
     }
+    out.optional(
+        1,
+        "discovery",
+        provider.discovery.as_ref().map(|it| format!("{it:?}")),
+    );
 }
 
 fn show_login(out: &mut Lines, login: &LoginSettings) {

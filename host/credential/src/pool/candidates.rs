@@ -1,6 +1,6 @@
 //! The candidates of a call: the available credentials, or one that cools by a guess, as a trial.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::availability::HealthReader;
@@ -9,7 +9,10 @@ use super::gated_entry::{Gated, GatedEntry};
 use super::index_entry::IndexEntry;
 use super::name_index::{CandidateFilter, Exclusions, NameIndex};
 use super::trial_time::{SITE_FAILURES_MAX, TrialTime, trial_time};
-use super::{CandidateQuery, Candidates, CoolingCause, Members, Pool, Reasons, Slot, Unavailable};
+use super::{
+    CandidateQuery, Candidates, CoolingCause, CoolingTimes, Members, Pool, Reasons, Slot,
+    Unavailable,
+};
 use crate::{Availability, CoolingClass, Timestamp};
 
 impl Pool {
@@ -178,6 +181,27 @@ impl Pool {
     }
 }
 
+/// Which of the cooling credentials becomes available first.
+#[derive(Default)]
+struct FirstAvailable<'a> {
+    /// When, and with which model.
+    entry: Option<(Timestamp, &'a IndexEntry, u32)>,
+    times: CoolingTimes,
+}
+
+impl<'a> FirstAvailable<'a> {
+    fn note(&mut self, at: Timestamp, entry: &'a IndexEntry, model: u32, class: CoolingClass) {
+        self.times.note(class, at);
+        if self.entry.is_none_or(|(first, ..)| at < first) {
+            self.entry = Some((at, entry, model));
+        }
+    }
+
+    fn note_trial(&mut self, undecided_until: Option<Timestamp>) {
+        self.times.trial_until = self.times.trial_until.max(undecided_until);
+    }
+}
+
 /// Trials.
 impl Pool {
     /// Returns a cooling credential that may be tried, or why there is none.
@@ -197,10 +221,8 @@ impl Pool {
             return Err(Unavailable::UnknownModel);
         };
         let exclusions = self.exclusions(index, query, gated_entries);
-        // The first one that becomes available, with when it does and its model, and the gates in its way.
-        let mut first: Option<(Timestamp, &IndexEntry, u32)> = None;
-        let (mut first_by_class, mut trial_until) = (BTreeMap::new(), None);
-        let mut gated = Vec::new();
+        // The first one that becomes available, and the gates in its way.
+        let (mut first, mut gated) = (FirstAvailable::default(), Vec::new());
         let mut next: Option<((bool, Option<Timestamp>), &IndexEntry)> = None;
         let cooling = name_index.cooling(query.endpoint, &exclusions);
         for (until, entry) in cooling.take(TRIAL_SCAN_MAX) {
@@ -222,13 +244,10 @@ impl Pool {
                 if trial.gated {
                     gated.push((entry.member.slot, model, trial.at));
                 }
-                trial_until = trial_until.max(trial.undecided_until);
+                first.note_trial(trial.undecided_until);
             }
             let class = self.cooling_class(entry, of_model, query, &health);
-            note_first(&mut first_by_class, class, at);
-            if first.is_none_or(|(first, ..)| at < first) {
-                first = Some((at, entry, of_model));
-            }
+            first.note(at, entry, of_model, class);
         }
         if let Some((_, entry)) = next {
             return Ok(name_index.to_trial(entry));
@@ -239,21 +258,17 @@ impl Pool {
         for (of_call, entry) in name_index.gated(&exclusions) {
             let GatedEntry { model, at, .. } = of_call;
             gated.push((entry.member.slot, model, at));
-            if first.is_none_or(|(first, ..)| at < first) {
-                first = Some((at, entry, model));
-            }
             reasons.turns = reasons.turns.saturating_add(of_call.count);
             reasons.cooling += of_call.count;
             let class = of_call.class;
             let class = class.unwrap_or_else(|| self.cooling_class(entry, model, query, &health));
-            note_first(&mut first_by_class, class, at);
+            first.note(at, entry, model, class);
             *reasons.classes.of_mut(class) += of_call.count;
         }
-        reasons.retry_at = first.map(|(at, ..)| at);
-        reasons.first =
-            first.and_then(|(_, entry, model)| self.cooling_cause(entry, model, query, &health));
-        reasons.first_by_class = first_by_class;
-        reasons.trial_until = trial_until;
+        reasons.retry_at = first.entry.map(|(at, ..)| at);
+        let cause = |(_, entry, model)| self.cooling_cause(entry, model, query, &health);
+        reasons.first = first.entry.and_then(cause);
+        reasons.times = Box::new(first.times);
         self.note_waiting(&gated, query, now);
         Err(Unavailable::NoneAvailable(reasons))
     }
@@ -372,11 +387,6 @@ impl Pool {
         });
         trials.min_by_key(|(_, trial)| trial.at)
     }
-}
-
-fn note_first(first: &mut BTreeMap<CoolingClass, Timestamp>, class: CoolingClass, at: Timestamp) {
-    let known = first.entry(class).or_insert(at);
-    *known = at.min(*known);
 }
 
 /// Cooling credentials that are looked at for a trial, those whose windows end first: so a call

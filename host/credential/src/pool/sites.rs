@@ -3,10 +3,13 @@
 //! A site is a base URL of a provider. A way is an origin through a proxy. Their state is found out
 //! again after a restart, so it is not stored.
 
+mod finders;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::finders::Finder;
 use super::Attempt;
 use super::gate::{CLAIM, DUE_MAX, SITE_TRIALS, TrialGate};
 use crate::evidence::{Evidence, Failing, Regulars};
@@ -23,7 +26,7 @@ pub(super) struct Sites {
     ways: Vec<Way>,
     way_numbers: BTreeMap<(Arc<str>, Option<u64>), u32>,
     /// Attempts that find out whether a site lane or way is well again after its window. Each is
-    /// remembered for [`FINDING`], and there is one for each site lane and way at most.
+    /// remembered for some seconds, and there is one for each site lane and way at most.
     finders: Vec<Finder>,
     /// The number of site lanes and ways that are not ready.
     troubled: u32,
@@ -79,20 +82,6 @@ pub(super) struct Way {
     /// Attempts in a row that could not be sent.
     unsent: u32,
     pub(super) failing: Failing,
-}
-
-#[derive(Debug)]
-struct Finder {
-    attempt: u64,
-    place: Place,
-    until: Timestamp,
-}
-
-/// A site lane or a way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
-    SiteLane(u32, ModelKey, Endpoint),
-    Way(u32),
 }
 
 /// A change of the health of a site lane or way.
@@ -346,68 +335,6 @@ impl Sites {
     }
 }
 
-/// Finders: after the end of a window of a site lane or way, one attempt finds out whether it is
-/// well, and others prefer other sites meanwhile.
-impl Sites {
-    /// Makes an attempt the finder of its site lane and way, if they are to be found out about.
-    pub(super) fn begin_finding(
-        &mut self,
-        (route, model, endpoint): (SiteWay, &ModelKey, Endpoint),
-        attempt: u64,
-        now: Timestamp,
-    ) {
-        if self.troubled == 0 {
-            return;
-        }
-        self.finders.retain(|finder| finder.until > now);
-        let ended = |health: &Health| health.window().is_some_and(|window| window.until <= now);
-        let lane = self.lane(route, model, endpoint);
-        let lane = lane.is_some_and(|lane| ended(&lane.health));
-        let way = self.way(route).is_some_and(|way| ended(&way.health));
-        let lane = lane.then(|| Place::SiteLane(route.site, model.clone(), endpoint));
-        let way = way.then_some(Place::Way(route.way));
-        for place in lane.into_iter().chain(way) {
-            if self.finders.iter().all(|finder| finder.place != place) {
-                self.finders.push(Finder {
-                    attempt,
-                    place,
-                    until: now + FINDING,
-                });
-            }
-        }
-    }
-
-    /// Records that an attempt has found out, or has ended.
-    pub(super) fn end_finding(&mut self, attempt: u64) {
-        if !self.finders.is_empty() {
-            self.finders.retain(|finder| finder.attempt != attempt);
-        }
-    }
-
-    /// Forgets finders that take too long, and returns true if there are others.
-    pub(super) fn has_finders(&mut self, now: Timestamp) -> bool {
-        if !self.finders.is_empty() {
-            self.finders.retain(|finder| finder.until > now);
-        }
-        !self.finders.is_empty()
-    }
-
-    /// True if an attempt is finding out about the site lane or the way.
-    pub(super) fn is_being_found(
-        &self,
-        route: SiteWay,
-        model: &ModelKey,
-        endpoint: Endpoint,
-    ) -> bool {
-        self.finders.iter().any(|finder| match &finder.place {
-            Place::SiteLane(site, of_model, of) => {
-                *site == route.site && of_model == model && *of == endpoint
-            }
-            Place::Way(way) => *way == route.way,
-        })
-    }
-}
-
 #[cfg(test)]
 impl Sites {
     /// Panics unless the summary equals what the site lanes and ways say.
@@ -498,10 +425,6 @@ fn origin(base_url: &Arc<str>) -> Arc<str> {
         None => Arc::clone(base_url),
     }
 }
-
-/// How long one attempt may take to find out whether a site or way is well again, while others
-/// prefer other sites: longer than most heads take, and short enough to lose little if it hangs.
-const FINDING: Duration = Duration::from_secs(5);
 
 /// Attempts in a row that could not be sent, after which a way cools. One or two are a restart or a
 /// lost packet.

@@ -95,9 +95,8 @@ pub(super) fn trial_time(
         others = others.max(of_layer);
         if of_layer == Others::Many && pause > SITE_TRIALS {
             interval = interval.max(pause);
-            let last = last_trial(&layer, window, client, is_served);
             // A stored window begins in the future if the clock was set back. It must not lock trials out.
-            let last = last.filter(|last| *last <= now);
+            let last = last_trial(&layer, window, client, is_served).filter(|last| *last <= now);
             gate = last.map_or(gate, |last| gate.max(last + pause));
         }
     }

@@ -44,11 +44,26 @@ pub struct Reasons {
     pub retry_at: Option<Timestamp>,
     /// Why that one cools.
     pub first: Option<CoolingCause>,
+    /// What a call may wait for.
+    pub times: Box<CoolingTimes>,
+}
+
+/// What a call may wait for while credentials cool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CoolingTimes {
     /// When the first of each class becomes available, or may be tried: not each class is worth waiting for.
     pub first_by_class: BTreeMap<CoolingClass, Timestamp>,
     /// Until when the result of a trial is awaited that is in flight, if there is one: it may make some of the
     /// cooling ones available.
     pub trial_until: Option<Timestamp>,
+}
+
+impl CoolingTimes {
+    /// Records that a credential of this class becomes available.
+    pub(super) fn note(&mut self, class: CoolingClass, at: Timestamp) {
+        let first = self.first_by_class.entry(class).or_insert(at);
+        *first = at.min(*first);
+    }
 }
 
 /// Why a credential cools.

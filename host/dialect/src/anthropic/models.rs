@@ -1,9 +1,10 @@
 //! The list of models.
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::codec::ModelEntry;
+use crate::ir::Malformed;
 use crate::json::to_vec;
 
 /// The response to `GET /v1/models`, all on one page.
@@ -20,6 +21,21 @@ pub(crate) fn render_model_list(models: &[ModelEntry<'_>]) -> Bytes {
 /// The response to `GET /v1/models/{name}`.
 pub(crate) fn render_model(model: &ModelEntry<'_>) -> Bytes {
     to_vec(&AnthropicModel::from(model)).into()
+}
+
+/// Decodes the response to `GET /v1/models`.
+pub(crate) fn decode_model_list(body: &[u8]) -> Result<Vec<String>, Malformed> {
+    #[derive(Deserialize)]
+    struct Listed {
+        data: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        id: String,
+    }
+    let listed: Result<Listed, _> = serde_json::from_slice(body);
+    let listed = listed.map_err(|_| Malformed("it is no list of models"))?;
+    Ok(listed.data.into_iter().map(|model| model.id).collect())
 }
 
 #[derive(Serialize)]
@@ -95,6 +111,8 @@ mod tests {
         assert_eq!(render_model(&entry), one);
         let list = format!(r#"{{"data":[{one}],"has_more":false,"first_id":"a","last_id":"a"}}"#);
         assert_eq!(render_model_list(&[entry]), list);
+        assert_eq!(decode_model_list(list.as_bytes()), Ok(vec!["a".to_owned()]));
+        assert!(decode_model_list(b"{}").is_err());
         assert_eq!(
             render_model_list(&[]),
             r#"{"data":[],"has_more":false,"first_id":null,"last_id":null}"#

@@ -171,7 +171,8 @@ fn model_matches(pattern: &str, model: &str) -> bool {
 }
 
 /// Whether a pattern with `*` for any characters matches a text. Case does not count.
-fn glob(pattern: &str, text: &str) -> bool {
+#[must_use]
+pub fn glob(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {

@@ -142,7 +142,10 @@ impl Dispatcher {
                     }
                 });
                 // The trial of another call may be served, and then this one as well.
-                let trial = reasons.trial_until.map(|until| until.saturating_since(now));
+                let trial = reasons
+                    .times
+                    .trial_until
+                    .map(|until| until.saturating_since(now));
                 let trial = trial.filter(|_| available.is_none_or(|wait| wait > left));
                 trial.map(|wait| wait.min(left)).or(available)
             }
@@ -299,6 +302,7 @@ fn first_worth_waiting(reasons: &Reasons, now: Timestamp) -> Option<(Timestamp, 
         CoolingClass::Limit | CoolingClass::Outage | CoolingClass::Overload => true,
     };
     let first = reasons
+        .times
         .first_by_class
         .iter()
         .map(|(&class, &at)| (at, class));

@@ -1,4 +1,4 @@
-//! Operations that belong to no client's call: `refresh` and `http-request`. Finds the executor that
+//! Operations that belong to no client's call: `refresh`, `http-request` and `list-models`. Finds the executor that
 //! plans one for a provider, and builds the context for it.
 
 use std::sync::Arc;
@@ -59,6 +59,11 @@ impl<'a> Planner<'a> {
             operation,
             dialect,
         })
+    }
+
+    /// The dialect of the operation's response; `None` for the common form.
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        Dialect::parse(self.dialect)
     }
 
     /// The context of the operation for this credential. The contract has no optional members for the

@@ -136,10 +136,10 @@ fn cliproxyapi_compat_1_10_reports_who_is_blocked_why_and_until_when() {
         classes,
         retry_at,
         first: Some(first),
-        first_by_class: BTreeMap::from([
+        times: times(BTreeMap::from([
             (CoolingClass::Outage, at(1_005)),
             (CoolingClass::Refused, at(5_000)),
-        ]),
+        ])),
         ..Reasons::default()
     };
     assert_eq!(reasons, expected);
@@ -192,7 +192,7 @@ fn tried_credentials_are_counted_as_tried_though_they_cool() {
         classes,
         retry_at: Some(at(5_000)),
         first: Some(first),
-        first_by_class: BTreeMap::from([(CoolingClass::Refused, at(5_000))]),
+        times: times(BTreeMap::from([(CoolingClass::Refused, at(5_000))])),
         ..Reasons::default()
     };
     assert_eq!(reasons, expected);
@@ -342,4 +342,11 @@ fn a_mass_recovery_is_found_by_the_next_call() -> Result<(), Unavailable> {
     );
     pool.audit(at(1_999));
     Ok(())
+}
+
+fn times(first_by_class: BTreeMap<CoolingClass, Timestamp>) -> Box<CoolingTimes> {
+    Box::new(CoolingTimes {
+        first_by_class,
+        trial_until: None,
+    })
 }

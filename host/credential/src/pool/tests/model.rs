@@ -314,9 +314,8 @@ impl Run {
                     undecided_until,
                 } => {
                     reasons.cooling += 1;
-                    reasons.trial_until = reasons.trial_until.max(undecided_until);
-                    let first = reasons.first_by_class.entry(first_class).or_insert(at);
-                    *first = at.min(*first);
+                    reasons.times.trial_until = reasons.times.trial_until.max(undecided_until);
+                    reasons.times.note(first_class, at);
                     reasons.turns += u32::from(turn);
                     reasons.probing += u32::from(probing);
                     *reasons.classes.of_mut(class) += 1;
@@ -370,39 +369,8 @@ impl Run {
             return Some(ScanOne::Counts(|reasons| &mut reasons.barred));
         }
         if let Some(until) = availability.until() {
-            let last = health.last_window(live, best, Some(query.endpoint));
-            let (_, window) = last.expect("it cools");
-            let trials = models.iter();
-            let trials = trials.filter_map(|&model| {
-                let trial = trial_time(live, model, query, &health)?;
-                Some((model, trial))
-            });
-            let trial = trials.min_by_key(|(_, trial)| trial.at);
-            let (tried, trial) = trial.unzip();
-            let turn = trial.is_some_and(|trial| trial.gated);
-            let undecided_until = trial.and_then(|trial| trial.undecided_until);
-            let trial = trial.map(|trial| trial.at);
-            let is_due = trial.is_some_and(|trial| trial <= self.now);
-            let next = match is_due && busy {
-                true => Some(self.now + Duration::from_secs(1)),
-                false => trial,
-            };
-            let at = next.map_or(until, |next| until.min(next));
-            let first = if at < until {
-                tried.unwrap_or(best)
-            } else {
-                best
-            };
-            let first = health.last_or_ended(live, first, Some(query.endpoint));
-            return Some(ScanOne::Cools {
-                class: window.class,
-                first_class: first.expect("it cools").1.class,
-                probing,
-                at,
-                may_try: !busy && is_due,
-                turn,
-                undecided_until,
-            });
+            let own = (live, &*models, best);
+            return Some(self.scan_cooling(own, (until, probing, busy), query));
         }
         if busy {
             return Some(ScanOne::Counts(|reasons| &mut reasons.busy));
@@ -430,6 +398,49 @@ impl Run {
             || (self.pool.sites).is_being_found(live.route, &served.model, query.endpoint);
         let priority = credential.priority + served.priority;
         Some(ScanOne::Available { second, priority })
+    }
+
+    /// Computes the state of a credential that cools until `until`; `best` is the model that is back first.
+    fn scan_cooling(
+        &self,
+        (live, models, best): (&Live, &[u32], u32),
+        (until, probing, busy): (Timestamp, bool, bool),
+        query: &CandidateQuery<'_>,
+    ) -> ScanOne {
+        let health = self.health();
+        let last = health.last_window(live, best, Some(query.endpoint));
+        let (_, window) = last.expect("it cools");
+        let trials = models.iter();
+        let trials = trials.filter_map(|&model| {
+            let trial = trial_time(live, model, query, &health)?;
+            Some((model, trial))
+        });
+        let trial = trials.min_by_key(|(_, trial)| trial.at);
+        let (tried, trial) = trial.unzip();
+        let turn = trial.is_some_and(|trial| trial.gated);
+        let undecided_until = trial.and_then(|trial| trial.undecided_until);
+        let trial = trial.map(|trial| trial.at);
+        let is_due = trial.is_some_and(|trial| trial <= self.now);
+        let next = match is_due && busy {
+            true => Some(self.now + Duration::from_secs(1)),
+            false => trial,
+        };
+        let at = next.map_or(until, |next| until.min(next));
+        let first = if at < until {
+            tried.unwrap_or(best)
+        } else {
+            best
+        };
+        let first = health.last_or_ended(live, first, Some(query.endpoint));
+        ScanOne::Cools {
+            class: window.class,
+            first_class: first.expect("it cools").1.class,
+            probing,
+            at,
+            may_try: !busy && is_due,
+            turn,
+            undecided_until,
+        }
     }
 
     /// Returns when the call has its turn at a credential whose windows have just ended, and with which model;

@@ -300,7 +300,9 @@ fn those_that_wait_know_that_a_trial_is_in_flight() {
     let trial = begin_trial(&mut pool, who(9), &[], 44_000).expect("its turn");
     let until = |pool: &mut Pool, now| {
         let waits = begin_trial(pool, who(8), &[], now).expect_err("a trial is in flight");
-        waits.reasons().and_then(|reasons| reasons.trial_until)
+        waits
+            .reasons()
+            .and_then(|reasons| reasons.times.trial_until)
     };
     assert_eq!(until(&mut pool, 44_001), Some(at(49_000)));
     settle_403(&mut pool, trial, 44_002);
