@@ -27,7 +27,7 @@ use crate::plan::{Connection, Plan, PlannedBody, UpstreamRequest};
 use crate::snapshot::Provider;
 
 pub(crate) use account::Account;
-pub(crate) use error::PlanError;
+pub(crate) use error::{MissingConsent, PlanError};
 pub(crate) use forwarded::Forwardable;
 pub(crate) use planner::Planner;
 use secrets::SecretPlacer;
@@ -122,13 +122,21 @@ fn check_origin(url: &Url, bounds: &Bounds<'_>) -> Result<(), PlanError> {
     let Provider {
         base_url, grants, ..
     } = bounds.provider;
-    let granted = || grants.iter().any(|grant| same_origin(url, grant));
-    let allowed = same_origin(url, base_url) || (granted() && declares(bounds.hosts, url));
-    if !allowed {
-        return Err(PlanError::Origin {
-            named: url.origin().ascii_serialization(),
-            bound: base_url.origin().ascii_serialization(),
-        });
+    if !same_origin(url, base_url) {
+        let is_granted = grants.iter().any(|grant| same_origin(url, grant));
+        let missing = match (is_granted, declares(bounds.hosts, url)) {
+            (true, true) => None,
+            (false, true) => Some(MissingConsent::Grant),
+            (true, false) => Some(MissingConsent::Declaration),
+            (false, false) => Some(MissingConsent::Both),
+        };
+        if let Some(missing) = missing {
+            return Err(PlanError::Origin {
+                named: url.origin().ascii_serialization(),
+                bound: base_url.origin().ascii_serialization(),
+                missing,
+            });
+        }
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(PlanError::UserInUrl);

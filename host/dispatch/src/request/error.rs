@@ -1,10 +1,40 @@
 //! What can be wrong with a plan.
 
+use std::fmt;
+
 use http::{HeaderName, Method};
 use jackfield_dialect::json::PatchError;
 use jackfield_signing::SigningError;
 
 use crate::limits::SCHEMES_MAX;
+
+/// Who did not allow an origin that is not the provider's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MissingConsent {
+    /// The executor declares the host, but the operator does not grant the origin.
+    Grant,
+    /// The operator grants the origin, but the executor does not declare the host.
+    Declaration,
+    /// Neither.
+    Both,
+}
+
+impl fmt::Display for MissingConsent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Grant => {
+                "the operator's grant is missing (`providers[].grants`); the executor declares the host"
+            }
+            Self::Declaration => {
+                "the executor's declaration is missing (`hosts` of its descriptor); the operator grants the origin"
+            }
+            Self::Both => {
+                "both are missing, the operator's grant (`providers[].grants`) and the executor's declaration \
+                 (`hosts` of its descriptor)"
+            }
+        })
+    }
+}
 
 /// What is wrong with a plan. The subject of each message is the plan. No message contains a secret.
 #[derive(Debug, thiserror::Error)]
@@ -30,14 +60,15 @@ pub(crate) enum PlanError {
     JsonPointer,
     /// An origin that neither the provider nor a grant allows.
     #[error(
-        "its URL has the origin {named}, but the credential is bound to {bound}; another origin must \
-         be declared by the executor (`hosts`) and granted by the operator"
+        "its URL has the origin {named}, but the credential is bound to {bound}; for another origin {missing}"
     )]
     Origin {
         /// The origin of the URL.
         named: String,
         /// The provider's own origin.
         bound: String,
+        /// Who has yet to allow it.
+        missing: MissingConsent,
     },
     /// A method that is not a request to the provider.
     #[error("its method `{0}` is not allowed")]

@@ -81,13 +81,8 @@ fn build_for(
     build_with(&plan, account, recipient, Forwardable::default())
 }
 
-fn build_with(
-    plan: &Plan,
-    account: &FakeAccount,
-    recipient: Recipient,
-    client: Forwardable<'_>,
-) -> Result<UpstreamRequest, PlanError> {
-    let provider = Provider {
+fn provider() -> Provider {
+    Provider {
         executor: Arc::from("e"),
         base_url: Arc::new(Url::parse("https://api.example.com/v1").unwrap()),
         settings: Arc::from("{}"),
@@ -95,7 +90,16 @@ fn build_with(
         client_headers: Vec::new(),
         traits: Arc::default(),
         login: None,
-    };
+    }
+}
+
+fn build_with(
+    plan: &Plan,
+    account: &FakeAccount,
+    recipient: Recipient,
+    client: Forwardable<'_>,
+) -> Result<UpstreamRequest, PlanError> {
+    let provider = provider();
     let body = Bytes::from_static(br#"{"model":"a"}"#);
     build_request(
         plan,
@@ -117,6 +121,47 @@ fn build_with(
 const NOW: Timestamp = Timestamp::from_millis(1_796_098_029_000);
 
 const HOME: &str = "https://api.example.com/v1/chat/completions";
+
+/// Another origin needs the operator and the executor. The refusal says whose word is missing.
+#[test]
+fn refusal_of_an_origin_says_what_is_missing() {
+    let refused = |grants: &[&str], hosts: &[&str]| {
+        let grants = grants.iter().map(|grant| Url::parse(grant).unwrap());
+        let provider = Provider {
+            grants: grants.collect(),
+            ..provider()
+        };
+        let account = FakeAccount::new(&[("api-key", "s3 cret&")]);
+        let url = "https://auth.example.com/token";
+        let plan = planned(url, PlannedBody::Original, SecretPlace::Bearer);
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let bounds = Bounds {
+            provider: &provider,
+            hosts: &hosts,
+            body: &Bytes::new(),
+            account: &account,
+            client: Forwardable::default(),
+            recipient: Recipient::Api,
+            connect: Duration::from_secs(5),
+            now: NOW,
+        };
+        let built = build_request(&plan, &bounds);
+        built.err().map(|error| error.to_string())
+    };
+    let (grant, host) = (["https://auth.example.com"], ["*.example.com"]);
+    let start = "its URL has the origin https://auth.example.com, but the credential is bound to \
+                 https://api.example.com; for another origin ";
+    for (grants, hosts, missing) in [
+        (&grant[..], &[][..], "the executor's declaration is missing"),
+        (&[], &host[..], "the operator's grant is missing"),
+        (&[], &[], "both are missing"),
+    ] {
+        let message = refused(grants, hosts).unwrap();
+        let rest = message.strip_prefix(start).unwrap();
+        assert!(rest.starts_with(missing), "{message}");
+    }
+    assert_eq!(refused(&grant, &host), None);
+}
 
 #[test]
 fn only_the_credentials_own_origin_may_be_named() {
