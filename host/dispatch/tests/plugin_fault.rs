@@ -252,6 +252,32 @@ async fn executor_rejection_applies_to_its_scope() {
     }
 }
 
+/// A judgement without a body: the host writes the error with the executor's message, unless clients can read the
+/// provider's own one.
+#[tokio::test(start_paused = true)]
+async fn message_of_a_judgement_reaches_the_client() {
+    for (body, passes) in [
+        (r#"{"problem":422,"why":"too many words"}"#, false),
+        (r#"{"error":{"message":"too many words"}}"#, true),
+        ("<html>too many words</html>", true),
+    ] {
+        let executor = FakeExecutor::relaying().judging(|_, _| {
+            match rejection(Scope::Request, "context-too-long", Some(422)) {
+                Rejection::Refused(refusal) => Ok(Refusal {
+                    response: None,
+                    ..*refusal
+                }),
+                Rejection::Fault(fault) => Err(fault),
+            }
+        });
+        let upstream = FakeUpstream::in_order(vec![Script::json(422, body)]);
+        let stage = Setting::new(1).executor(executor).stage(upstream);
+        let failure = failure(stage.whole().await);
+        assert_eq!(failure.failure.message, "as the executor says");
+        assert_eq!(failure.response.is_some(), passes, "{body}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn executor_classification_overrides_host() {
     let executor = FakeExecutor::relaying().judging(|head, body| {

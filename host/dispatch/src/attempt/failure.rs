@@ -5,6 +5,7 @@ use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
 use jackfield_auth::Lease;
 use jackfield_credential::{Failure, Outcome, Scope};
+use jackfield_dialect::ProviderError;
 
 use super::{Attempt, AttemptError, StaleAttempt};
 use crate::classify;
@@ -56,6 +57,9 @@ impl Attempt<'_> {
                     response.headers.remove(CONTENT_ENCODING);
                     response.body = body;
                     is_readable = is_error(head.status);
+                } else if !refusal.failure.message.is_empty() && is_of_own_format(&body) {
+                    // The executor's message says more to any client than members that no client knows.
+                    is_readable = false;
                 }
                 let response = Some(response).filter(|_| is_readable);
                 self.end_with_failure(lease, refusal.failure, response)
@@ -199,6 +203,11 @@ impl Attempt<'_> {
 /// the prompt to a host that is not configured. Neither is `101 Switching Protocols`.
 fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
+}
+
+/// Whether a body is a JSON object without an error that clients of any dialect could read.
+fn is_of_own_format(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{") && ProviderError::read(body).is_none()
 }
 
 fn fallback_status(scope: Scope) -> StatusCode {
