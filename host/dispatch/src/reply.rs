@@ -7,6 +7,7 @@ mod frames;
 pub(crate) mod headers;
 mod item_sink;
 pub(crate) mod plugin;
+mod plugin_output;
 pub(crate) mod relay;
 pub(crate) mod source;
 pub(crate) mod stream;

@@ -132,25 +132,102 @@ async fn plugin_done_ends_the_response() {
 
 #[tokio::test(start_paused = true)]
 async fn validates_plugin_response() {
-    for body in [
-        "",
-        "{}",
-        "oops",
-        r#"{"choices":[]}"#,
-        r#"{"error":{"message":"no"}}"#,
+    let returning = |frames: &'static [&'static str]| {
+        FakeExecutor::replying(ResponseMode::Whole, move |_| {
+            Ok(FakeReply::new(move |_, _| {
+                Ok(output(frames.iter().copied().map(frame).collect()))
+            }))
+        })
+    };
+    for (frames, detail) in [
+        (&[][..], "it returned an empty body"),
+        (&[""], "it returned an empty body"),
+        (
+            &["oo", "ps"],
+            "it returned a body that is not JSON: expected value at line 1 column 1",
+        ),
+        (
+            &["{}"],
+            "it returned a body that is not of the dialect openai-chat: it has no choices",
+        ),
+        (
+            &[r#"{"choices":[]}"#],
+            "it returned a body that is not of the dialect openai-chat: it has no choices",
+        ),
     ] {
-        let executor = FakeExecutor::replying(ResponseMode::Whole, move |_| {
-            Ok(FakeReply::new(move |_, _| Ok(output(vec![frame(body)]))))
-        });
-        let stage = stage(executor, vec![Script::json(200, COMPLETION)]);
-        let error = stage.whole().await.unwrap_err();
-        assert!(matches!(error, CallError::Upstream(_)), "{body}: {error:?}");
+        let stage = stage(returning(frames), vec![Script::json(200, COMPLETION)]);
+        let Err(CallError::Plugin(fault)) = stage.whole().await else {
+            panic!("{frames:?}")
+        };
         assert_eq!(
-            (stage.counts().failed, stage.counts().success),
-            (1, 0),
-            "{body}"
+            (fault.kind, &*fault.detail),
+            (FaultKind::InvalidOutput, detail)
+        );
+        let counts = stage.counts();
+        let counts = (counts.inconclusive, counts.failed, counts.success);
+        assert_eq!(
+            (counts, stage.executor.faults()),
+            ((1, 0, 0), 1),
+            "{detail}"
+        );
+        assert_eq!(stage.cooling(), Vec::<String>::new());
+        let record = stage.record();
+        let mut steps = record["steps"].as_array().unwrap().iter();
+        let step = steps.find(|step| step["step"] == "plugin-fault").unwrap();
+        assert_eq!(
+            (&step["error"], &step["returned"]),
+            (&detail.into(), &frames.concat().into())
         );
         stage.assert_closed();
+    }
+    // The plugin reports an error of the provider.
+    let executor = returning(&[r#"{"error":{"message":"no"}}"#]);
+    let stage = stage(executor, vec![Script::json(200, COMPLETION)]);
+    let error = stage.whole().await.unwrap_err();
+    assert!(matches!(error, CallError::Upstream(_)), "{error:?}");
+    assert_eq!((stage.counts().failed, stage.executor.faults()), (1, 0));
+}
+
+/// What the plugin passes on as it got it is the provider's.
+#[tokio::test(start_paused = true)]
+async fn wrong_responses_that_a_plugin_passes_on_are_the_providers() {
+    for body in ["", "oops", "{}"] {
+        let executor = FakeExecutor::replying(ResponseMode::Whole, |_| Ok(FakeReply::echoing()));
+        let stage = stage(executor, vec![Script::json(200, body)]);
+        let error = stage.whole().await.unwrap_err();
+        assert!(matches!(error, CallError::Upstream(_)), "{body}: {error:?}");
+        assert_eq!((stage.counts().failed, stage.executor.faults()), (1, 0));
+    }
+}
+
+/// A plugin that translates a stream: it returns `event` once, and ends after it if it is to.
+fn writes(event: &'static str, done: bool) -> FakeExecutor {
+    FakeExecutor::replying(ResponseMode::Frames(Framing::Lines), move |_| {
+        let mut frames = vec![frame(event)];
+        Ok(FakeReply::new(move |_, _| {
+            Ok(Output {
+                frames: std::mem::take(&mut frames),
+                done,
+                ..Output::default()
+            })
+        }))
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn broken_events_are_the_plugins_fault() {
+    for (event, done, detail) in [
+        (
+            "{\"choices\":",
+            false,
+            "it returned a frame that is not JSON: EOF while parsing a value",
+        ),
+        ("[DONE]", false, "it returned a frame that is not JSON"),
+        (ROLE, true, "it ended the response before it was complete"),
+    ] {
+        let event = event.trim_start_matches("data: ").trim_end();
+        let lines = vec![Script::events(["{\"text\":\"one\"}\n", "two\n"])];
+        expect_invalid_output(stage(writes(event, done), lines), detail).await;
     }
 }
 

@@ -92,9 +92,8 @@ impl<'a> Responded<'a> {
                 return Err(attempt.end_with_invalid_output(lease, detail));
             }
             let executor = Arc::clone(attempt.executor);
-            let client = attempt.context.client;
-            let stream =
-                PluginStream::new(source, executor, client, reply, mode, &attempt.negotiated);
+            let (context, negotiated) = (attempt.context, &attempt.negotiated);
+            let stream = PluginStream::new(source, executor, context, reply, mode, negotiated);
             match stream.begin(attempt.context.memory()).await {
                 Ok(FirstStep::Output(stream)) => {
                     return Ok(attempt.open(lease, head, AnyStream::Plugin(stream)));

@@ -160,6 +160,15 @@ pub enum Step {
         /// The provider.
         provider: Arc<str>,
     },
+    /// What an executor wrote is not a response of its dialect.
+    PluginFault {
+        /// Name, version and generation of the executor.
+        plugin: String,
+        /// What is wrong.
+        error: String,
+        /// How it begins, at most 256 bytes; `None` if there is nothing to show.
+        returned: Option<String>,
+    },
     /// The wait for free capacity failed.
     QueueFailed {
         /// Why.

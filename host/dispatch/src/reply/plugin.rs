@@ -9,11 +9,14 @@ use jackfield_dialect::Usage;
 
 use super::frames::{FrameSplitter, check_size};
 use super::item_sink::{ItemSink, ItemSinkError};
+use super::plugin_output::{Blamed, OutputOrigin, WrongOutput};
 use super::source::{Chunk, Source};
-use super::stream::{ENDED_EARLY, Polled, ReplyStream, StreamError, judge};
+use super::stream::{Polled, ReplyStream, StreamError, judge};
 use super::whole_body::translate_whole;
 use super::writer::StreamWriter;
+use crate::call_log::{Step, Trace};
 use crate::client_digest::ClientDigest;
+use crate::context::CallContext;
 use crate::limits::{CLOSE_TIMEOUT, KEEP_ALIVE_INTERVAL};
 use crate::memory::HeldMemory;
 use crate::negotiation::NegotiatedCall;
@@ -27,8 +30,11 @@ pub(crate) struct PluginStream {
     reply: Box<dyn PluginReply>,
     executor: Arc<dyn Executor>,
     client: ClientDigest,
+    trace: Arc<Trace>,
     splitter: FrameSplitter,
     sink: OutputSink,
+    output_origin: OutputOrigin,
+    negotiated: NegotiatedCall,
     /// The client has the complete response.
     complete: bool,
     ended: bool,
@@ -62,7 +68,7 @@ enum OutputSink {
     /// A stream of events.
     Events(StreamWriter),
     /// One body, held back until it is whole.
-    Body(Box<NegotiatedCall>, BytesMut),
+    Body(BytesMut),
     /// The events of an executor without a dialect.
     Items(Box<ItemSink>),
 }
@@ -74,7 +80,7 @@ impl OutputSink {
         }
         match negotiated.call().stream {
             Some(framing) => Self::Events(StreamWriter::new(negotiated, framing)),
-            None => Self::Body(Box::new(negotiated.clone()), BytesMut::new()),
+            None => Self::Body(BytesMut::new()),
         }
     }
 
@@ -92,7 +98,7 @@ impl PluginStream {
     pub(crate) fn new(
         source: Source,
         executor: Arc<dyn Executor>,
-        client: ClientDigest,
+        context: &CallContext,
         reply: Box<dyn PluginReply>,
         mode: ResponseMode,
         negotiated: &NegotiatedCall,
@@ -101,9 +107,12 @@ impl PluginStream {
             source,
             reply,
             executor,
-            client,
+            client: context.client,
+            trace: Arc::clone(&context.trace),
             splitter: FrameSplitter::new(mode),
             sink: OutputSink::new(negotiated),
+            output_origin: OutputOrigin::default(),
+            negotiated: negotiated.clone(),
             complete: false,
             ended: false,
             next: None,
@@ -154,22 +163,35 @@ impl PluginStream {
                 Err(ItemSinkError::Plugin(error)) => Err(self.invalid_output(error.to_string())),
             },
             OutputSink::Events(writer) => {
-                let polled = write_events(writer, &output.frames, self.ended, queue)?;
+                let polled = match write_events(writer, &output.frames, self.ended, queue) {
+                    Ok(polled) => polled,
+                    Err(wrong) => return Err(self.wrong_output(wrong)),
+                };
                 if polled == Polled::Complete && !self.complete {
                     self.complete = true;
                     self.source.end_within(CLOSE_TIMEOUT);
                 }
                 Ok(polled)
             }
-            OutputSink::Body(negotiated, body) => {
+            OutputSink::Body(body) => {
                 for frame in &output.frames {
                     body.extend_from_slice(&frame.data);
                 }
-                check_size(body.len())?;
+                if let Err(error) = check_size(body.len()) {
+                    let returned = None;
+                    return Err(self.wrong_output(WrongOutput::Content { error, returned }));
+                }
                 if !self.ended {
                     return Ok(Polled::Buffered);
                 }
-                let whole = translate_whole(negotiated, body.split().freeze())?;
+                let body = body.split().freeze();
+                let whole = match translate_whole(&self.negotiated, body.clone()) {
+                    Ok(whole) => whole,
+                    Err(error) => {
+                        let returned = Some(body);
+                        return Err(self.wrong_output(WrongOutput::Content { error, returned }));
+                    }
+                };
                 self.usage = self.usage.or(whole.usage);
                 queue.push_back(whole.body);
                 Ok(Polled::End)
@@ -183,6 +205,22 @@ impl PluginStream {
     fn invalid_output(&self, detail: String) -> StreamError {
         let fault = report_invalid_output(&*self.executor, self.client, detail);
         StreamError::Plugin(fault)
+    }
+
+    /// What the plugin returned cannot be written.
+    fn wrong_output(&self, wrong: WrongOutput) -> StreamError {
+        let returned = wrong.beginning();
+        match self.output_origin.blame(wrong, &self.negotiated) {
+            Blamed::Plugin(detail) => {
+                self.trace.step(Step::PluginFault {
+                    plugin: self.executor.plugin().to_string(),
+                    error: detail.clone(),
+                    returned,
+                });
+                self.invalid_output(detail)
+            }
+            Blamed::Provider(error) => error,
+        }
     }
 }
 
@@ -214,8 +252,11 @@ impl ReplyStream for PluginStream {
         if frames.is_empty() && !last {
             return Ok(Polled::Buffered);
         }
+        let got: Vec<Bytes> = frames.iter().map(|frame| frame.data.clone()).collect();
         let output = self.reply.push(frames, last).await?;
         self.ended = last || output.done;
+        let ended_first = output.done && !last;
+        self.output_origin.note(&got, &output.frames, ended_first);
         self.write(output, queue)
     }
 
@@ -230,7 +271,7 @@ impl ReplyStream for PluginStream {
     fn held_bytes(&self) -> usize {
         let collected = match &self.sink {
             OutputSink::Events(writer) => writer.held_bytes(),
-            OutputSink::Body(_, body) => body.len(),
+            OutputSink::Body(body) => body.len(),
             OutputSink::Items(items) => items.held_bytes(),
         };
         self.splitter.held_bytes() + collected
@@ -265,7 +306,7 @@ fn write_events(
     frames: &[Frame],
     ended: bool,
     queue: &mut VecDeque<Bytes>,
-) -> Result<Polled, StreamError> {
+) -> Result<Polled, WrongOutput> {
     let mut written = Vec::new();
     let polled = write_frames(writer, frames, &mut written);
     if ended && polled.is_ok() {
@@ -278,8 +319,7 @@ fn write_events(
     match (polled?, ended, writer.completed()) {
         (polled, false, _) => Ok(polled),
         (_, true, true) => Ok(Polled::End),
-        // Not a transport error: the connection is sound, and the plugin may have dropped the end.
-        (_, true, false) => Err(StreamError::invalid_response(ENDED_EARLY)),
+        (_, true, false) => Err(WrongOutput::EndedEarly),
     }
 }
 
@@ -287,11 +327,16 @@ fn write_frames(
     writer: &mut StreamWriter,
     frames: &[Frame],
     written: &mut Vec<u8>,
-) -> Result<Polled, StreamError> {
+) -> Result<Polled, WrongOutput> {
     let mut polled = Polled::Buffered;
     for frame in frames {
         let class = writer.event(&frame.name, &frame.data, written);
-        polled = polled.max(judge(class, || writer.completed())?);
+        let judged = judge(class, || writer.completed());
+        let judged = judged.map_err(|error| WrongOutput::Content {
+            error,
+            returned: Some(frame.data.clone()),
+        });
+        polled = polled.max(judged?);
     }
     Ok(polled)
 }
