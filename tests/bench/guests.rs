@@ -90,6 +90,7 @@ pub(crate) fn context(client_model: &str) -> Context {
         session: Some(1),
         conversation: None,
         client: ClientDigest::new(1),
+        call: Some(Arc::from("call")),
     }
 }
 
@@ -114,6 +115,7 @@ pub(crate) fn pick_context(sequence: u64) -> PickContext {
         now_ms: NOW.as_millis(),
         settings: Arc::from("{}"),
         client: ClientDigest::new(1),
+        call: Arc::from("call"),
     }
 }
 

@@ -266,6 +266,7 @@ fn context(model: &str) -> Context {
         dialect: "openai-chat",
         model: Arc::from(model),
         client_model: Arc::from(model),
+        call: None,
         stream: false,
         credential: Arc::new(Credential {
             secret_fields: vec!["api-key".to_owned()],

@@ -75,7 +75,7 @@ tools_javascript() {
 
 componentize_javascript() {
   "$tools/node_modules/.bin/componentize-qjs" --wit "$wit" --world "$1-plugin" \
-    --js "$scratch/javascript/$1.js" --module-root "$scratch/javascript" --sync --stub-wasi -o "$2"
+    --js "$scratch/javascript/$1.js" --module-root "$scratch/javascript" --sync -o "$2"
 }
 
 tools_python() {
@@ -93,7 +93,7 @@ tools_python() {
 componentize_python() {
   # Without VIRTUAL_ENV it would use the packages of the first Python in PATH.
   VIRTUAL_ENV=$tools "$tools/bin/componentize-py" --wit-path "$wit" --world "$1-plugin" \
-    componentize --python-path "$scratch/python" --stub-wasi --output "$2" "$1"
+    componentize --python-path "$scratch/python" --output "$2" "$1"
 }
 
 # need PROGRAM PACKAGE: installs the package unless the program is there.

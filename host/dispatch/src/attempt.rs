@@ -373,6 +373,7 @@ fn plan_context(
         session: call.affinity,
         conversation: negotiated.conversation().cloned(),
         client: context.client,
+        call: Some(Arc::clone(&call.id)),
     }
 }
 

@@ -225,6 +225,7 @@ impl Picker {
             now_ms: context.clock.now().as_millis(),
             settings: Arc::clone(&routing.settings),
             client: context.client,
+            call: Arc::clone(&context.call.id),
         };
         let mut selector = selector;
         let mut choice = selector

@@ -51,6 +51,9 @@ pub struct Context {
     pub conversation: Option<Arc<Request>>,
     /// The client that the operation is for. It is not passed on to the plugin.
     pub client: ClientDigest,
+    /// The id of the client's call, for the log; `None` for operations that belong to no call. It is not passed on to
+    /// the plugin.
+    pub call: Option<Arc<str>>,
 }
 
 /// The dialect of executors that read the request in the common form, and return events of it.

@@ -194,6 +194,8 @@ pub struct PickContext {
     pub settings: Arc<str>,
     /// The client that calls. It is not passed on to the plugin.
     pub client: ClientDigest,
+    /// The id of the client's call, for the log. It is not passed on to the plugin.
+    pub call: Arc<str>,
 }
 
 /// The result of a pick.

@@ -215,7 +215,7 @@ fn writes(event: &'static str, done: bool) -> FakeExecutor {
 }
 
 #[tokio::test(start_paused = true)]
-async fn broken_events_are_the_plugins_fault() {
+async fn invalid_events_are_the_plugins_fault() {
     for (event, done, detail) in [
         (
             "{\"choices\":",

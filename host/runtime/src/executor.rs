@@ -194,6 +194,7 @@ fn begin(instance: &mut Instance<ExecutorWorld>, settings: &Arc<str>, call: Call
 /// What the functions of the host give a guest in an attempt.
 fn call_input(context: &Context, body: &Bytes) -> CallInput {
     CallInput {
+        call: context.call.clone(),
         body: body.clone(),
         conversation: context.conversation.clone(),
         headers: Arc::clone(&context.headers),

@@ -36,6 +36,7 @@ pub(crate) fn check_result<R>(
     let stderr = state.stderr();
     tracing::warn!(
         plugin = %fault.plugin,
+        call = state.call(),
         kind = fault.kind.label(),
         detail = fault.detail,
         stderr = stderr.trim_end(),

@@ -153,13 +153,13 @@ impl HostState {
         };
         self.log_lines_left = left;
         let message = truncate(message, LOG_LINE_BYTES_MAX);
-        let plugin = &self.plugin;
+        let (plugin, call) = (&self.plugin, self.call());
         match level {
-            Level::TRACE => tracing::trace!(%plugin, "{message}"),
-            Level::DEBUG => tracing::debug!(%plugin, "{message}"),
-            Level::INFO => tracing::info!(%plugin, "{message}"),
-            Level::WARN => tracing::warn!(%plugin, "{message}"),
-            Level::ERROR => tracing::error!(%plugin, "{message}"),
+            Level::TRACE => tracing::trace!(%plugin, call, "{message}"),
+            Level::DEBUG => tracing::debug!(%plugin, call, "{message}"),
+            Level::INFO => tracing::info!(%plugin, call, "{message}"),
+            Level::WARN => tracing::warn!(%plugin, call, "{message}"),
+            Level::ERROR => tracing::error!(%plugin, call, "{message}"),
         }
     }
 
@@ -167,6 +167,11 @@ impl HostState {
     pub(crate) fn clear_call_data(&mut self) {
         self.input = CallInput::default();
         self.candidates = None;
+    }
+
+    /// Returns the id of the client's call, if the guest is called for one.
+    pub(crate) fn call(&self) -> Option<&str> {
+        self.input.call.as_deref()
     }
 
     /// Returns the first [`STDERR_BYTES_MAX`] bytes that the guest wrote to standard error.

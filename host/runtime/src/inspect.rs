@@ -30,6 +30,8 @@ pub(crate) struct Inspection {
     pub(crate) version: ContractVersion,
     /// By its imports and exports.
     pub(crate) sees: Sees,
+    /// Whether it imports sockets. They are offered, and calls of them trap.
+    pub(crate) imports_sockets: bool,
 }
 
 /// The kind of a plugin.
@@ -144,10 +146,13 @@ pub(crate) fn inspect(
             });
         }
     };
+    let component_type = component.component_type();
+    let mut imports = component_type.imports(engine);
     Ok(Inspection {
         kind,
         version,
         sees: sees(engine, component, kind, version, has),
+        imports_sockets: imports.any(|(name, _)| is_of_sockets(name)),
     })
 }
 
@@ -205,7 +210,7 @@ fn check_import(name: &str) -> Result<(), InspectError> {
             ContractVersion::V0_2 => HOST_INTERFACES.contains(&own),
         }
     } else {
-        WASI_INTERFACES.contains(&interface(name))
+        (WASI_INTERFACES.contains(&interface(name)) || is_of_sockets(name))
             && version(name).is_none_or(|v| v.major == 0 && v.minor == 2)
     };
     if offered {
@@ -213,6 +218,12 @@ fn check_import(name: &str) -> Result<(), InspectError> {
     } else {
         Err(InspectError::UnknownImport(name.to_owned()))
     }
+}
+
+/// Whether an import is of WASI's sockets. Language runtimes import them for standard libraries that a plugin does not
+/// use; a Python component without them loses the texts of exceptions.
+pub(crate) fn is_of_sockets(name: &str) -> bool {
+    name.starts_with("wasi:sockets/")
 }
 
 /// Compares the version of an import or export with the contract's. wasmtime would link a guest that was
@@ -306,6 +317,7 @@ mod tests {
         assert!(check_import("jackfield:plugin/log@0.1.0").is_ok());
         assert!(check_import("jackfield:plugin/client@0.2.0").is_ok());
         assert!(check_import("wasi:io/streams@0.2.6").is_ok());
+        assert!(check_import("wasi:sockets/tcp@0.2.0").is_ok());
         for (import, advice) in [
             ("jackfield:plugin/log@0.2.1", "update the host"),
             ("jackfield:plugin/log@0.3.0", "update the host"),
@@ -320,7 +332,7 @@ mod tests {
             ("jackfield:plugin/client@0.1.0", "does not offer"),
             ("jackfield:plugin/conversation@0.1.0", "does not offer"),
             ("jackfield:plugin/vault@0.2.0", "does not offer"),
-            ("wasi:sockets/tcp@0.2.0", "does not offer"),
+            ("wasi:sockets/tcp@0.3.0", "does not offer"),
             ("wasi:http/outgoing-handler@0.2.0", "does not offer"),
             ("wasi:io/streams@0.3.0", "does not offer"),
             ("acme:vault/secrets", "does not offer"),

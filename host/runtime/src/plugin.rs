@@ -1,17 +1,20 @@
 //! A prepared plugin: compiled, linked, started and described, so that nothing can fail when it is put
 //! in use.
 
+mod refusing_sockets;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use jackfield_dispatch::Sees;
 use jackfield_dispatch::port::{Executor, PluginId, Selector};
-use wasmtime::component::Component;
+use wasmtime::component::{Component, InstancePre};
 
 use crate::compile_thread::compile;
 use crate::component_bytes::ComponentBytes;
 use crate::engine::Engine;
 use crate::executor::ComponentExecutor;
+use crate::host_state::HostState;
 use crate::inspect::{Inspection, PluginKind, inspect};
 use crate::instance::{Generation, InstanceCounts, InstantiateError};
 use crate::policy::PluginPolicy;
@@ -190,10 +193,7 @@ impl PluginHandle {
         inspection: Inspection,
         policy: &PluginPolicy,
     ) -> Result<Self, PrepareError> {
-        let linked = engine
-            .linker()
-            .instantiate_pre(component)
-            .map_err(InstantiateError::Link)?;
+        let linked = link(engine, component, &inspection).map_err(InstantiateError::Link)?;
         match inspection.kind {
             PluginKind::Executor => {
                 let executor =
@@ -207,4 +207,16 @@ impl PluginHandle {
             }
         }
     }
+}
+
+/// Links a component. No plugin has the network, but the runtimes of some languages import sockets.
+fn link(
+    engine: &Engine,
+    component: &Component,
+    inspection: &Inspection,
+) -> wasmtime::Result<InstancePre<HostState>> {
+    if !inspection.imports_sockets {
+        return engine.linker().instantiate_pre(component);
+    }
+    refusing_sockets::linker(engine, component)?.instantiate_pre(component)
 }

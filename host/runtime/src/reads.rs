@@ -14,6 +14,8 @@ use crate::limits::{PLAN_READ_BYTES_MAX, PLAN_READS_MAX};
 /// The input of a call that a guest reads by functions of the host.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CallInput {
+    /// The id of the client's call, for the log. No guest reads it.
+    pub(crate) call: Option<Arc<str>>,
     /// The client's body.
     pub(crate) body: Bytes,
     /// The client's request in the common form; `None` in other dialects.

@@ -100,6 +100,7 @@ impl ComponentSelector {
         let state = instance.store.data_mut();
         state.settings = Arc::clone(&context.settings);
         state.candidates = Some(candidates);
+        state.input.call = Some(Arc::clone(&context.call));
         let (instances, context) = (self.instances.clone(), context.clone());
         let call = self.instances.run(pass, async move {
             let call = instance.bindings.pick(&mut instance.store, &context);

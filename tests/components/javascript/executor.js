@@ -96,6 +96,8 @@ class Converter {
     if (frames.some((frame) => frame.data.val === "boom")) {
       throw failure("provider", "transient", "boom");
     }
+    // Any other exception is a fault of the plugin. Its text is in the host's log.
+    if (frames.some((frame) => frame.data.val === "mistake")) throw new Error("a mistake of this guest");
     const who = { tag: "bytes", val: Uint8Array.of(...encode("javascript:"), ...this.state) };
     const converted = frames.map((frame) =>
       frame.data.val === "who" ? { name: frame.name, data: who } : frame,

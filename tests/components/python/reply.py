@@ -21,6 +21,9 @@ class Converter(exports.reply.Converter):
     def push(self, frames: list[Frame], last: bool) -> Output:
         if any(frame.data == Payload_Text("boom") for frame in frames):
             raise Err(failure("provider", "transient", "boom"))
+        # Any other exception is a fault of the plugin. Its text is in the host's log.
+        if any(frame.data == Payload_Text("mistake") for frame in frames):
+            raise ValueError("a mistake of this guest")
         who = Payload_Bytes(b"python:" + self.state)
         converted = [
             Frame(frame.name, who) if frame.data == Payload_Text("who") else frame

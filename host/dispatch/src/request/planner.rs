@@ -86,6 +86,7 @@ impl<'a> Planner<'a> {
             session: None,
             conversation: None,
             client: ClientDigest::HOST,
+            call: None,
         }
     }
 }

@@ -124,7 +124,7 @@ const HOME: &str = "https://api.example.com/v1/chat/completions";
 
 /// Another origin needs the operator and the executor. The refusal says whose word is missing.
 #[test]
-fn refusal_of_an_origin_says_what_is_missing() {
+fn refusal_of_an_origin_reports_what_is_missing() {
     let refused = |grants: &[&str], hosts: &[&str]| {
         let grants = grants.iter().map(|grant| Url::parse(grant).unwrap());
         let provider = Provider {

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use jackfield_credential::{Failure, Scope};
 use jackfield_dialect::json::Patch;
 use jackfield_dispatch::plan::{Context, Framing, PlannedBody, Refusal, ResponseMode, SecretPlace};
-use jackfield_dispatch::port::{Choice, Executor, PickContext, Rejection, Selector};
+use jackfield_dispatch::port::{Choice, Executor, FaultKind, PickContext, Rejection, Selector};
 use jackfield_runtime::PluginKind;
 use jackfield_test_support::{GuestKind, example_guest, guest};
 
 use crate::harness::{
-    CapturedLog, TestCandidates, as_executor, as_selector, context, frame, head, header, load,
-    pick_context, plan,
+    CapturedLog, TestCandidates, as_executor, as_selector, context, expect_fault, frame, head,
+    header, load, pick_context, plan,
 };
 
 #[tokio::test]
@@ -303,6 +303,31 @@ async fn fails_a_response(executor: &dyn Executor) {
     // A failure is a result and not a trap: the reply still works.
     let output = reply.push(vec![frame("", b"fine")], true).await;
     assert_eq!(output.expect("an output").frames, [frame("", b"fine")]);
+}
+
+/// The author of a plugin finds the exception and its place in the log, not in the client's error.
+async fn check_exception(language: &str, place: &str) {
+    let (log, _guard) = CapturedLog::capture();
+    let plugin = load("example", example_guest(language, GuestKind::Executor)).await;
+    let executor = as_executor(&plugin);
+    let (context, body) = (context("m"), Bytes::new());
+    let reply = executor.reply(&context, &body, Bytes::new()).await;
+    let mut reply = reply.expect("a reply");
+    let fault = expect_fault(reply.push(vec![frame("", b"mistake")], false).await);
+    assert_eq!(fault.kind, FaultKind::Trapped, "{fault}");
+    assert!(!fault.detail.contains("a mistake"), "{fault}");
+    let lines = log.lines_with("a mistake of this guest");
+    assert!(lines.iter().any(|line| line.contains(place)), "{lines:?}");
+}
+
+#[tokio::test]
+async fn javascript_exceptions_are_in_the_log() {
+    check_exception("javascript", "executor.js:").await;
+}
+
+#[tokio::test]
+async fn python_exceptions_are_in_the_log() {
+    check_exception("python", "reply.py").await;
 }
 
 fn expect_refusal<T: std::fmt::Debug>(result: Result<T, Rejection>) -> Refusal {

@@ -133,6 +133,7 @@ pub(crate) fn context(model: &str) -> Context {
         session: None,
         conversation: None,
         client: ClientDigest::new(1),
+        call: Some(Arc::from("call-7")),
     }
 }
 
@@ -157,6 +158,7 @@ pub(crate) fn pick_context(model: &str, sequence: u64) -> PickContext {
         now_ms: 1_766_000_000_000,
         settings: Arc::from("{}"),
         client: ClientDigest::new(1),
+        call: Arc::from("call-7"),
     }
 }
 

@@ -94,8 +94,9 @@ async fn panic_fails_only_its_call() {
     }
     let lines = log.lines_with("plugin failed");
     assert_eq!(lines.len(), 3, "{lines:?}");
-    let is_fault_line =
-        |line: &String| line.contains("traps#1") && line.contains("kind=\"trapped\"");
+    let is_fault_line = |line: &String| {
+        line.contains("traps#1") && line.contains("call=\"call-7\" kind=\"trapped\"")
+    };
     assert!(lines.iter().all(is_fault_line), "{lines:?}");
     // A panic message goes to the standard error of the guest.
     assert!(!log.lines_with("this guest panics").is_empty());
@@ -104,6 +105,23 @@ async fn panic_fails_only_its_call() {
     assert_eq!(exited.kind, FaultKind::Trapped, "{exited}");
     assert!(exited.detail.contains("exit status"), "{exited}");
     assert_eq!(plugin.counts().faults, 4);
+}
+
+#[tokio::test]
+async fn connections_fail_their_call_and_reach_nothing() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let plugin = load("connects", guest("connects")).await;
+    let connects = as_executor(&plugin);
+    for name in [address, "localhost:80".to_owned()] {
+        let fault = prepare(&connects, &name).await;
+        assert_eq!(fault.kind, FaultKind::Trapped, "{fault}");
+        assert!(fault.detail.contains("wasi:sockets/"), "{fault}");
+    }
+    let reached = listener.accept().map(|_| ());
+    let error = reached.expect_err("it has connected");
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[tokio::test]
@@ -254,6 +272,7 @@ async fn limits_log_lines_per_call() {
     let euros = lines[0].matches('\u{20AC}').count();
     assert_eq!(euros, LOG_LINE_BYTES_MAX / 3);
     assert!(lines[1].contains("line 1 "), "{}", lines[1]);
+    assert!(lines[1].contains("call=\"call-7\""), "{}", lines[1]);
     assert_eq!(plugin.counts().log_lines_dropped, 1_001 - 32);
 }
 

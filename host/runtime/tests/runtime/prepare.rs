@@ -46,8 +46,8 @@ async fn rejects_non_plugins_with_advice() {
              lists the ones that it offers",
         ),
         (
-            "imports_sockets",
-            "it imports `wasi:sockets/tcp-create-socket@0.2.0`, which this host does not offer; \
+            "imports_http",
+            "it imports `wasi:http/outgoing-handler@0.2.0`, which this host does not offer; \
              wit/README.md lists the ones that it offers",
         ),
         (
