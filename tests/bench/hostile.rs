@@ -266,7 +266,6 @@ fn context(model: &str) -> Context {
         dialect: "openai-chat",
         model: Arc::from(model),
         client_model: Arc::from(model),
-        call: None,
         stream: false,
         credential: Arc::new(Credential {
             secret_fields: vec!["api-key".to_owned()],
@@ -282,5 +281,6 @@ fn context(model: &str) -> Context {
         session: None,
         conversation: None,
         client: ClientDigest::new(1),
+        call: None,
     }
 }
