@@ -42,13 +42,14 @@ pub(super) enum Blamed {
 
 impl WrongOutput {
     /// The beginning of what the plugin returned, for the call's record.
-    pub(super) fn beginning(&self) -> Option<String> {
-        let Self::Content { returned, .. } = self else {
-            return None;
-        };
-        let returned = returned.as_deref()?;
-        let beginning = returned.get(..BEGINNING_BYTES_MAX).unwrap_or(returned);
-        Some(String::from_utf8_lossy(beginning).into_owned())
+    pub(super) fn beginning(&self) -> Option<Bytes> {
+        match self {
+            Self::Content { returned, .. } => {
+                let returned = returned.as_ref()?;
+                Some(returned.slice(..returned.len().min(BEGINNING_BYTES_MAX)))
+            }
+            Self::EndedEarly => None,
+        }
     }
 }
 
