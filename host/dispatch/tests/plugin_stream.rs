@@ -222,6 +222,24 @@ async fn wrong_responses_that_a_plugin_passes_on_are_the_providers() {
     }
 }
 
+/// A plugin that writes some frames and passes on others is not to blame for those.
+#[tokio::test(start_paused = true)]
+async fn broken_frame_that_a_writing_plugin_passes_on_is_the_providers() {
+    let executor = FakeExecutor::replying(ResponseMode::Frames(Framing::Lines), |_| {
+        Ok(FakeReply::new(|frames, _| {
+            let frames = frames.into_iter().map(|one| match &*one.data {
+                b"first" => frame(data(ROLE)),
+                _ => one,
+            });
+            Ok(output(frames.collect()))
+        }))
+    });
+    let stage = stage(executor, vec![Script::events(["first\n", "oops\n"])]);
+    let error = stage.stream().await.unwrap_err();
+    assert!(matches!(error, CallError::Upstream(_)), "{error:?}");
+    assert_eq!((stage.counts().failed, stage.executor.faults()), (1, 0));
+}
+
 /// A plugin that translates a stream: it returns `event` once, and ends after it if it is to.
 fn writes(event: &'static str, done: bool) -> FakeExecutor {
     FakeExecutor::replying(ResponseMode::Frames(Framing::Lines), move |_| {

@@ -248,11 +248,11 @@ impl ReplyStream for PluginStream {
         if frames.is_empty() && !last {
             return Ok(Polled::Buffered);
         }
-        let got: Vec<Bytes> = frames.iter().map(|frame| frame.data.clone()).collect();
+        let got = frames.iter().map(|frame| frame.data.clone()).collect();
         let output = self.reply.push(frames, last).await?;
         self.ended = last || output.done;
         let ended_first = output.done && !last;
-        self.output_origin.note(&got, &output.frames, ended_first);
+        self.output_origin.note(got, &output.frames, ended_first);
         self.write(output, queue)
     }
 
