@@ -3,7 +3,7 @@
 #
 #     build-guests.sh OUT_DIR [javascript|python ...]
 #
-# It creates OUT_DIR/{javascript,python}-{executor,selector}.wasm and installs the tools in
+# It creates OUT_DIR/{javascript,python}-{executor,selector,acme}.wasm and installs the tools in
 # OUT_DIR/tools. Only Node.js or Python itself is installed globally, if it is missing and the user is
 # root on Debian. A component whose sources have not changed is not built again. Several runs at the
 # same time are safe: the later ones wait for the first.
@@ -32,6 +32,7 @@ main() {
     esac
     build "$language" executor
     build "$language" selector
+    build "$language" acme
   done
 }
 
@@ -55,6 +56,14 @@ build() {
   echo "built $component"
 }
 
+# The world of wit/worlds.wit for a component.
+world() {
+  case $1 in
+    acme) echo typed-executor-plugin ;;
+    *) echo "$1-plugin" ;;
+  esac
+}
+
 # A digest of all that a language's components depend on: sources, contract, and this script.
 fingerprint() {
   cd "$here"
@@ -74,7 +83,7 @@ tools_javascript() {
 }
 
 componentize_javascript() {
-  "$tools/node_modules/.bin/componentize-qjs" --wit "$wit" --world "$1-plugin" \
+  "$tools/node_modules/.bin/componentize-qjs" --wit "$wit" --world "$(world "$1")" \
     --js "$scratch/javascript/$1.js" --module-root "$scratch/javascript" --sync -o "$2"
 }
 
@@ -92,7 +101,7 @@ tools_python() {
 
 componentize_python() {
   # Without VIRTUAL_ENV it would use the packages of the first Python in PATH.
-  VIRTUAL_ENV=$tools "$tools/bin/componentize-py" --wit-path "$wit" --world "$1-plugin" \
+  VIRTUAL_ENV=$tools "$tools/bin/componentize-py" --wit-path "$wit" --world "$(world "$1")" \
     componentize --python-path "$scratch/python" --output "$2" "$1"
 }
 

@@ -69,12 +69,19 @@ pub fn wat(name: &str) -> Vec<u8> {
 pub fn example_guest(language: &str, kind: GuestKind) -> Vec<u8> {
     match language {
         "rust" => guest(&format!("example_{}", kind.label())),
-        _ => guest_in_language(language, kind),
+        _ => guest_in_language(language, kind.label()),
     }
 }
 
-/// Returns the component of an example guest in another language than Rust.
-pub fn guest_in_language(language: &str, kind: GuestKind) -> Vec<u8> {
+/// Returns the executor for the made-up provider in `rust`, `javascript` or `python`.
+pub fn acme_guest(language: &str) -> Vec<u8> {
+    match language {
+        "rust" => guest("acme"),
+        _ => guest_in_language(language, "acme"),
+    }
+}
+
+fn guest_in_language(language: &str, name: &str) -> Vec<u8> {
     /// The languages that this process has built: the script runs once for each.
     static BUILT: Mutex<BTreeMap<String, ()>> = Mutex::new(BTreeMap::new());
     let folder = target().join("guests");
@@ -83,7 +90,7 @@ pub fn guest_in_language(language: &str, kind: GuestKind) -> Vec<u8> {
         .entry(language.to_owned())
         .or_insert_with(|| build_guests(language, &folder));
     drop(built);
-    read(&folder.join(format!("{language}-{}.wasm", kind.label())))
+    read(&folder.join(format!("{language}-{name}.wasm")))
 }
 
 /// Returns cargo's target directory. Tests put files below it that they use again in the next run.

@@ -9,7 +9,7 @@ use jackfield_dialect::traits::Traits;
 use jackfield_dialect::{Dialect, RequestHead, TranslatedRequest, TranslationInput};
 use jackfield_dispatch::plan::{COMMON_FORM, Context, Frame, Planned, PlannedBody};
 use jackfield_dispatch::port::{Executor, FaultKind};
-use jackfield_test_support::guest;
+use jackfield_test_support::{acme_guest, guest};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -185,7 +185,23 @@ fn summary(events: &[TypedEvent]) -> String {
 
 #[tokio::test]
 async fn rust_executor_of_an_invented_provider() {
-    check_acme(&*executor("acme").await).await;
+    check_acme_in("rust").await;
+}
+
+#[tokio::test]
+async fn javascript_executor_of_an_invented_provider() {
+    check_acme_in("javascript").await;
+}
+
+#[tokio::test]
+async fn python_executor_of_an_invented_provider() {
+    check_acme_in("python").await;
+}
+
+async fn check_acme_in(language: &str) {
+    let plugin = load("acme", acme_guest(language)).await;
+    check_acme(&*as_executor(&plugin)).await;
+    assert_eq!(plugin.counts().faults, 0);
 }
 
 #[tokio::test]
