@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jackfield_auth::Lease;
 use jackfield_credential::{CandidateQuery, Failure, HealthPlace, Outcome, Requester, Scope, Slot};
 
@@ -12,7 +13,8 @@ use crate::client_digest::ClientDigest;
 use crate::clock::Clock;
 use crate::head_times::HeadTimes;
 use crate::memory::{HeldMemory, MemoryBudget};
-use crate::port::Upstream;
+use crate::port::{PluginFault, Upstream};
+use crate::scrub::shows_secret;
 use crate::signatures::SignatureMemory;
 use crate::snapshot::Snapshot;
 
@@ -86,6 +88,22 @@ impl CallContext {
         let cooled = lease.settle(self.outcome_for_health(outcome), now, first_byte);
         step.cooled = cooled.into_iter().map(HealthPlace::label).collect();
         self.trace.step(Step::Attempt(step));
+    }
+
+    /// Records that a plugin wrote what is no response of its dialect. `returned` is how that begins; it is left out if it
+    /// shows a secret of the lease, since providers and plugins may repeat the key.
+    pub(crate) fn record_plugin_fault(
+        &self,
+        lease: &Lease,
+        fault: &PluginFault,
+        returned: Option<Bytes>,
+    ) {
+        let shown = returned.filter(|returned| !shows_secret(lease, returned));
+        self.trace.step(Step::PluginFault {
+            plugin: fault.plugin.to_string(),
+            error: fault.detail.clone(),
+            returned: shown.map(|shown| String::from_utf8_lossy(&shown).into_owned()),
+        });
     }
 
     /// Returns what an outcome means for the model's health. Token counts have endpoints and limits of

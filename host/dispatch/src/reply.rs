@@ -200,6 +200,10 @@ impl Reply<Committed> {
                 scrub(lease, failure);
             }
             event = event.filter(|event| !shows_secret(lease, event));
+            if let StreamError::InvalidOutput { fault, returned } = &error {
+                self.context
+                    .record_plugin_fault(lease, fault, returned.clone());
+            }
         }
         let message = error.message();
         let call = &self.context.call;

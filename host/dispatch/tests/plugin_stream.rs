@@ -188,6 +188,28 @@ async fn validates_plugin_response() {
     assert_eq!((stage.counts().failed, stage.executor.faults()), (1, 0));
 }
 
+/// A plugin may repeat what a provider repeats: the key. The record of a call has no secrets.
+#[tokio::test(start_paused = true)]
+async fn record_of_wrong_output_shows_no_secret() {
+    for (body, shown) in [("wrong key", true), ("wrong key sk-of-a", false)] {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        let returned = body.clone();
+        let executor = FakeExecutor::replying(ResponseMode::Whole, move |_| {
+            let returned = returned.clone();
+            Ok(FakeReply::new(move |_, _| {
+                Ok(output(vec![frame(returned.clone())]))
+            }))
+        });
+        let stage = stage(executor, vec![Script::json(200, COMPLETION)]);
+        stage.whole().await.unwrap_err();
+        let record = stage.record();
+        let mut steps = record["steps"].as_array().unwrap().iter();
+        let step = steps.find(|step| step["step"] == "plugin-fault").unwrap();
+        assert_eq!(step["returned"].is_string(), shown, "{body:?}");
+        assert!(!record.to_string().contains("sk-of-a"), "{record}");
+    }
+}
+
 /// What the plugin passes on as it got it is the provider's.
 #[tokio::test(start_paused = true)]
 async fn wrong_responses_that_a_plugin_passes_on_are_the_providers() {
@@ -198,6 +220,24 @@ async fn wrong_responses_that_a_plugin_passes_on_are_the_providers() {
         assert!(matches!(error, CallError::Upstream(_)), "{body}: {error:?}");
         assert_eq!((stage.counts().failed, stage.executor.faults()), (1, 0));
     }
+}
+
+/// A plugin that writes some frames and passes on others is not to blame for those.
+#[tokio::test(start_paused = true)]
+async fn broken_frame_that_a_writing_plugin_passes_on_is_the_providers() {
+    let executor = FakeExecutor::replying(ResponseMode::Frames(Framing::Lines), |_| {
+        Ok(FakeReply::new(|frames, _| {
+            let frames = frames.into_iter().map(|one| match &*one.data {
+                b"first" => frame(data(ROLE)),
+                _ => one,
+            });
+            Ok(output(frames.collect()))
+        }))
+    });
+    let stage = stage(executor, vec![Script::events(["first\n", "oops\n"])]);
+    let error = stage.stream().await.unwrap_err();
+    assert!(matches!(error, CallError::Upstream(_)), "{error:?}");
+    assert_eq!((stage.counts().failed, stage.executor.faults()), (1, 0));
 }
 
 /// A plugin that translates a stream: it returns `event` once, and ends after it if it is to.

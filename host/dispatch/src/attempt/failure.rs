@@ -98,6 +98,10 @@ impl Attempt<'_> {
                 AttemptError::Fatal(Box::new(full.into()))
             }
             StreamError::Plugin(fault) => self.end_with_rejection(lease, Rejection::Fault(fault)),
+            StreamError::InvalidOutput { fault, returned } => {
+                self.context.record_plugin_fault(&lease, &fault, returned);
+                self.end_with_rejection(lease, Rejection::Fault(fault))
+            }
         }
     }
 

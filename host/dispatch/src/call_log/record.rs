@@ -166,7 +166,7 @@ pub enum Step {
         plugin: String,
         /// What is wrong.
         error: String,
-        /// How it begins, at most 256 bytes; `None` if there is nothing to show.
+        /// How it begins, at most 256 bytes; `None` if there is nothing to show, or if it shows a secret.
         returned: Option<String>,
     },
     /// The wait for free capacity failed.

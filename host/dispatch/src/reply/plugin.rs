@@ -14,7 +14,6 @@ use super::source::{Chunk, Source};
 use super::stream::{Polled, ReplyStream, StreamError, judge};
 use super::whole_body::translate_whole;
 use super::writer::StreamWriter;
-use crate::call_log::{Step, Trace};
 use crate::client_digest::ClientDigest;
 use crate::context::CallContext;
 use crate::limits::{CLOSE_TIMEOUT, KEEP_ALIVE_INTERVAL};
@@ -22,7 +21,7 @@ use crate::memory::HeldMemory;
 use crate::negotiation::NegotiatedCall;
 use crate::plan::{Frame, Output, Plan, ResponseMode};
 use crate::plugin_fault::report_invalid_output;
-use crate::port::{Executor, PluginReply};
+use crate::port::{Executor, PluginFault, PluginReply};
 
 /// A response on its way through a plugin.
 pub(crate) struct PluginStream {
@@ -30,7 +29,6 @@ pub(crate) struct PluginStream {
     reply: Box<dyn PluginReply>,
     executor: Arc<dyn Executor>,
     client: ClientDigest,
-    trace: Arc<Trace>,
     splitter: FrameSplitter,
     sink: OutputSink,
     output_origin: OutputOrigin,
@@ -108,7 +106,6 @@ impl PluginStream {
             reply,
             executor,
             client: context.client,
-            trace: Arc::clone(&context.trace),
             splitter: FrameSplitter::new(mode),
             sink: OutputSink::new(negotiated),
             output_origin: OutputOrigin::default(),
@@ -203,22 +200,21 @@ impl PluginStream {
 impl PluginStream {
     /// The plugin returned what the contract does not allow.
     fn invalid_output(&self, detail: String) -> StreamError {
-        let fault = report_invalid_output(&*self.executor, self.client, detail);
-        StreamError::Plugin(fault)
+        StreamError::Plugin(self.report(detail))
+    }
+
+    fn report(&self, detail: String) -> PluginFault {
+        report_invalid_output(&*self.executor, self.client, detail)
     }
 
     /// What the plugin returned cannot be written.
     fn wrong_output(&self, wrong: WrongOutput) -> StreamError {
         let returned = wrong.beginning();
         match self.output_origin.blame(wrong, &self.negotiated) {
-            Blamed::Plugin(detail) => {
-                self.trace.step(Step::PluginFault {
-                    plugin: self.executor.plugin().to_string(),
-                    error: detail.clone(),
-                    returned,
-                });
-                self.invalid_output(detail)
-            }
+            Blamed::Plugin(detail) => StreamError::InvalidOutput {
+                fault: self.report(detail),
+                returned,
+            },
             Blamed::Provider(error) => error,
         }
     }
@@ -252,11 +248,11 @@ impl ReplyStream for PluginStream {
         if frames.is_empty() && !last {
             return Ok(Polled::Buffered);
         }
-        let got: Vec<Bytes> = frames.iter().map(|frame| frame.data.clone()).collect();
+        let got = frames.iter().map(|frame| frame.data.clone()).collect();
         let output = self.reply.push(frames, last).await?;
         self.ended = last || output.done;
         let ended_first = output.done && !last;
-        self.output_origin.note(&got, &output.frames, ended_first);
+        self.output_origin.note(got, &output.frames, ended_first);
         self.write(output, queue)
     }
 

@@ -18,6 +18,8 @@ pub(super) struct OutputOrigin {
     returned_own_frames: bool,
     /// The plugin ended the response before the provider did.
     ended_first: bool,
+    /// What the latest call got.
+    latest: Vec<Bytes>,
 }
 
 /// Why what a plugin returned cannot be written for the client.
@@ -42,13 +44,14 @@ pub(super) enum Blamed {
 
 impl WrongOutput {
     /// The beginning of what the plugin returned, for the call's record.
-    pub(super) fn beginning(&self) -> Option<String> {
-        let Self::Content { returned, .. } = self else {
-            return None;
-        };
-        let returned = returned.as_deref()?;
-        let beginning = returned.get(..BEGINNING_BYTES_MAX).unwrap_or(returned);
-        Some(String::from_utf8_lossy(beginning).into_owned())
+    pub(super) fn beginning(&self) -> Option<Bytes> {
+        match self {
+            Self::Content { returned, .. } => {
+                let returned = returned.as_ref()?;
+                Some(returned.slice(..returned.len().min(BEGINNING_BYTES_MAX)))
+            }
+            Self::EndedEarly => None,
+        }
     }
 }
 
@@ -57,17 +60,17 @@ const BEGINNING_BYTES_MAX: usize = 256;
 
 impl OutputOrigin {
     /// Notes what one call got and returned. A plugin that leaves frames out still passes on the others.
-    pub(super) fn note(&mut self, got: &[Bytes], returned: &[Frame], ended_first: bool) {
+    pub(super) fn note(&mut self, got: Vec<Bytes>, returned: &[Frame], ended_first: bool) {
         self.ended_first |= ended_first;
         self.got_bytes |= got.iter().any(|bytes| !bytes.is_empty());
         self.returned_frames |= !returned.is_empty();
-        if self.returned_own_frames {
-            return;
+        if !self.returned_own_frames {
+            // Frames keep their order, so one pass finds all of them.
+            let mut rest = got.iter();
+            let mut is_passed_on = |frame: &Frame| rest.any(|bytes| *bytes == frame.data);
+            self.returned_own_frames = !returned.iter().all(&mut is_passed_on);
         }
-        // Frames keep their order, so one pass finds all of them.
-        let mut got = got.iter();
-        let mut is_passed_on = |frame: &Frame| got.any(|bytes| *bytes == frame.data);
-        self.returned_own_frames = !returned.iter().all(&mut is_passed_on);
+        self.latest = got;
     }
 
     /// Whether the plugin wrote the response. One that returned nothing of what it got wrote an empty one.
@@ -75,12 +78,17 @@ impl OutputOrigin {
         self.returned_own_frames || (self.got_bytes && !self.returned_frames)
     }
 
+    /// Whether the plugin wrote this part of the response: one that writes some frames may pass on others.
+    fn wrote(&self, part: Option<&[u8]>) -> bool {
+        self.is_own() && !part.is_some_and(|part| self.latest.iter().any(|got| got == part))
+    }
+
     pub(super) fn blame(&self, wrong: WrongOutput, negotiated: &NegotiatedCall) -> Blamed {
         match wrong {
             WrongOutput::Content {
                 error: error @ StreamError::Upstream(_),
                 returned,
-            } if self.is_own() => Blamed::Plugin(match returned {
+            } if self.wrote(returned.as_deref()) => Blamed::Plugin(match returned {
                 Some(returned) => describe(negotiated, &returned),
                 None => error.message(),
             }),

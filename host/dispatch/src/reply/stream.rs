@@ -71,6 +71,12 @@ pub(crate) enum StreamError {
     MemoryFull(MemoryFull),
     /// The plugin failed.
     Plugin(PluginFault),
+    /// The plugin wrote what is no response of its dialect.
+    InvalidOutput {
+        fault: PluginFault,
+        /// How it begins. It may show a secret.
+        returned: Option<Bytes>,
+    },
 }
 
 /// An error that the provider reported in its response.
@@ -142,7 +148,10 @@ impl StreamError {
                 Some(failure)
             }
             Self::Reported(reported) => Some(&mut reported.failure),
-            Self::DeadlineExceeded | Self::MemoryFull(_) | Self::Plugin(_) => None,
+            Self::DeadlineExceeded
+            | Self::MemoryFull(_)
+            | Self::Plugin(_)
+            | Self::InvalidOutput { .. } => None,
         }
     }
 
@@ -154,7 +163,7 @@ impl StreamError {
             }
             Self::Reported(reported) => Outcome::Failed(reported.failure.clone()),
             Self::DeadlineExceeded | Self::MemoryFull(_) => Outcome::Cancelled,
-            Self::Plugin(_) => Outcome::Inconclusive,
+            Self::Plugin(_) | Self::InvalidOutput { .. } => Outcome::Inconclusive,
         }
     }
 
@@ -167,7 +176,7 @@ impl StreamError {
             Self::Reported(reported) => reported.failure.message.clone(),
             Self::DeadlineExceeded => "the call exceeded its deadline".to_owned(),
             Self::MemoryFull(full) => full.to_string(),
-            Self::Plugin(fault) => fault.to_string(),
+            Self::Plugin(fault) | Self::InvalidOutput { fault, .. } => fault.to_string(),
         }
     }
 }
