@@ -188,6 +188,10 @@ impl<'a> Prepared<'a> {
             .executor
             .prepare(&attempt.plan_context, attempt.body());
         match plan.await {
+            Ok(planned) if planned.delay.is_some() => {
+                let detail = "only a further request may have `after-ms`".to_owned();
+                Err(attempt.end_with_invalid_output(lease, detail))
+            }
             Ok(planned) => {
                 attempt.context.trace.step(Step::Planned(PlanStep {
                     executor: attempt.executor.plugin().to_string(),

@@ -55,6 +55,13 @@ pub const DISCOVERED_MODELS_MAX: usize = 5_000;
 /// Requests of one attempt: the plan's, and further ones that the plugin's reply plans.
 pub const ROUND_TRIPS_MAX: u32 = 4;
 
+/// Further requests of one attempt that wait before they are sent, to look at a job: one a second for ten minutes, which
+/// is the default deadline of a call.
+pub const DELAYED_REQUESTS_MAX: u32 = 600;
+
+/// The shortest wait before such a request. A guest that sets less waits so long.
+pub const REQUEST_DELAY_MIN: Duration = Duration::from_millis(100);
+
 /// Schemes that sign one request. Providers know one; each can take a millisecond of RSA.
 pub const SCHEMES_MAX: usize = 2;
 

@@ -131,6 +131,9 @@ pub struct Plan {
     pub captures: Vec<(String, String)>,
     /// State that the executor passes to its reply.
     pub state: Bytes,
+    /// How long the host waits before it sends the request: for a further one, which looks at a job that the one before
+    /// has submitted. No instance is held meanwhile.
+    pub delay: Option<Duration>,
 }
 
 /// A request as planned: secrets are named, not placed.

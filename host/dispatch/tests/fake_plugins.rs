@@ -169,6 +169,7 @@ pub(crate) fn planned(body: PlannedBody, response: ResponseMode) -> Plan {
         response_mode: response,
         captures: Vec::new(),
         state: Bytes::new(),
+        delay: None,
     }
 }
 

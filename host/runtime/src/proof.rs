@@ -11,11 +11,13 @@ pub(crate) fn difference(one: &Plan, other: &Plan) -> Option<&'static str> {
         response_mode,
         captures,
         state,
+        delay,
     } = one;
     let members = [
         (*response_mode != other.response_mode, "response"),
         (*captures != other.captures, "captures"),
         (*state != other.state, "state"),
+        (*delay != other.delay, "options.after-ms"),
     ];
     request_difference(request, &other.request).or_else(|| first(&members))
 }

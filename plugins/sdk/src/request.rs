@@ -1,5 +1,7 @@
 //! Builds requests, with their secrets, and plans.
 
+use std::time::Duration;
+
 use crate::encode::{form_encoded, json_string};
 use crate::executor::{
     Body, Capture, Failure, Header, HttpRequest, Patch, Payload, Plan, Response, SecretPlace,
@@ -151,6 +153,15 @@ impl HttpRequest {
 }
 
 impl Plan {
+    /// Lets the host wait before it sends the request. Only for a further request (`next`), which looks at a job that
+    /// the one before has submitted: the instance is dropped meanwhile, and a new converter gets the plan's state.
+    #[must_use]
+    pub fn after(mut self, wait: Duration) -> Self {
+        let millis = wait.as_millis().to_string();
+        self.options.push(("after-ms".to_owned(), millis));
+        self
+    }
+
     /// Adds a value of the response, by its JSON pointer, that the host stores as the secret `name`. Only for
     /// the operation `refresh`.
     #[must_use]

@@ -1,17 +1,19 @@
 //! The later steps of an attempt: the response of good status, its reply, and the commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jackfield_auth::Lease;
 use jackfield_dialect::sse::{begins_like_json, begins_like_stream};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Attempt, AttemptError};
 use crate::call::{ClientResponse, StreamFraming};
 use crate::classify;
-use crate::limits::STREAM_SNIFF_BYTES_MAX;
+use crate::limits::{DELAYED_REQUESTS_MAX, REQUEST_DELAY_MIN, STREAM_SNIFF_BYTES_MAX};
 use crate::plan::ResponseMode;
 use crate::port::{PluginReply, Rejection, ResponseHead};
 use crate::reply::buffered::BufferedStream;
@@ -37,6 +39,10 @@ pub(super) struct Responded<'a> {
     pub(super) round_trip: u32,
 }
 
+/// Further requests of an attempt that waited before they were sent.
+#[derive(Default)]
+struct DelayedRequests(u32);
+
 /// The third step: a reply of which nothing was sent.
 pub(super) struct OpenReply<'a> {
     attempt: Attempt<'a>,
@@ -48,6 +54,43 @@ pub(super) struct OpenReply<'a> {
     reply: Reply<Open>,
 }
 
+/// Why a further request is not sent after its wait.
+enum WaitEnd {
+    TooMany,
+    Deadline,
+}
+
+impl DelayedRequests {
+    /// Waits before one more request.
+    async fn wait(&mut self, delay: Duration, attempt: &Attempt<'_>) -> Result<(), WaitEnd> {
+        self.0 += 1;
+        if self.0 > DELAYED_REQUESTS_MAX {
+            return Err(WaitEnd::TooMany);
+        }
+        let deadline = attempt.context.call.deadline;
+        let until = Instant::now() + delay.max(REQUEST_DELAY_MIN);
+        if until >= deadline {
+            sleep_until(deadline).await;
+            return Err(WaitEnd::Deadline);
+        }
+        sleep_until(until).await;
+        Ok(())
+    }
+}
+
+impl WaitEnd {
+    fn of(self, attempt: &Attempt<'_>, lease: Lease) -> AttemptError {
+        match self {
+            Self::Deadline => attempt.end_with_deadline(lease),
+            Self::TooMany => {
+                let most = DELAYED_REQUESTS_MAX;
+                let detail = format!("it planned more than {most} requests with `after-ms`");
+                attempt.end_with_invalid_output(lease, detail)
+            }
+        }
+    }
+}
+
 impl<'a> Responded<'a> {
     /// Opens the reply: the host's own, or through the plugin over as many round trips as it requests.
     ///
@@ -57,6 +100,7 @@ impl<'a> Responded<'a> {
         let mut responded = self;
         // The plugin has state from the earlier round trips, so the same instance gets each response.
         let mut reused: Option<Box<dyn PluginReply>> = None;
+        let mut delayed = DelayedRequests::default();
         loop {
             if responded.mode == ResponseMode::Relay {
                 return responded.without_plugin().await;
@@ -99,8 +143,19 @@ impl<'a> Responded<'a> {
                     return Ok(attempt.open(lease, head, AnyStream::Plugin(stream)));
                 }
                 Ok(FirstStep::NextRequest { plan, reply }) => {
-                    reused = Some(reply);
-                    responded = attempt.send(lease, (*plan).into(), round_trip + 1).await?;
+                    let mut next_trip = round_trip + 1;
+                    match plan.delay {
+                        None => reused = Some(reply),
+                        Some(delay) => {
+                            // Its instance is free meanwhile. A new one gets the plan's state.
+                            drop(reply);
+                            if let Err(ended) = delayed.wait(delay, &attempt).await {
+                                return Err(ended.of(&attempt, lease));
+                            }
+                            next_trip = 1;
+                        }
+                    }
+                    responded = attempt.send(lease, (*plan).into(), next_trip).await?;
                 }
                 Err(error) => return Err(attempt.end_with_stream_error(lease, error)),
             }

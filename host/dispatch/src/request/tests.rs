@@ -26,6 +26,7 @@ fn planned(url: &str, body: PlannedBody, place: SecretPlace) -> Plan {
         response_mode: ResponseMode::Relay,
         captures: Vec::new(),
         state: Bytes::new(),
+        delay: None,
     }
 }
 

@@ -46,6 +46,9 @@ pub(crate) enum ContractError {
     /// A kind of capture that this host does not have.
     #[error("this host does not know the kind of capture `{0}`")]
     CaptureKind(String),
+    /// An option `after-ms` that is no number.
+    #[error("the option `after-ms` of a plan is {0}, not a number of milliseconds")]
+    Delay(String),
     /// A plan that needs an export that the component does not have.
     #[error("its plan has the response `whole` or `frames`, but it does not export `{0}`")]
     NoReply(&'static str),

@@ -103,6 +103,7 @@ pub(super) fn plan_in(plan: contract::Plan) -> Result<Plan, ContractError> {
             .map(|capture| (capture.pointer, capture.into))
             .collect(),
         state: plan.state.into(),
+        delay: None,
     })
 }
 

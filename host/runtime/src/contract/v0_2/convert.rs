@@ -124,7 +124,20 @@ pub(super) fn plan_in(plan: types::Plan) -> Result<Plan, ContractError> {
         response_mode,
         captures: captures?,
         state: plan.state.into(),
+        delay: delay_in(&plan.options)?,
     })
+}
+
+/// The option `after-ms` of a plan. A guest may repeat an option: the last one counts.
+fn delay_in(options: &[types::Field]) -> Result<Option<Duration>, ContractError> {
+    let mut named = options.iter().rev().filter(|(name, _)| name == "after-ms");
+    let Some((_, value)) = named.next() else {
+        return Ok(None);
+    };
+    match value.parse() {
+        Ok(millis) => Ok(Some(Duration::from_millis(millis))),
+        Err(_) => Err(ContractError::Delay(quoted(value))),
+    }
 }
 
 /// In the host, two names of secrets mean the end of the token.
@@ -242,3 +255,27 @@ pub(super) fn failure_in(failure: types::Failure) -> Refusal {
 
 /// The option of the host's descriptor for it.
 const DEFAULT_BASE_URL: &str = "default-base-url";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_wait_before_a_request() {
+        let of = |options: &[(&str, &str)]| {
+            let fields = options.iter();
+            let fields: Vec<types::Field> = fields
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+            delay_in(&fields).map_err(|error| error.to_string())
+        };
+        assert_eq!(of(&[]), Ok(None));
+        assert_eq!(of(&[("unknown", "x")]), Ok(None));
+        let seconds = Some(Duration::from_secs(2));
+        assert_eq!(of(&[("after-ms", "1"), ("after-ms", "2000")]), Ok(seconds));
+        for wrong in ["", "-1", "1.5", "soon"] {
+            let error = of(&[("after-ms", wrong)]).unwrap_err();
+            assert!(error.contains("after-ms"), "{error}");
+        }
+    }
+}
