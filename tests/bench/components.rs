@@ -2,6 +2,7 @@
 
 mod credentials;
 mod guests;
+mod languages;
 mod report;
 
 use std::hint::black_box;
@@ -65,6 +66,7 @@ fn main() -> Result<()> {
         .any(|argument| argument != "--bench")
     {
         bench.summarize()?;
+        bench.runtime.block_on(languages::print_languages())?;
     }
     Ok(())
 }

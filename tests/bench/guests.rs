@@ -66,7 +66,7 @@ impl Guests {
     }
 }
 
-fn executor(serving: &Plugins, name: &str) -> Result<Arc<dyn Executor>> {
+pub(crate) fn executor(serving: &Plugins, name: &str) -> Result<Arc<dyn Executor>> {
     let executor = serving.executors.get(name);
     Ok(Arc::clone(executor.ok_or("no executor")?))
 }
