@@ -229,7 +229,7 @@ async fn wrong_responses_that_a_plugin_passes_on_are_the_providers() {
 
 /// A plugin that writes some frames and passes on others is not to blame for those.
 #[tokio::test(start_paused = true)]
-async fn broken_frame_that_a_writing_plugin_passes_on_is_the_providers() {
+async fn invalid_frame_that_a_writing_plugin_passes_on_is_the_providers() {
     let executor = FakeExecutor::replying(ResponseMode::Frames(Framing::Lines), |_| {
         Ok(FakeReply::new(|frames, _| {
             let frames = frames.into_iter().map(|one| match &*one.data {

@@ -198,6 +198,28 @@ async fn python_executor_of_an_invented_provider() {
     check_acme_in("python").await;
 }
 
+/// A picture of a megabyte is common. Executors that write their own body fit the limits of time and memory with it, also
+/// in the slowest language.
+#[tokio::test]
+async fn writes_a_body_of_a_megabyte_in_every_language() {
+    for language in ["rust", "javascript", "python"] {
+        let plugin = load("acme", acme_guest(language)).await;
+        let executor = as_executor(&plugin);
+        // Text of one byte a character, of two, of three, and with an escape in JSON.
+        for unit in ["a", "\u{e9}", "\u{65e5}", "say \"\n"] {
+            let text = unit.repeat((1 << 20) / unit.len());
+            let request = json!({ "messages": [{ "role": "user", "content": text }] });
+            let planned = prepare(&*executor, &call("acme-1", &request)).await;
+            let messages = &body(&planned)["messages"];
+            assert!(
+                messages[0]["text"] == text,
+                "{language} changes a text of {unit:?}"
+            );
+        }
+        assert_eq!(plugin.counts().faults, 0, "{language}");
+    }
+}
+
 async fn check_acme_in(language: &str) {
     let plugin = load("acme", acme_guest(language)).await;
     check_acme(&*as_executor(&plugin)).await;
