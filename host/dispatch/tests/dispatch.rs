@@ -30,6 +30,7 @@ mod memory;
 mod model_lists;
 mod pinned_calls;
 mod plugin_fault;
+mod plugin_jobs;
 mod plugin_stream;
 mod plugin_unavailable;
 mod raw_requests;

@@ -1,13 +1,9 @@
 //! Responses that pass through their executor.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::HeaderValue;
 use jackfield_dispatch::CallError;
-use jackfield_dispatch::limits::{
-    DELAYED_REQUESTS_MAX, REQUEST_DELAY_MIN, ROUND_TRIPS_MAX, WHOLE_RESPONSE_BYTES_MAX,
-};
+use jackfield_dispatch::limits::{ROUND_TRIPS_MAX, WHOLE_RESPONSE_BYTES_MAX};
 use jackfield_dispatch::plan::{Frame, Framing, Output, Plan, PlannedBody, ResponseMode};
 use jackfield_dispatch::port::FaultKind;
 use tokio::time::Instant;
@@ -15,9 +11,9 @@ use tokio::time::Instant;
 use crate::chat_fixtures::{COMPLETION, DONE, ROLE, content, stream};
 use crate::fake_plugins::{FakeExecutor, FakeReply, frame, output, planned};
 use crate::fake_upstream::{FakeUpstream, Piece, Script};
-use crate::stage::{SECOND, Setting, Stage, text};
+use crate::stage::{Setting, Stage, text};
 
-fn stage(executor: FakeExecutor, scripts: Vec<Script>) -> Stage {
+pub(crate) fn stage(executor: FakeExecutor, scripts: Vec<Script>) -> Stage {
     Setting::new(1)
         .one_round()
         .executor(executor)
@@ -298,7 +294,7 @@ async fn limits_plugin_input_and_output_size() {
     assert!(error.to_string().contains("32 MiB"), "{error}");
 }
 
-fn next(plan: Plan) -> Output {
+pub(crate) fn next(plan: Plan) -> Output {
     Output {
         next: Some(Box::new(plan)),
         ..Output::default()
@@ -339,7 +335,7 @@ async fn plugin_may_send_further_requests_up_to_limit() {
 }
 
 /// The call must end in a fault of the plugin, without effect on any credential.
-async fn expect_invalid_output(stage: Stage, word: &str) {
+pub(crate) async fn expect_invalid_output(stage: Stage, word: &str) {
     let error = stage.stream().await.unwrap_err();
     let CallError::Plugin(fault) = error else {
         panic!("{word}: {error:?}")
@@ -364,70 +360,6 @@ async fn rejects_requests_over_round_trip_limit() {
         "more than 4 requests",
     )
     .await;
-}
-
-/// An executor that looks at its job so often, each time after this wait, and then forwards the response.
-fn with_looks(looks: u8, delay: Duration) -> FakeExecutor {
-    FakeExecutor::replying(ResponseMode::Whole, move |state| {
-        let done = state.first().copied().unwrap_or(0);
-        Ok(FakeReply::new(move |frames, _| {
-            if done == looks {
-                return Ok(output(frames));
-            }
-            let mut plan = planned(PlannedBody::Original, ResponseMode::Whole);
-            plan.state = Bytes::from(vec![done + 1]);
-            plan.delay = Some(delay);
-            Ok(next(plan))
-        }))
-    })
-}
-
-#[tokio::test(start_paused = true)]
-async fn jobs_are_looked_at_after_a_wait() {
-    let looks = 2 * u8::try_from(ROUND_TRIPS_MAX).unwrap();
-    let mut scripts = vec![Script::json(200, "{\"job\":1}"); looks.into()];
-    scripts.push(Script::json(200, COMPLETION));
-    let stage = stage(with_looks(looks, 2 * SECOND), scripts);
-    let began = Instant::now();
-    assert_eq!(text(stage.whole().await).await, COMPLETION);
-    assert!(began.elapsed() >= 2 * SECOND * u32::from(looks));
-    assert_eq!(stage.upstream.calls(), usize::from(looks) + 1);
-    assert_eq!((stage.counts().success, stage.executor.faults()), (1, 0));
-    stage.assert_closed();
-}
-
-#[tokio::test(start_paused = true)]
-async fn jobs_end_with_the_deadline_of_their_call() {
-    let hour = Duration::from_hours(1);
-    let scripts = vec![Script::json(200, "{\"job\":1}")];
-    let stage = stage(with_looks(1, hour), scripts);
-    let began = Instant::now();
-    let error = stage.whole().await.unwrap_err();
-    assert!(matches!(error, CallError::Deadline(_)), "{error:?}");
-    assert!(began.elapsed() < hour);
-    stage.assert_closed();
-}
-
-#[tokio::test(start_paused = true)]
-async fn waits_are_bounded_in_number_and_from_below() {
-    let script = Script::json(200, "{\"job\":1}");
-    let scripts = vec![script; DELAYED_REQUESTS_MAX as usize + 1];
-    let executor = FakeExecutor::replying(ResponseMode::Whole, |_| {
-        Ok(FakeReply::new(|_, _| {
-            let mut plan = planned(PlannedBody::Original, ResponseMode::Whole);
-            plan.delay = Some(Duration::ZERO);
-            Ok(next(plan))
-        }))
-    });
-    let began = Instant::now();
-    expect_invalid_output(stage(executor, scripts), "more than 600 requests").await;
-    assert!(began.elapsed() >= REQUEST_DELAY_MIN * DELAYED_REQUESTS_MAX);
-    let executor = FakeExecutor::new(|_| {
-        let mut plan = planned(PlannedBody::Original, ResponseMode::Relay);
-        plan.delay = Some(SECOND);
-        Ok(plan)
-    });
-    expect_invalid_output(stage(executor, vec![]), "only a further request").await;
 }
 
 #[tokio::test(start_paused = true)]
