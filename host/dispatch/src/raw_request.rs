@@ -92,6 +92,7 @@ impl Dispatcher {
             CallError::Plugin(report_invalid_output(
                 &**planner.executor,
                 context.client,
+                None,
                 error.to_string(),
             ))
         })

@@ -45,14 +45,20 @@ pub(crate) fn check_result<R>(
     Err(fault)
 }
 
-/// Creates and logs the fault of a guest that returned a value the contract does not allow.
-pub(crate) fn invalid_output(plugin: &PluginId, detail: impl Into<String>) -> PluginFault {
+/// Creates and logs the fault of a guest that returned a value the contract does not allow, in a call of a client or in
+/// none.
+pub(crate) fn invalid_output(
+    plugin: &PluginId,
+    call: Option<&str>,
+    detail: impl Into<String>,
+) -> PluginFault {
     let fault = PluginFault {
         plugin: plugin.clone(),
         kind: FaultKind::InvalidOutput,
         detail: detail.into(),
     };
-    tracing::warn!(plugin = %fault.plugin, detail = fault.detail, "plugin returned an invalid response");
+    let plugin = &fault.plugin;
+    tracing::warn!(%plugin, call, detail = fault.detail, "plugin returned an invalid response");
     fault
 }
 

@@ -240,7 +240,9 @@ impl<W: World> Instances<W> {
         self.instantiate(pass).await.map_err(|error| {
             let fault = match error {
                 InstantiateError::Fault(fault) => fault,
-                InstantiateError::Link(error) => invalid_output(&self.0.plugin, error.to_string()),
+                InstantiateError::Link(error) => {
+                    invalid_output(&self.0.plugin, None, error.to_string())
+                }
             };
             self.count_if_own(fault.kind);
             fault
@@ -304,7 +306,7 @@ impl<W: World> Instances<W> {
     ) -> PluginFault {
         self.count_fault();
         instance.fail(FaultKind::InvalidOutput);
-        invalid_output(&self.0.plugin, detail)
+        invalid_output(&self.0.plugin, instance.store.data().call(), detail)
     }
 
     /// Creates an instance for a call that needs a fresh one; `None` if there is none.
@@ -317,7 +319,7 @@ impl<W: World> Instances<W> {
     /// Counts and logs a fault that no single call shows.
     pub(crate) fn report(&self, detail: impl Into<String>) {
         self.count_fault();
-        invalid_output(&self.0.plugin, detail);
+        invalid_output(&self.0.plugin, None, detail);
     }
 
     /// Counts a fault that the host found in what the plugin returned for a client.

@@ -198,7 +198,8 @@ impl Attempt<'_> {
 
     /// Ends where the plugin planned what the contract does not allow.
     pub(super) fn end_with_invalid_output(&self, lease: Lease, detail: String) -> AttemptError {
-        let fault = report_invalid_output(&**self.executor, self.context.client, detail);
+        let (client, call) = (self.context.client, &*self.context.call.id);
+        let fault = report_invalid_output(&**self.executor, client, Some(call), detail);
         self.end_with_rejection(lease, Rejection::Fault(fault))
     }
 }

@@ -204,7 +204,8 @@ impl PluginStream {
     }
 
     fn report(&self, detail: String) -> PluginFault {
-        report_invalid_output(&*self.executor, self.client, detail)
+        let call = &*self.negotiated.call().id;
+        report_invalid_output(&*self.executor, self.client, Some(call), detail)
     }
 
     /// What the plugin returned cannot be written.
