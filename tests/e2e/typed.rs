@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use jackfield_test_support::guest;
+use jackfield_test_support::{acme_guest, guest};
 use serde_json::{Value, json};
 
 use crate::clouds::{check_every_api, check_sdks, requests, send};
@@ -12,12 +12,24 @@ use crate::harness::{Jackfield, Upstream};
 /// The provider's only key, and the id of its credential.
 const KEY: &str = "key-of-acme";
 
+/// What the format does not have: cached tokens, and a choice of tools.
+const WITHOUT: [&str; 2] = ["messages_usage", "messages_tool_choice"];
+
 /// Starts a server with an executor of `tests/components/rust` for the made-up provider; each credential's key is its id.
 async fn start(executor: &str, upstream: &Upstream, credentials: &[&str]) -> Jackfield {
+    start_component(executor, guest(executor), upstream, credentials).await
+}
+
+async fn start_component(
+    executor: &str,
+    component: Vec<u8>,
+    upstream: &Upstream,
+    credentials: &[&str],
+) -> Jackfield {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("plugins")).unwrap();
     let file = folder.path().join(format!("plugins/{executor}.wasm"));
-    fs::write(file, guest(executor)).unwrap();
+    fs::write(file, component).unwrap();
     let credentials: String = credentials
         .iter()
         .map(|id| format!("      - {{ id: {id}, api-key: {id} }}\n"))
@@ -44,13 +56,22 @@ async fn clients_of_each_api_are_served_by_events() {
     assert_eq!(sees, json!(["body", "error-bodies", "responses"]));
 }
 
+/// As with the one in Rust. Python's is in the tests of the runtime: an unoptimized host compiles it for a minute.
+#[tokio::test]
+async fn clients_of_each_api_are_served_by_an_executor_in_javascript() {
+    let upstream = Upstream::start(&[KEY]).await;
+    let component = acme_guest("javascript");
+    let jackfield = start_component("acme", component, &upstream, &[KEY]).await;
+    check_every_api(&jackfield, "acme", KEY).await;
+    assert_eq!(upstream.provider.calls()[KEY], 8);
+    check_sdks(&jackfield, "acme", KEY, &WITHOUT).await;
+}
+
 #[tokio::test]
 async fn the_python_sdk_features_work_with_events() {
     let upstream = Upstream::start(&[KEY]).await;
     let jackfield = start("acme", &upstream, &[KEY]).await;
-    // The format has neither cached tokens nor a choice of tools.
-    let without = ["messages_usage", "messages_tool_choice"];
-    check_sdks(&jackfield, "acme", KEY, &without).await;
+    check_sdks(&jackfield, "acme", KEY, &WITHOUT).await;
 }
 
 /// The words of each API for an error.

@@ -18,7 +18,7 @@ impl ListCache {
     /// The cache in the data folder of a configuration.
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            path: config.data.join("cache").join("models.json"),
+            path: config.data.join("models.json"),
         }
     }
 
@@ -83,7 +83,7 @@ mod tests {
     fn reads_what_was_written_and_no_other_file() {
         let folder = tempfile::tempdir().unwrap();
         let cache = ListCache {
-            path: folder.path().join("cache").join("models.json"),
+            path: folder.path().join("data").join("models.json"),
         };
         assert_eq!(cache.load(), ListedModels::new());
         let models = vec![Arc::from("a"), Arc::from("b/c:1")];
