@@ -180,9 +180,12 @@ impl Lease {
     }
 
     /// Records the quota that the provider reported.
-    pub fn note_quota(&self, quota: Quota) {
+    pub fn note_quota(&self, quota: Quota, of_credential: bool) {
         if let Some(attempt) = &self.attempt {
-            self.inner.lock().pool.note_quota(attempt, quota);
+            self.inner
+                .lock()
+                .pool
+                .note_quota(attempt, quota, of_credential);
         }
     }
 

@@ -328,14 +328,15 @@ impl Pool {
         }
     }
 
-    /// Records the quota that a provider reported during an attempt. Values that it did not report
-    /// stay as they were.
-    pub fn note_quota(&mut self, attempt: &Attempt, reported: Quota) {
+    /// Records the quota that a provider reported during an attempt: of its model, or of all models of the credential.
+    /// Values that it did not report stay as they were.
+    pub fn note_quota(&mut self, attempt: &Attempt, reported: Quota, of_credential: bool) {
         let Some(live) = self.slots.live_mut(attempt.slot) else {
             return;
         };
         let position = live.model_position(attempt);
-        if let Some(model) = position.and_then(|index| live.models.get_mut(index)) {
+        let models = live.models.iter_mut().enumerate();
+        for (_, model) in models.filter(|(index, _)| of_credential || Some(*index) == position) {
             let known = &mut model.quota;
             known.left_permille = reported.left_permille.or(known.left_permille);
             known.resets_at = reported.resets_at.or(known.resets_at);

@@ -9,6 +9,7 @@ mod unsigned;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 use jackfield_auth::Lease;
 use jackfield_credential::Outcome;
@@ -292,9 +293,7 @@ impl<'a> Attempt<'a> {
                     source.wait_for_whole();
                 }
                 // Before the status is checked: an error response may also report the quota.
-                if let Some(quota) = classify::quota(&head.headers, self.context.clock.now()) {
-                    lease.note_quota(quota);
-                }
+                self.note_quotas(&lease, &head.headers);
                 if !head.status.is_success() {
                     return Err(self.end_with_error_response(lease, head, source).await);
                 }
@@ -324,6 +323,27 @@ impl<'a> Attempt<'a> {
         let mut failure = classify::transport(transport_error.to_string());
         failure.sent = transport_error.sent;
         Err(self.end_with_failure(lease, failure, None))
+    }
+}
+
+impl Attempt<'_> {
+    /// Records what the headers say of the allowances of the credential.
+    fn note_quotas(&self, lease: &Lease, headers: &HeaderMap) {
+        let now = self.context.clock.now();
+        if let Some(quota) = classify::quota(headers, now) {
+            lease.note_quota(quota, false);
+        }
+        let declared = &self.executor.descriptor().quota_headers;
+        for of_credential in [false, true] {
+            let of_scope = declared
+                .iter()
+                .filter(|one| one.of_credential == of_credential);
+            let read = of_scope.filter_map(|one| one.read(headers, now));
+            let tightest = read.min_by_key(|quota| quota.left_permille.unwrap_or(1_000));
+            if let Some(quota) = tightest {
+                lease.note_quota(quota, of_credential);
+            }
+        }
     }
 }
 

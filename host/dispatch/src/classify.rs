@@ -3,7 +3,7 @@
 
 mod cloudflare;
 mod error_text;
-mod hints;
+pub(crate) mod hints;
 mod rules;
 
 use std::borrow::Cow;

@@ -14,6 +14,7 @@ use jackfield_auth::CandidateSet;
 
 use crate::client_digest::ClientDigest;
 use crate::plan::{Context, Evaluation, Frame, Output, Planned, Refusal, UpstreamRequest};
+use crate::quota_headers::QuotaHeaders;
 use crate::sees::Sees;
 
 /// A future behind a port.
@@ -231,6 +232,8 @@ pub struct Descriptor {
     pub judges_errors: bool,
     /// Whether it decides itself when tokens are refreshed.
     pub evaluates_refresh: bool,
+    /// The headers in which responses say what is left of an allowance.
+    pub quota_headers: Vec<QuotaHeaders>,
     /// Further options by name; unknown names are ignored.
     pub options: Vec<(String, String)>,
 }

@@ -19,6 +19,7 @@ mod commit;
 mod config_reload;
 mod content_types;
 mod deadline;
+mod declared_quotas;
 mod failover;
 mod fake_plugins;
 mod fake_upstream;

@@ -28,7 +28,7 @@ type StartReply = Box<dyn Fn(Bytes) -> Result<FakeReply, PluginFault> + Send + S
 /// A fake executor.
 pub(crate) struct FakeExecutor {
     id: PluginId,
-    descriptor: Descriptor,
+    pub(crate) descriptor: Descriptor,
     prepare: Prepare,
     /// A plan that it remembers for every call.
     remembered: Option<Arc<Plan>>,

@@ -142,6 +142,10 @@ pub const STDERR_BYTES_MAX: usize = 2_048;
 /// Values in a list of headers, patches, secrets, captures or frames.
 pub const LIST_LENGTH_MAX: usize = 65_536;
 
+/// Rows in the table of an executor's quotas. The host looks for all of them in the headers of each response; providers have
+/// four limits and two or three windows.
+pub const QUOTA_HEADERS_MAX: usize = 16;
+
 /// Size of the code cache, in bytes: about a dozen of the largest components. Beyond it wasmtime removes
 /// the code that was not used for the longest time.
 pub const CODE_CACHE_BYTES_MAX: u64 = 512 << 20;

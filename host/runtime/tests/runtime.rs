@@ -24,6 +24,8 @@ mod instances;
 mod plugin_dir;
 #[path = "runtime/prepare.rs"]
 mod prepare;
+#[path = "runtime/quotas.rs"]
+mod quotas;
 #[path = "runtime/refresh_policy.rs"]
 mod refresh_policy;
 #[path = "runtime/registry.rs"]

@@ -92,3 +92,15 @@ export_world!(
     "jackfield_plugin::bindings::selector",
     "package jackfield:sdk; world exports-selector { export jackfield:plugin/selector@0.2.0; }"
 );
+
+/// As the worlds above; it uses none of the types of [`imports`].
+pub mod quotas {
+    wit_bindgen::generate!({
+        inline: "package jackfield:sdk; world exports-quotas { export jackfield:plugin/quotas@0.2.0; }",
+        path: "../../wit",
+        world: "jackfield:sdk/exports-quotas",
+        pub_export_macro: true,
+        export_macro_name: "__export_quotas",
+        default_bindings_module: "jackfield_plugin::bindings::quotas",
+    });
+}

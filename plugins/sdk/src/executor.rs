@@ -3,6 +3,7 @@
 use crate::bindings::imports::jackfield::plugin as host;
 
 pub use crate::bindings::planner::exports::jackfield::plugin::planner::Descriptor;
+pub use crate::bindings::quotas::exports::jackfield::plugin::quotas::{QuotaHeaders, ResetForm};
 pub use crate::bindings::reply::exports::jackfield::plugin::reply::Output;
 pub use host::types::{
     Body, Capture, Credential, Failure, Frame, Header, HttpHead, HttpRequest, Patch, Payload, Plan,
@@ -29,7 +30,7 @@ impl Scope {
 /// An executor: it plans requests to one kind of provider. `wit/planner.wit` has the promises of the host. An
 /// executor must be pure: the same target, settings and values from the host give the same result.
 ///
-/// What else it does is in the traits [`JudgeHead`], [`Judge`], [`Refresh`] and [`Reply`].
+/// What else it does is in the traits [`JudgeHead`], [`Judge`], [`Quotas`], [`Refresh`] and [`Reply`].
 /// [`export_executor!`](crate::export_executor) exports those that it names.
 pub trait Executor: 'static {
     /// Returns the descriptor. The host calls it once, when it loads the plugin.
@@ -55,6 +56,12 @@ pub trait JudgeHead: Executor {
 pub trait Judge: Executor {
     /// Classifies an error response. `None`, and the kind [`Failure::UNCLASSIFIED`], leave it to the host.
     fn judge(target: Target, head: HttpHead, body: Payload) -> Option<Failure>;
+}
+
+/// Declares the headers in which responses say what is left of an allowance.
+pub trait Quotas: Executor {
+    /// Returns the table: at most 16 rows. The host calls it once, when it loads the plugin.
+    fn quota_headers() -> Vec<QuotaHeaders>;
 }
 
 /// Decides when tokens are refreshed.
@@ -320,7 +327,7 @@ impl Output {
 pub mod export;
 
 /// Exports a type that implements [`Executor`](executor::Executor) as the component's executor, and those of
-/// its other traits that are named: `judge_head`, `judge`, `refresh`, `reply`, `typed_reply`.
+/// its other traits that are named: `judge_head`, `judge`, `quotas`, `refresh`, `reply`, `typed_reply`.
 ///
 /// ```ignore
 /// jackfield_plugin::export_executor!(Mine, judge, reply);
@@ -347,6 +354,11 @@ macro_rules! __export_executor_part {
     (judge) => {
         $crate::bindings::judge::__export_judge!(
             __JackfieldComponent with_types_in $crate::bindings::judge
+        );
+    };
+    (quotas) => {
+        $crate::bindings::quotas::__export_quotas!(
+            __JackfieldComponent with_types_in $crate::bindings::quotas
         );
     };
     (refresh) => {

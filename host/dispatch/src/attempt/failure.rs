@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
 use jackfield_auth::Lease;
-use jackfield_credential::{Failure, Outcome, Scope};
+use jackfield_credential::{Failure, Outcome, Scope, kind};
 use jackfield_dialect::ProviderError;
 
 use super::{Attempt, AttemptError, StaleAttempt};
@@ -13,6 +13,7 @@ use crate::error::{CallError, ErrorResponse, ReportedError, UpstreamFailure};
 use crate::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT, SLOW_AFTER};
 use crate::plugin_fault::report_invalid_output;
 use crate::port::{Rejection, ResponseHead};
+use crate::quota_headers;
 use crate::reply::source::Source;
 use crate::reply::{ReportedFailure, StreamError};
 use crate::response_headers::client_headers;
@@ -43,6 +44,7 @@ impl Attempt<'_> {
         if !self.executor.descriptor().judges_errors {
             let now = self.context.clock.now();
             let failure = classify::response(head.status, &head.headers, &body, now);
+            let failure = self.until_declared_reset(failure, &head.headers);
             let response = Some(response).filter(|_| is_readable);
             return self.end_with_failure(lease, failure, response);
         }
@@ -62,9 +64,27 @@ impl Attempt<'_> {
                     is_readable = false;
                 }
                 let response = Some(response).filter(|_| is_readable);
-                self.end_with_failure(lease, refusal.failure, response)
+                let failure = self.until_declared_reset(refusal.failure, &head.headers);
+                self.end_with_failure(lease, failure, response)
             }
             Err(fault) => self.end_with_rejection(lease, Rejection::Fault(fault)),
+        }
+    }
+
+    /// A limit without a time waits until the allowances are new that the executor declares and that are used up.
+    fn until_declared_reset(&self, failure: Failure, headers: &HeaderMap) -> Failure {
+        let is_limit = matches!(&*failure.kind, kind::RATE_LIMIT | kind::QUOTA);
+        if !is_limit || failure.retry_after.is_some() {
+            return failure;
+        }
+        let (declared, now) = (
+            &self.executor.descriptor().quota_headers,
+            self.context.clock.now(),
+        );
+        let resets_at = quota_headers::resets_at(declared, headers, now);
+        Failure {
+            retry_after: resets_at.map(|at| at.saturating_since(now)),
+            ..failure
         }
     }
 

@@ -207,7 +207,7 @@ const EPOCH_SECONDS_MIN: f64 = 1e9;
 const EPOCH_MS_MIN: f64 = 1e12;
 
 /// A duration in Go's format: `6m0s`, `1.5s`, `862ms`.
-fn go_duration(text: &str) -> Option<Duration> {
+pub(crate) fn go_duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = 0.0;
     while !rest.is_empty() {
@@ -235,15 +235,15 @@ const UNITS: [(&str, f64); 7] = [
     ("ns", 1e-9),
 ];
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-fn number(headers: &HeaderMap, name: &str) -> Option<f64> {
+pub(crate) fn number(headers: &HeaderMap, name: &str) -> Option<f64> {
     text(headers, name)?.parse().ok()
 }
 
-fn seconds(number: f64) -> Option<Duration> {
+pub(crate) fn seconds(number: f64) -> Option<Duration> {
     // The number is a provider's: `from_secs_f64` would panic if it is negative or too large.
     Duration::try_from_secs_f64(number).ok()
 }

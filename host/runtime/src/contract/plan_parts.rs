@@ -180,7 +180,11 @@ pub(super) fn check_length(list: &'static str, length: usize) -> Result<(), Cont
     check_length_max(list, length, LIST_LENGTH_MAX)
 }
 
-fn check_length_max(list: &'static str, length: usize, max: usize) -> Result<(), ContractError> {
+pub(super) fn check_length_max(
+    list: &'static str,
+    length: usize,
+    max: usize,
+) -> Result<(), ContractError> {
     if length <= max {
         return Ok(());
     }

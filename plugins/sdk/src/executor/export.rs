@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::{
     Converter, Credential, Descriptor, Executor, Failure, Frame, HttpHead, Judge, JudgeHead,
-    Output, Payload, Plan, Refresh, Reply, Target,
+    Output, Payload, Plan, QuotaHeaders, Quotas, Refresh, Reply, Target,
 };
 use crate::bindings;
 use crate::typed::{TypedConverter, TypedOutput, TypedReply};
@@ -39,6 +39,14 @@ impl<E: JudgeHead> bindings::judge_head::exports::jackfield::plugin::judge_head:
 impl<E: Judge> bindings::judge::exports::jackfield::plugin::judge::Guest for ExecutorComponent<E> {
     fn judge(target: Target, head: HttpHead, body: Payload) -> Option<Failure> {
         E::judge(target, head, body)
+    }
+}
+
+impl<E: Quotas> bindings::quotas::exports::jackfield::plugin::quotas::Guest
+    for ExecutorComponent<E>
+{
+    fn headers() -> Vec<QuotaHeaders> {
+        E::quota_headers()
     }
 }
 

@@ -17,6 +17,7 @@ wasmtime::component::bindgen!({
             export jackfield:plugin/judge-head@0.2.0;
             export jackfield:plugin/judge@0.2.0;
             export jackfield:plugin/refresh@0.2.0;
+            export jackfield:plugin/quotas@0.2.0;
             export jackfield:plugin/reply@0.2.0;
             export jackfield:plugin/typed-reply@0.2.0;
             export jackfield:plugin/selector@0.2.0;
@@ -28,7 +29,7 @@ wasmtime::component::bindgen!({
 });
 
 pub(crate) use exports::jackfield::plugin::{
-    judge, judge_head, planner, refresh, reply, selector, typed_reply,
+    judge, judge_head, planner, quotas, refresh, reply, selector, typed_reply,
 };
 pub(crate) use jackfield::plugin::{
     call, candidates, client, client_body, conversation, log, settings, types,

@@ -4,20 +4,21 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use jackfield_credential::{Credential, Scope};
 use jackfield_dialect::json::Patch;
-use jackfield_dispatch::Sees;
 use jackfield_dispatch::plan::{
     Context, Frame, Output, Plan, PlannedBody, PlannedRequest, Refusal, ResponseMode, SecretPlace,
     Usage,
 };
 use jackfield_dispatch::port::{Descriptor, ResponseHead};
+use jackfield_dispatch::{QuotaHeaders, ResetForm, Sees};
 
-use super::bindings::{planner, reply, types};
+use super::bindings::{planner, quotas, reply, types};
 use crate::contract::plan_parts::{
-    self as parts, ContractError, GuestFailure, HeaderPair, check_length, quoted,
+    self as parts, ContractError, GuestFailure, HeaderPair, check_length, check_length_max, quoted,
 };
+use crate::limits::QUOTA_HEADERS_MAX;
 
 pub(super) fn target_out(context: &Context) -> types::Target {
     types::Target {
@@ -101,8 +102,39 @@ pub(super) fn descriptor_in(described: planner::Descriptor, exports: Exports) ->
         sees: Sees::default(),
         judges_errors: exports.judge || exports.judge_head,
         evaluates_refresh: exports.refresh,
+        quota_headers: Vec::new(),
         options,
     }
+}
+
+/// The table of an executor's quotas. Rows without the header of what is left tell nothing.
+pub(super) fn quota_headers_in(
+    declared: Vec<quotas::QuotaHeaders>,
+) -> Result<Vec<QuotaHeaders>, ContractError> {
+    check_length_max("quota-headers", declared.len(), QUOTA_HEADERS_MAX)?;
+    let name_in = |name: String| match name.is_empty() {
+        true => Ok(None),
+        false => HeaderName::from_bytes(name.as_bytes())
+            .map(Some)
+            .map_err(|_| ContractError::HeaderName(quoted(&name))),
+    };
+    let rows = declared.into_iter().map(|row| {
+        Ok(QuotaHeaders {
+            of_credential: row.scope != "model",
+            limit: name_in(row.limit)?,
+            left: name_in(row.left)?,
+            resets: name_in(row.resets)?,
+            form: match row.form {
+                quotas::ResetForm::Seconds => ResetForm::Seconds,
+                quotas::ResetForm::Milliseconds => ResetForm::Milliseconds,
+                quotas::ResetForm::EpochSeconds => ResetForm::EpochSeconds,
+                quotas::ResetForm::EpochMilliseconds => ResetForm::EpochMilliseconds,
+                quotas::ResetForm::Rfc3339 => ResetForm::Rfc3339,
+                quotas::ResetForm::Duration => ResetForm::Duration,
+            },
+        })
+    });
+    rows.collect()
 }
 
 /// The optional interfaces that a component exports.

@@ -8,10 +8,10 @@ use jackfield_dispatch::port::{Descriptor, ResponseHead};
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre, ResourceAny};
 
-use super::bindings::{judge, judge_head, planner, refresh, reply, typed_reply};
+use super::bindings::{judge, judge_head, planner, quotas, refresh, reply, typed_reply};
 use super::convert::{
     Exports, credential_out, descriptor_in, failure_in, frames_out, head_out, output_in,
-    payload_out, plan_in, target_out,
+    payload_out, plan_in, quota_headers_in, target_out,
 };
 use super::typed_events::typed_output_in;
 use crate::contract::guest_result::{GuestResult, converted, credential_of};
@@ -23,6 +23,7 @@ pub(crate) struct ExecutorIndicesV02 {
     planner: planner::GuestIndices,
     judge_head: Option<judge_head::GuestIndices>,
     judge: Option<judge::GuestIndices>,
+    quotas: Option<quotas::GuestIndices>,
     refresh: Option<refresh::GuestIndices>,
     reply: Option<reply::GuestIndices>,
     typed_reply: Option<typed_reply::GuestIndices>,
@@ -33,6 +34,7 @@ pub(crate) struct ExecutorGuestV02 {
     planner: planner::Guest,
     judge_head: Option<judge_head::Guest>,
     judge: Option<judge::Guest>,
+    quotas: Option<quotas::Guest>,
     refresh: Option<refresh::Guest>,
     reply: Option<reply::Guest>,
     typed_reply: Option<typed_reply::Guest>,
@@ -52,6 +54,9 @@ impl ExecutorIndicesV02 {
                 .transpose()?,
             judge: optional("judge")
                 .map(|()| judge::GuestIndices::new(linked))
+                .transpose()?,
+            quotas: optional("quotas")
+                .map(|()| quotas::GuestIndices::new(linked))
                 .transpose()?,
             refresh: optional("refresh")
                 .map(|()| refresh::GuestIndices::new(linked))
@@ -74,6 +79,7 @@ impl ExecutorIndicesV02 {
             planner,
             judge_head,
             judge,
+            quotas,
             refresh,
             reply,
             typed_reply,
@@ -85,6 +91,10 @@ impl ExecutorIndicesV02 {
                 .map(|indices| indices.load(&mut *store, instance))
                 .transpose()?,
             judge: judge
+                .as_ref()
+                .map(|indices| indices.load(&mut *store, instance))
+                .transpose()?,
+            quotas: quotas
                 .as_ref()
                 .map(|indices| indices.load(&mut *store, instance))
                 .transpose()?,
@@ -117,8 +127,13 @@ impl ExecutorGuestV02 {
         &self,
         store: &mut Store<HostState>,
     ) -> wasmtime::Result<Descriptor> {
-        let described = self.planner.call_describe(store).await?;
-        Ok(descriptor_in(described, self.exports()))
+        let described = self.planner.call_describe(&mut *store).await?;
+        let mut descriptor = descriptor_in(described, self.exports());
+        if let Some(guest) = &self.quotas {
+            let declared = guest.call_headers(store).await?;
+            descriptor.quota_headers = quota_headers_in(declared)?;
+        }
+        Ok(descriptor)
     }
 
     pub(crate) async fn prepare(
