@@ -304,8 +304,8 @@ impl NameIndex {
 
     /// Returns the available entries of the highest priority that has any.
     pub(super) fn candidates(&self, endpoint: Endpoint) -> Option<Candidates> {
-        let mut available = self.view(endpoint).available(false);
-        available.next().map(|(ready, _)| self.to_candidates(ready))
+        let ready = self.view(endpoint).first_available();
+        ready.map(|ready| self.to_candidates(ready))
     }
 
     /// The same without the excluded entries, and without those that are only second choice. A list

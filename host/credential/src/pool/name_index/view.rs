@@ -264,6 +264,16 @@ impl View {
         }
     }
 
+    /// Returns the available entries of the highest priority that has any.
+    pub(super) fn first_available(&self) -> Option<Arc<Members>> {
+        if self.due_ready.is_empty() {
+            // As in nearly all calls.
+            let first = self.ready.first_key_value();
+            return first.map(|(_, list)| Arc::clone(list));
+        }
+        self.available(false).next().map(|(list, _)| list)
+    }
+
     /// Returns the available entries by priority, highest first. With `leaves_due` they are without those whose
     /// windows have just ended, and with the number of these.
     pub(super) fn available(
