@@ -57,7 +57,7 @@ impl ModelLists {
 
     /// Asks the providers that are due, and applies what they list.
     async fn query_due(&self, config: &Config, schedules: &mut BTreeMap<ProviderName, Schedule>) {
-        let mut listed = ListedModels::clone(&self.reload.listed.load());
+        let mut found = ListedModels::new();
         for provider in &config.providers {
             let Some(discovery) = &provider.discovery else {
                 continue;
@@ -76,7 +76,7 @@ impl ModelLists {
                         next: Instant::now() + discovery.interval,
                         failures: 0,
                     };
-                    listed.insert(provider.name.clone(), models);
+                    found.insert(provider.name.clone(), models);
                 }
                 Err(why) => {
                     let doubled = RETRY_MIN * 2_u32.saturating_pow(schedule.failures.min(16));
@@ -87,8 +87,15 @@ impl ModelLists {
             }
         }
         // A provider that is asked no longer, or has left the configuration, has no list.
+        let known = self.reload.listed.load_full();
+        let mut lists = known.iter();
+        if found.is_empty() && lists.all(|(name, _)| schedules.contains_key(name)) {
+            return;
+        }
+        let mut listed = ListedModels::clone(&known);
         listed.retain(|name, _| schedules.contains_key(name));
-        if listed != **self.reload.listed.load() {
+        listed.extend(found);
+        if listed != *known {
             self.apply(listed).await;
         }
     }

@@ -92,21 +92,27 @@ impl Reload {
         listed: ListedModels,
     ) -> Result<(), ConfigAdminError> {
         let _changing = self.auth.lock_registrations().await;
-        self.listed.store(Arc::new(listed));
         let config = Arc::clone(self.catalog.load().config());
-        let prepared = self.prepare_config(config).await?;
-        if self.api.is_draining() {
-            return Err(ConfigAdminError::Stopping);
-        }
-        self.swap(prepared).map(|_| ())
+        let prepared = self.prepare_config(config, &listed).await;
+        self.swap_unless_stopping(prepared)?;
+        // Only now: lists that could not be applied are not those that are served.
+        self.listed.store(Arc::new(listed));
+        Ok(())
     }
 
     async fn try_reload(&self) -> Result<Reloaded, ConfigAdminError> {
         // Held to the end, so that no credential is created from the old configuration.
         let _changing = self.auth.lock_registrations().await;
         let prepared = self.prepare().await;
-        // After `prepare`, which takes time: the server may have begun to stop meanwhile. Then `prepare` may have
-        // failed for that alone, since the data folder belongs to the next process.
+        self.swap_unless_stopping(prepared)
+    }
+
+    /// Swaps what was prepared. That takes time, and the server may have begun to stop meanwhile. Then it may have failed
+    /// for that alone, since the data folder belongs to the next process.
+    fn swap_unless_stopping(
+        &self,
+        prepared: Result<Prepared, ConfigAdminError>,
+    ) -> Result<Reloaded, ConfigAdminError> {
         if self.api.is_draining() {
             return Err(ConfigAdminError::Stopping);
         }
@@ -123,14 +129,19 @@ impl Reload {
                 changed.into_iter().map(message).collect(),
             ));
         }
-        self.prepare_config(Arc::new(config)).await
+        let listed = self.listed.load_full();
+        self.prepare_config(Arc::new(config), &listed).await
     }
 
-    /// Prepares a configuration that was read.
-    async fn prepare_config(&self, config: Arc<Config>) -> Result<Prepared, ConfigAdminError> {
+    /// Prepares a configuration that was read, with the models that providers list.
+    async fn prepare_config(
+        &self,
+        config: Arc<Config>,
+        listed: &ListedModels,
+    ) -> Result<Prepared, ConfigAdminError> {
         let persisted = self.auth.persisted_state().await;
         let persisted = persisted.map_err(|error| ConfigAdminError::Store(error_chain(&error)))?;
-        let catalog = Catalog::new(Arc::clone(&config), &self.listed.load());
+        let catalog = Catalog::new(Arc::clone(&config), listed);
         let mut warnings = config.warnings.clone();
         warnings.extend(self.missing_plugins(&config));
         let registrations = self.registrations(&catalog, &persisted, &mut warnings);
