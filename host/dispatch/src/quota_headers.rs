@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName};
 use jackfield_credential::{Quota, Timestamp};
 
-use crate::classify::hints::{go_duration, number, seconds, text};
+use crate::classify::hints::{go_duration, left_permille, number, seconds, text};
 use crate::clock;
 
 /// The headers of one allowance.
@@ -46,32 +46,20 @@ impl QuotaHeaders {
         let left = number(headers, self.left.as_ref()?.as_str())?;
         let limit = self.limit.as_ref();
         let limit = limit.and_then(|limit| number(headers, limit.as_str()));
+        let left_permille = match limit {
+            _ if left <= 0.0 => Some(0),
+            Some(limit) if limit > 0.0 => Some(left_permille(left, limit)),
+            Some(_) => return None,
+            // Without a limit only what is used up is known.
+            None => None,
+        };
         let reset = self.resets.as_ref();
         let reset = reset.and_then(|reset| text(headers, reset.as_str()));
         Some(Quota {
-            left_permille: left_permille(left, limit)?,
+            left_permille,
             resets_at: reset.and_then(|reset| self.form.read(reset, now)),
         })
     }
-}
-
-/// The part that is left. Without a limit only what is used up is known.
-fn left_permille(left: f64, limit: Option<f64>) -> Option<Option<u16>> {
-    if left <= 0.0 {
-        return Some(Some(0));
-    }
-    let Some(limit) = limit.filter(|limit| *limit > 0.0) else {
-        return limit.is_none().then_some(None);
-    };
-    // A small rest must not round down to zero, which means that the allowance is used up.
-    let permille = (left / limit * 1_000.0).clamp(1.0, 1_000.0);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 1 and 1000"
-    )]
-    let permille = permille as u16;
-    Some(Some(permille))
 }
 
 impl ResetForm {

@@ -124,24 +124,25 @@ fn rate_limits(headers: &HeaderMap, now: Timestamp) -> impl Iterator<Item = Quot
         if limit <= 0.0 {
             return None;
         }
-        let permille = (remaining / limit * 1_000.0).clamp(0.0, 1_000.0);
-        // A small rest must not round down to zero, which means that the quota is used up.
-        let left = if remaining > 0.0 {
-            permille.max(1.0)
-        } else {
-            0.0
-        };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and 1000"
-        )]
-        let left = left as u16;
         Some(Quota {
-            left_permille: Some(left),
+            left_permille: Some(left_permille(remaining, limit)),
             resets_at: text(headers, reset).and_then(|reset| reset_time(reset, now)),
         })
     })
+}
+
+/// The part of a limit, which is positive, that is left, in thousandths.
+pub(crate) fn left_permille(left: f64, limit: f64) -> u16 {
+    // A small rest must not round down to zero, which means that the quota is used up.
+    let least = if left > 0.0 { 1.0 } else { 0.0 };
+    let permille = (left / limit * 1_000.0).clamp(least, 1_000.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 1000"
+    )]
+    let permille = permille as u16;
+    permille
 }
 
 /// The names of the headers: limit, remaining, reset.
