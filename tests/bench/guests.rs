@@ -35,14 +35,7 @@ pub(crate) struct Guests {
 
 impl Guests {
     pub(crate) async fn load() -> Result<Self> {
-        let policies = PluginPolicies {
-            remember_off: ["relaying".to_owned()].into(),
-            ..PluginPolicies::default()
-        };
-        let registry = Registry::with_policies(Engine::new(EngineOptions::default())?, policies);
-        let serving = Arc::new(Mutex::new(Arc::<Plugins>::default()));
-        let latest = Arc::clone(&serving);
-        registry.on_change(Box::new(move |now| *latest.lock() = Arc::clone(now)));
+        let (registry, serving) = registry("relaying")?;
         let relaying = plugin("openai-compatible");
         let load = async |name: &str, bytes| registry.load(name, bytes, Origin::BuiltIn).await;
         load("round-robin", plugin("round-robin")).await?;
@@ -64,6 +57,19 @@ impl Guests {
             _registry: registry,
         })
     }
+}
+
+/// Creates a registry that does not remember the plans of one executor, and where its latest plugins are.
+pub(crate) fn registry(calling: &str) -> Result<(Registry, Arc<Mutex<Arc<Plugins>>>)> {
+    let policies = PluginPolicies {
+        remember_off: [calling.to_owned()].into(),
+        ..PluginPolicies::default()
+    };
+    let registry = Registry::with_policies(Engine::new(EngineOptions::default())?, policies);
+    let serving = Arc::new(Mutex::new(Arc::<Plugins>::default()));
+    let latest = Arc::clone(&serving);
+    registry.on_change(Box::new(move |now| *latest.lock() = Arc::clone(now)));
+    Ok((registry, serving))
 }
 
 pub(crate) fn executor(serving: &Plugins, name: &str) -> Result<Arc<dyn Executor>> {

@@ -7,15 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jackfield_dispatch::port::Executor;
-use jackfield_dispatch::snapshot::Plugins;
-use jackfield_runtime::{Engine, EngineOptions, Origin, PluginPolicies, Registry};
+use jackfield_runtime::{Origin, Registry};
 use jackfield_test_support::{GuestKind, example_guest};
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::Result;
 use crate::credentials::MODEL;
-use crate::guests::{body, context, executor};
+use crate::guests::{body, context, executor, registry};
 use crate::report::{aim, print_line, table};
 
 /// Languages whose tools the tests install.
@@ -76,14 +74,7 @@ pub(crate) async fn print_languages() -> Result<()> {
 
 /// Loads the executor twice: its plans are remembered, and they are not.
 async fn load(language: &str) -> Result<(Registry, Arc<dyn Executor>, Arc<dyn Executor>)> {
-    let policies = PluginPolicies {
-        remember_off: ["calling".to_owned()].into(),
-        ..PluginPolicies::default()
-    };
-    let registry = Registry::with_policies(Engine::new(EngineOptions::default())?, policies);
-    let serving = Arc::new(Mutex::new(Arc::<Plugins>::default()));
-    let latest = Arc::clone(&serving);
-    registry.on_change(Box::new(move |now| *latest.lock() = Arc::clone(now)));
+    let (registry, serving) = registry("calling")?;
     let names = ["remembering", "calling"];
     for name in names {
         let bytes = example_guest(language, GuestKind::Executor);
